@@ -1,0 +1,223 @@
+"""The typed description of a run: data, model, training, evaluation, export, pipeline.
+
+Every field has a default that serves MovieLens; `recsys-tf train --config run.yaml` reads the
+others. A configuration is saved beside each model, so that a run can be repeated.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from recsys_tf.schema import Schema
+from recsys_tf.spec import Spec
+
+PositiveInt = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+Rate = Annotated[float, Field(ge=0, lt=1)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class DataConfig(Spec):
+    """Which data set is read and how it is cut.
+
+    Attributes:
+        dataset: A name out of `recsys_tf.datasets.DATASETS`.
+        folder: Where its files lie; None looks in `RECSYS_DATA_DIR`, then in the cache, then
+            downloads.
+        split: `time` cuts all rows at one moment, `last_out` keeps each user's last row for the
+            test and the one before for validation, `random` draws rows.
+        test_share: Share of the rows in the test part (`time` and `random`).
+        validation_share: Share of the remaining rows in the validation part.
+        seed: Seed of the random split.
+        history: `past` gives a row the events before it; `others` gives it all of the user's
+            other training events, which is what a random split means.
+    """
+
+    dataset: str = "ml-100k"
+    folder: str | None = None
+    split: Literal["time", "last_out", "random"] = "time"
+    test_share: Share = 0.2
+    validation_share: Share = 0.1
+    seed: int = 42
+    history: Literal["past", "others"] = "past"
+
+
+class TextConfig(Spec):
+    """The keras-nlp text encoder.
+
+    With `preset` (a keras-nlp name, or a local folder) a pretrained backbone is loaded. Without
+    it, a small BERT-shaped backbone of the sizes below is trained, over a WordPiece vocabulary
+    that is learned from the training rows.
+    """
+
+    preset: str | None = None
+    is_trainable: bool = True
+    vocabulary_size: Annotated[int, Field(ge=64)] = 4000
+    num_layers: PositiveInt = 2
+    num_heads: PositiveInt = 2
+    hidden_dim: PositiveInt = 64
+    intermediate_dim: PositiveInt = 128
+    dropout: Rate = 0.1
+
+    @model_validator(mode="after")
+    def _heads_divide_width(self) -> TextConfig:
+        if self.hidden_dim % self.num_heads:
+            raise ValueError(
+                f"hidden_dim: must be a multiple of num_heads ({self.num_heads}), "
+                f"received {self.hidden_dim}"
+            )
+        return self
+
+
+class ModelConfig(Spec):
+    """Sizes and blocks of the model; block names are keys of the packages' tables.
+
+    Attributes:
+        embedding_dim: Width `D` of each feature's embedding.
+        output_dim: Width of the two towers' outputs, whose dot product ranks the catalogue.
+        tower_dims: Widths of the hidden layers of each tower; empty for none.
+        fusion: How a tower joins its features: `concat` or `gated`.
+        history_encoder: A name out of `recsys_tf.encoders.HISTORY_ENCODERS`.
+        num_cross_layers: DCNv2 cross layers of the shared trunk.
+        trunk_dims: Widths of the trunk's dense layers after the crosses.
+        multitask: A name out of `recsys_tf.multitask.MULTITASK_BLOCKS`.
+        num_experts: Experts of a mixture (`mmoe`).
+        expert_dim: Width of each expert, or of the shared bottom.
+        head_dims: Hidden widths of each task's head.
+        dropout: Dropped share of the trunk's and heads' hidden units.
+        history_dropout: Dropped share of the history's events while training.
+        id_dropout: Share of the user and item ids that training rows hide as unknown, so that
+            the model learns to answer for new users and items.
+        l2_regularization: Factor of the embeddings' squared norm in the loss.
+        text: The text encoder.
+    """
+
+    embedding_dim: PositiveInt = 64
+    output_dim: PositiveInt = 64
+    tower_dims: tuple[PositiveInt, ...] = ()
+    fusion: str = "concat"
+    history_encoder: str = "attention"
+    num_cross_layers: Annotated[int, Field(ge=0)] = 1
+    trunk_dims: tuple[PositiveInt, ...] = (64,)
+    multitask: str = "mmoe"
+    num_experts: PositiveInt = 4
+    expert_dim: PositiveInt = 64
+    head_dims: tuple[PositiveInt, ...] = (32,)
+    dropout: Rate = 0.1
+    history_dropout: Rate = 0.2
+    id_dropout: Rate = 0.1
+    l2_regularization: Annotated[float, Field(ge=0)] = 0.0
+    text: TextConfig = TextConfig()
+
+
+class RetrievalConfig(Spec):
+    """The retrieval task's softmax over the batch.
+
+    Attributes:
+        temperature: Logits are divided by it.
+        popularity_correction: Factor of log(sampling probability) taken from each in-batch
+            candidate's logit: 1 is the full correction of Yi et al. (RecSys 2019), 0 is none.
+        is_normalized: Whether both towers' outputs are scaled to length 1.
+    """
+
+    temperature: Positive = 1.0
+    popularity_correction: Annotated[float, Field(ge=0, le=1)] = 1.0
+    is_normalized: bool = False
+
+
+class TrainingConfig(Spec):
+    """How the model is fitted.
+
+    Attributes:
+        batch_size: Rows a step.
+        epochs: Passes over the training rows, at the most.
+        learning_rate: Highest learning rate of Adam.
+        schedule: `cosine` falls to 0 over all steps, `constant` stays.
+        warmup_share: Share of the steps over which the rate rises from 0.
+        weight_decay: Decoupled weight decay (AdamW) of the dense layers.
+        patience: Epochs without a better validation value before training ends; None never ends
+            early.
+        monitor: The validation value that `patience` and the kept weights follow.
+        seed: Seed of the weights, the order of the rows and dropout.
+        is_mixed_precision: Whether layers compute in bfloat16.
+        steps_per_execution: Steps run in one call of the compiled graph.
+        clip_norm: Largest norm of one step's gradients.
+    """
+
+    batch_size: PositiveInt = 1024
+    epochs: PositiveInt = 20
+    learning_rate: Positive = 1e-3
+    schedule: Literal["cosine", "constant"] = "cosine"
+    warmup_share: Rate = 0.05
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    patience: PositiveInt | None = None
+    monitor: str = "val_loss"
+    seed: int = 42
+    is_mixed_precision: bool = False
+    steps_per_execution: PositiveInt = 8
+    clip_norm: Positive | None = 10.0
+
+
+class EvaluationConfig(Spec):
+    """What is measured on the held-out rows.
+
+    Attributes:
+        cutoffs: The `K`s of the ranking metrics.
+        is_seen_excluded: Whether a user's training items are left out of the ranking.
+        user_batch_size: Users ranked at once.
+    """
+
+    cutoffs: tuple[PositiveInt, ...] = (10, 50, 100)
+    is_seen_excluded: bool = True
+    user_batch_size: PositiveInt = 1024
+
+
+class ExportConfig(Spec):
+    """What the SavedModel answers.
+
+    Attributes:
+        num_candidates: Items fetched by retrieval and ranked by the heads for each request.
+        max_k: Longest list that a request may ask for.
+        score_weights: Factor of each task in the score that orders the answer; a task that is
+            not named has 0. The empty mapping orders by retrieval alone.
+    """
+
+    num_candidates: PositiveInt = 100
+    max_k: PositiveInt = 100
+    score_weights: dict[str, float] = {}
+
+
+class PipelineConfig(Spec):
+    """What the TFX pipeline asks of a model before it publishes it.
+
+    Attributes:
+        name: Name of the pipeline; also of the served model.
+        min_metrics: Lowest value on the evaluation split by metric, for instance
+            `{"retrieval/ndcg_at_10": 0.02}`.
+        max_metrics: Highest value by metric, for instance `{"rating/rmse": 1.1}`.
+        max_regression: Share by which a metric may be worse than the blessed model's.
+        max_rejected_share: Share of rejected input rows above which the run stops.
+        beam_args: Options that are passed on to Apache Beam.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")] = "recommender"
+    min_metrics: dict[str, float] = {}
+    max_metrics: dict[str, float] = {}
+    max_regression: Annotated[float, Field(ge=0)] = 0.02
+    max_rejected_share: Annotated[float, Field(ge=0, le=1)] = 0.05
+    beam_args: tuple[str, ...] = ()
+
+
+class RunConfig(Spec):
+    """The whole run. `features_and_tasks` replaces the data set's own schema where given."""
+
+    data: DataConfig = DataConfig()
+    features_and_tasks: Schema | None = None
+    model: ModelConfig = ModelConfig()
+    retrieval: RetrievalConfig = RetrievalConfig()
+    training: TrainingConfig = TrainingConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    export: ExportConfig = ExportConfig()
+    pipeline: PipelineConfig = PipelineConfig()

@@ -1,0 +1,56 @@
+"""Look-up by name with an answer that helps: the nearest known names."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+Value = TypeVar("Value")
+
+
+def unknown_name_message(argument: str, name: str, known: Iterable[str]) -> str:
+    """Says that `name` is not known and which known names are nearest.
+
+    Args:
+        argument: What the name was given for, for instance `multitask`.
+        name: The name that was received.
+        known: The names that would have been accepted.
+
+    Returns:
+        One sentence, or two where a near name exists.
+
+    Example:
+        >>> unknown_name_message("metric", "ndgc", ["ndcg", "recall"])
+        "`metric` must be one of 'ndcg', 'recall', received 'ndgc'. Did you mean 'ndcg'?"
+    """
+    names = sorted(known)
+    listed = ", ".join(repr(each) for each in names)
+    message = f"`{argument}` must be one of {listed}, received {name!r}."
+    nearest = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    if nearest:
+        message += f" Did you mean {' or '.join(repr(each) for each in nearest)}?"
+    return message
+
+
+def look_up(table: Mapping[str, Value], name: str, argument: str) -> Value:
+    """Returns `table[name]`, or raises an error that names the nearest known names.
+
+    Args:
+        table: Values by name.
+        name: The wanted name.
+        argument: What the name was given for; stands in the error.
+
+    Returns:
+        The value of that name.
+
+    Raises:
+        ValueError: If the table does not hold the name.
+
+    Example:
+        >>> look_up({"ndcg": 1, "recall": 2}, "recall", "metric")
+        2
+    """
+    if name not in table:
+        raise ValueError(unknown_name_message(argument, name, table))
+    return table[name]
