@@ -107,6 +107,8 @@ class TaskSpec(Spec):
             `positive_at_least` is given as well.
         positive_at_least: For `binary` and `retrieval`: the label's value from which on the row
             is a positive. Without it a binary label must be 0 or 1.
+        value_range: For `regression`: lowest and highest possible label, such as `(1, 5)`. Rows
+            outside are rejected when the data is read, and predictions stay inside.
         sample_weight: Column of a weight for each row, 0 to leave the row out of this task.
         loss_weight: Factor of this task in the multi-task loss.
         from_features: Only for auxiliary tasks: the head sees the encodings of these features
@@ -121,6 +123,7 @@ class TaskSpec(Spec):
     kind: Literal["retrieval", "regression", "binary", "multiclass", "multilabel"]
     label: str | None = None
     positive_at_least: float | None = None
+    value_range: tuple[float, float] | None = None
     sample_weight: str | None = None
     loss_weight: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     from_features: tuple[str, ...] | None = None
@@ -275,6 +278,10 @@ def _faults_of_task(task: TaskSpec, by_name: dict[str, Any]) -> Iterable[str]:
         yield "label: for retrieval give both `label` and `positive_at_least`, or neither"
     if task.positive_at_least is not None and task.kind not in ("binary", "retrieval"):
         yield f"positive_at_least: has no meaning for a task of kind {task.kind!r}"
+    if task.value_range is not None and task.kind != "regression":
+        yield f"value_range: has no meaning for a task of kind {task.kind!r}"
+    if task.value_range is not None and not task.value_range[0] < task.value_range[1]:
+        yield f"value_range: must be the lowest, then the highest value, received {task.value_range}"
     if task.kind in ("multiclass", "multilabel") and task.label is not None:
         label = by_name.get(task.label)
         wants_set = task.kind == "multilabel"

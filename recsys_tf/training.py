@@ -1,0 +1,190 @@
+"""Fits a model: optimiser, schedule, early end, and checkpoints that survive a kill."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from recsys_tf.config import TrainingConfig
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class NonFiniteLossError(RuntimeError):
+    """Training met a loss that is not a number; the text names the task."""
+
+
+def make_optimizer(config: TrainingConfig, num_steps: int) -> keras.optimizers.Optimizer:
+    """Makes the Adam optimiser of a run.
+
+    Args:
+        config: Learning rate, schedule, decay and clipping.
+        num_steps: Steps of the whole run, over which the schedule falls.
+
+    Returns:
+        Adam, or AdamW where `weight_decay` is above 0.
+    """
+    rate: Any = config.learning_rate
+    if config.schedule == "cosine":
+        warmup = round(num_steps * config.warmup_share)
+        rate = keras.optimizers.schedules.CosineDecay(
+            initial_learning_rate=0.0 if warmup else config.learning_rate,
+            decay_steps=max(1, num_steps - warmup),
+            warmup_target=config.learning_rate if warmup else None,
+            warmup_steps=warmup,
+        )
+    if config.weight_decay:
+        return keras.optimizers.AdamW(
+            rate, weight_decay=config.weight_decay, global_clipnorm=config.clip_norm
+        )
+    return keras.optimizers.Adam(rate, global_clipnorm=config.clip_norm)
+
+
+def fit(
+    model: keras.Model,
+    train: Any,
+    validation: Any | None,
+    config: TrainingConfig,
+    *,
+    checkpoint_folder: str | Path | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    verbose: int | str = "auto",
+) -> keras.callbacks.History:
+    """Compiles and fits a model, from its last checkpoint where there is one.
+
+    Args:
+        model: A `Recommender`, or another Keras model with a loss of its own.
+        train: `tf.data.Dataset` of known length.
+        validation: The same for the held-out rows, or None.
+        config: How to train.
+        checkpoint_folder: Where the state is kept after each epoch; None keeps none. A folder
+            with the state of an unfinished run is taken up where that run ended.
+        callbacks: Further Keras callbacks.
+        verbose: As in `keras.Model.fit`.
+
+    Returns:
+        The Keras history, with the losses and metrics of each task.
+
+    Raises:
+        ValueError: If the training dataset is empty or its length is not known.
+        NonFiniteLossError: If a loss becomes NaN or infinite; the model is then of no use.
+    """
+    num_steps = int(train.cardinality())
+    if num_steps <= 0:
+        raise ValueError(
+            f"`train` must hold at least one batch and know its length, received {num_steps} "
+            "batches. Is the training part empty, or larger than a batch with `drop_remainder`?"
+        )
+    model.compile(
+        optimizer=make_optimizer(config, num_steps * config.epochs),
+        # One call runs whole groups of steps; the last group may be shorter.
+        steps_per_execution=min(config.steps_per_execution, num_steps),
+    )
+    watchers: list[keras.callbacks.Callback] = [StopAtNonFiniteLoss(), *callbacks]
+    first_epoch = 0
+    if checkpoint_folder is not None:
+        checkpoint = EpochCheckpoint(checkpoint_folder)
+        first_epoch = checkpoint.restore(model, next(iter(train)))
+        watchers.append(checkpoint)
+    if config.patience is not None and validation is not None:
+        watchers.append(
+            keras.callbacks.EarlyStopping(
+                monitor=config.monitor, patience=config.patience, restore_best_weights=True
+            )
+        )
+    return model.fit(
+        train,
+        validation_data=validation,
+        epochs=config.epochs,
+        initial_epoch=first_epoch,
+        callbacks=watchers,
+        verbose=verbose,
+    )
+
+
+class StopAtNonFiniteLoss(keras.callbacks.Callback):
+    """Ends training at the first loss that is not finite, and names the task it came from."""
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Looks at the losses of the step."""
+        broken = [
+            name
+            for name, value in (logs or {}).items()
+            if name.endswith("loss") and not math.isfinite(value)
+        ]
+        if broken:
+            # The sum is broken whenever a task's loss is, so the task says more.
+            names = [name for name in broken if name != "loss"] or broken
+            raise NonFiniteLossError(
+                f"{' and '.join(names)} stopped being finite at step {batch}. Look for labels or "
+                "numeric features of extreme size, or lower `training.learning_rate`."
+            )
+
+
+class EpochCheckpoint(keras.callbacks.Callback):
+    """Keeps the weights, the optimiser and the epoch's number, whole or not at all.
+
+    The state is written beside the kept one and takes its place by a rename, so that a kill at
+    any moment leaves one whole state. A folder of a finished run is taken away.
+
+    Args:
+        folder: Where the state is kept.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        super().__init__()
+        self._folder = Path(folder)
+        self._state = self._folder / "last"
+
+    def restore(self, model: keras.Model, batch: Any) -> int:
+        """Loads the kept state into a compiled model.
+
+        Args:
+            model: The model, compiled.
+            batch: One batch, to build the variables with.
+
+        Returns:
+            The epoch to go on with; 0 where no state is kept or it is of another model.
+        """
+        if not (self._state / "epoch.json").is_file():
+            return 0
+        model(batch[0])
+        model.optimizer.build(model.trainable_variables)
+        try:
+            model.load_weights(self._state / "state.weights.h5")
+        except ValueError as error:
+            _LOGGER.warning(
+                "The checkpoint in %s is of another model and is not used (%s).",
+                self._folder,
+                str(error).splitlines()[0],
+            )
+            return 0
+        epoch = int(json.loads((self._state / "epoch.json").read_text())["next_epoch"])
+        _LOGGER.info("Training goes on with epoch %d from %s.", epoch + 1, self._folder)
+        return epoch
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Writes the state after an epoch."""
+        fresh = self._folder / "writing"
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(parents=True)
+        self.model.save_weights(fresh / "state.weights.h5")
+        (fresh / "epoch.json").write_text(json.dumps({"next_epoch": epoch + 1}))
+        old = self._folder / "old"
+        shutil.rmtree(old, ignore_errors=True)
+        if self._state.exists():
+            os.replace(self._state, old)
+        os.replace(fresh, self._state)
+        shutil.rmtree(old, ignore_errors=True)
+
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
+        """Takes the state of a finished run away."""
+        shutil.rmtree(self._folder, ignore_errors=True)
