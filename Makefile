@@ -1,0 +1,65 @@
+# The commands of the project by name. `make` alone lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# Any Python >= 3.10: it only makes .venv, with the interpreter that the machine's line needs.
+PYTHON ?= python3
+VENV := .venv/bin
+SOURCES := recsys_tf pipeline serving tests tools benchmarks setup.py
+QUICK := not slow
+
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+.PHONY: help bootstrap demo test test-quick lint format types bench notebooks doctor pins clean
+
+help: ## List the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+bootstrap: ## Make .venv with the line of the stack that fits this machine
+	@$(PYTHON) -m tools.bootstrap
+
+demo: bootstrap ## From raw ratings to a gRPC answer (DATASET=..., DATA_DIR=... where wanted)
+	@$(VENV)/recsys-tf demo $(if $(DATASET),--dataset $(DATASET)) $(if $(DATA_DIR),--data-dir $(DATA_DIR))
+
+test: lint types ## Check style and types, then run every test
+	$(VENV)/python -m pytest -n 2 -m "$(QUICK)"
+	$(VENV)/python -m pytest -m "slow"
+
+test-quick: bootstrap ## Run the tests that take seconds
+	$(VENV)/python -m pytest -n 2 -m "$(QUICK)"
+
+lint: bootstrap ## Check style and formatting, changing nothing
+	$(VENV)/ruff check
+	$(VENV)/ruff format --check
+
+format: bootstrap ## Format the code and mend what ruff can mend
+	$(VENV)/ruff check --fix
+	$(VENV)/ruff format
+
+types: bootstrap ## Check the types
+	$(VENV)/mypy
+
+bench: bootstrap ## Run every benchmark; tables go to benchmarks/results
+	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(VENV)/python "$$script"; done
+
+notebooks: bootstrap ## Run the notebooks and keep their outputs
+	$(VENV)/jupyter-execute --inplace notebooks/*.ipynb
+
+doctor: ## Say what this machine has, which line it takes and what is missing
+	@$(PYTHON) -m tools.bootstrap --check
+	@if [ -x $(VENV)/recsys-tf ]; then $(VENV)/recsys-tf doctor; fi
+
+PIN := uv pip compile setup.py --all-extras --generate-hashes --no-annotate \
+	--no-emit-index-url --no-emit-find-links --quiet
+
+pins: ## Resolve the pinned sets in requirements/ anew (UPGRADE=--upgrade for newer versions)
+	$(PIN) $(UPGRADE) requirements/line-tfx-1.16.in --python-version 3.10 \
+		--python-platform x86_64-manylinux_2_28 -o requirements/line-tfx-1.16.txt
+	$(PIN) $(UPGRADE) requirements/line-tfx-1.21.in --python-version 3.10 --universal \
+		-o requirements/line-tfx-1.21.txt
+
+clean: ## Remove what builds and tools leave behind (.venv and data stay)
+	rm -rf build dist ./*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -path ./.venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
