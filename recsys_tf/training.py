@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import os
@@ -132,20 +131,20 @@ class StopAtNonFiniteLoss(keras.callbacks.Callback):
 class EpochCheckpoint(keras.callbacks.Callback):
     """Keeps the weights, the optimiser and the epoch's number, whole or not at all.
 
-    The state is written beside the kept one and takes its place by a rename, so that a kill at
-    any moment leaves one whole state. A folder of a finished run is taken away.
+    Each state is written into a folder of another name and renamed when it is whole; only then is
+    the one before it deleted. A kill at any moment leaves at least one whole state. The folder is
+    deleted at the end of training.
 
     Args:
-        folder: Where the state is kept.
+        folder: Where the states are kept.
     """
 
     def __init__(self, folder: str | Path) -> None:
         super().__init__()
         self._folder = Path(folder)
-        self._state = self._folder / "last"
 
     def restore(self, model: keras.Model, batch: Any) -> int:
-        """Loads the kept state into a compiled model.
+        """Loads the newest kept state into a compiled model.
 
         Args:
             model: The model, compiled.
@@ -154,12 +153,13 @@ class EpochCheckpoint(keras.callbacks.Callback):
         Returns:
             The epoch to go on with; 0 where no state is kept or it is of another model.
         """
-        if not (self._state / "epoch.json").is_file():
+        states = sorted(self._folder.glob("epoch-*"))
+        if not states:
             return 0
         model(batch[0])
         model.optimizer.build(model.trainable_variables)
         try:
-            model.load_weights(self._state / "state.weights.h5")
+            model.load_weights(states[-1] / "state.weights.h5")
         except ValueError as error:
             _LOGGER.warning(
                 "The checkpoint in %s is of another model and is not used (%s).",
@@ -167,24 +167,21 @@ class EpochCheckpoint(keras.callbacks.Callback):
                 str(error).splitlines()[0],
             )
             return 0
-        epoch = int(json.loads((self._state / "epoch.json").read_text())["next_epoch"])
-        _LOGGER.info("Training goes on with epoch %d from %s.", epoch + 1, self._folder)
+        epoch = int(states[-1].name.removeprefix("epoch-"))
+        _LOGGER.info("Training goes on after epoch %d, from %s.", epoch, self._folder)
         return epoch
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Writes the state after an epoch."""
+        older = list(self._folder.glob("epoch-*"))
         fresh = self._folder / "writing"
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(parents=True)
         self.model.save_weights(fresh / "state.weights.h5")
-        (fresh / "epoch.json").write_text(json.dumps({"next_epoch": epoch + 1}))
-        old = self._folder / "old"
-        shutil.rmtree(old, ignore_errors=True)
-        if self._state.exists():
-            os.replace(self._state, old)
-        os.replace(fresh, self._state)
-        shutil.rmtree(old, ignore_errors=True)
+        os.replace(fresh, self._folder / f"epoch-{epoch + 1:06d}")
+        for folder in older:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
-        """Takes the state of a finished run away."""
+        """Deletes the states of a finished run."""
         shutil.rmtree(self._folder, ignore_errors=True)

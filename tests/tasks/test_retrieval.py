@@ -1,0 +1,74 @@
+"""The retrieval task equals its NumPy twin."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from recsys_tf.tasks import RetrievalTask
+
+
+def numpy_twin(query, candidate, items, probability, weight, temperature, correction):
+    scores = query @ candidate.T / temperature - correction * np.log(probability)[None, :]
+    is_accident = (items[:, None] == items[None, :]) & ~np.eye(len(items), dtype=bool)
+    scores[is_accident] = -1e30
+    largest = scores.max(axis=1, keepdims=True)
+    log_sum = largest[:, 0] + np.log(np.exp(scores - largest).sum(axis=1))
+    return float(np.sum(weight * (log_sum - np.diag(scores))) / weight.sum())
+
+
+@pytest.fixture
+def batch():
+    random = np.random.default_rng(0)
+    return {
+        "query_embeddings": random.normal(size=(6, 3)).astype("float32"),
+        "candidate_embeddings": random.normal(size=(6, 3)).astype("float32"),
+        "item_indices": np.array([2, 3, 3, 4, 5, 2]),
+        "sampling_probability": np.array([0.3, 0.2, 0.2, 0.1, 0.1, 0.3], "float32"),
+        "sample_weight": np.array([1, 1, 0, 2, 1, 1], "float32"),
+    }
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.1])
+@pytest.mark.parametrize("correction", [0.0, 0.5, 1.0])
+def test_loss_equals_the_numpy_twin(batch, temperature, correction):
+    loss = RetrievalTask(temperature, correction).loss(**batch)
+    expected = numpy_twin(*batch.values(), temperature, correction)
+    assert float(loss) == pytest.approx(expected, rel=1e-5)
+
+
+def test_loss_is_a_mean_and_not_a_sum(batch):
+    twice = {
+        name: np.concatenate([value, value + 100 * (name == "item_indices")])
+        for name, value in batch.items()
+    }
+    # Twice the batch doubles the negatives: the loss grows by about log 2, not by a factor of 2.
+    difference = RetrievalTask().loss(**twice) - RetrievalTask().loss(**batch)
+    assert float(difference) == pytest.approx(np.log(2), abs=0.2)
+
+
+def test_row_of_weight_zero_gives_its_query_no_gradient(batch):
+    query = tf.Variable(batch.pop("query_embeddings"))
+    with tf.GradientTape() as tape:
+        loss = RetrievalTask().loss(query, **batch)
+    gradient = tape.gradient(loss, query).numpy()
+    assert np.all(gradient[2] == 0)
+    assert np.all(np.any(gradient[[0, 1, 3, 4, 5]] != 0, axis=1))
+
+
+def test_batch_of_one_has_no_negative_and_no_loss(batch):
+    one = {name: value[:1] for name, value in batch.items()}
+    assert float(RetrievalTask().loss(**one)) == 0.0
+
+
+def test_batch_without_weight_has_loss_zero(batch):
+    batch["sample_weight"] = np.zeros(6, "float32")
+    assert float(RetrievalTask().loss(**batch)) == 0.0
+
+
+def test_half_precision_embeddings_are_scored_in_single_precision(batch):
+    half = dict(batch)
+    for name in ("query_embeddings", "candidate_embeddings"):
+        half[name] = tf.cast(batch[name], tf.bfloat16)
+    loss = RetrievalTask().loss(**half)
+    assert loss.dtype == tf.float32
+    assert float(loss) == pytest.approx(float(RetrievalTask().loss(**batch)), rel=0.02)

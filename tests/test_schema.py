@@ -1,0 +1,134 @@
+"""A schema holds together, and says everything that does not at once."""
+
+import pytest
+
+from recsys_tf import Schema, SpecError
+
+USER = {"name": "user_id", "kind": "id", "side": "user"}
+ITEM = {"name": "item_id", "kind": "id", "side": "item"}
+GENRES = {"name": "genres", "kind": "categorical", "side": "item", "is_multivalent": True}
+TITLE = {"name": "title", "kind": "text", "side": "item"}
+HOUR = {"name": "hour", "kind": "categorical", "side": "context"}
+WATCH = {"name": "watch", "kind": "retrieval"}
+
+
+def make(features=(), tasks=(WATCH,), **fields):
+    return Schema.from_dict({"features": [USER, ITEM, *features], "tasks": list(tasks), **fields})
+
+
+def test_features_lie_on_their_sides():
+    schema = make([GENRES, HOUR])
+    assert [each.name for each in schema.query_features] == ["user_id", "hour"]
+    assert [each.name for each in schema.candidate_features] == ["item_id", "genres"]
+
+
+def test_tasks_are_told_apart():
+    schema = make(
+        [GENRES, TITLE],
+        [
+            WATCH,
+            {"name": "rating", "kind": "regression", "label": "rating"},
+            {
+                "name": "content",
+                "kind": "multilabel",
+                "label": "genres",
+                "from_features": ["title"],
+            },
+        ],
+    )
+    assert schema.retrieval_task.name == "watch"
+    assert [each.name for each in schema.ranking_tasks] == ["rating"]
+    assert [each.name for each in schema.auxiliary_tasks] == ["content"]
+
+
+def test_yaml_round_trip(tmp_path):
+    schema = make([GENRES, TITLE, HOUR], scenario={"feature": "hour"})
+    schema.to_yaml(tmp_path / "schema.yaml")
+    assert Schema.from_yaml(tmp_path / "schema.yaml") == schema
+
+
+def test_a_schema_cannot_be_changed():
+    with pytest.raises(ValueError, match="frozen"):
+        make().user_id = "someone"
+
+
+def test_all_faults_are_reported_together():
+    with pytest.raises(SpecError) as error:
+        make(
+            [GENRES, GENRES],
+            [
+                {"name": "like", "kind": "binary"},
+                {
+                    "name": "content",
+                    "kind": "multilabel",
+                    "label": "genre",
+                    "from_features": ["titel"],
+                },
+            ],
+            scenario={"feature": "hour"},
+        )
+    assert str(error.value).splitlines() == [
+        "Schema has 5 faults:",
+        "  features: the name 'genres' is given twice",
+        "  scenario.feature: must name a categorical feature of the user or the context, "
+        "received 'hour'",
+        "  tasks.0.label: a task of kind 'binary' needs the name of a column",
+        "  tasks.1.label: must name a multivalent categorical feature, received 'genre'",
+        "  tasks.1.from_features: `feature` must be one of 'genres', 'item_id', 'user_id', "
+        "received 'titel'. Did you mean 'item_id'?",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "fault"),
+    [
+        ({"user_id": "member"}, "user_id: must name a feature of kind 'id' and side 'user'"),
+        ({"features": [{**TITLE, "max_tokens": 2}]}, "greater than or equal to 4"),
+        ({"features": [{**TITLE, "colour": 1}]}, "Extra inputs are not permitted"),
+        ({"features": [{**TITLE, "name": "a b"}]}, "should match pattern"),
+        (
+            {"features": [{"name": "h", "kind": "history", "side": "user", "of": "user_id"}]},
+            r"features.2.of: must be the item's id 'item_id'",
+        ),
+        ({"tasks": []}, "at least one task"),
+        ({"tasks": [WATCH, {**WATCH, "name": "b"}]}, "at most one task may be of kind 'retrieval'"),
+        (
+            {
+                "features": [GENRES],
+                "tasks": [
+                    {
+                        "name": "g",
+                        "kind": "multilabel",
+                        "label": "genres",
+                        "from_features": ["genres"],
+                    }
+                ],
+            },
+            "holds the label 'genres' itself",
+        ),
+        (
+            {"tasks": [{**WATCH, "label": "rating"}]},
+            "for retrieval give both `label` and `positive_at_least`, or neither",
+        ),
+        (
+            {"tasks": [{"name": "r", "kind": "regression", "label": "r", "value_range": [5, 1]}]},
+            "value_range: must be the lowest, then the highest value",
+        ),
+    ],
+)
+def test_fault_is_named(fields, fault):
+    with pytest.raises(SpecError, match=fault):
+        make(**fields)
+
+
+def test_unknown_feature_is_answered_with_the_nearest():
+    with pytest.raises(KeyError, match="Did you mean 'genres'"):
+        make([GENRES]).feature("genre")
+
+
+def test_missing_file_and_broken_yaml_are_told_apart(tmp_path):
+    with pytest.raises(SpecError, match="cannot be read: No such file"):
+        Schema.from_yaml(tmp_path / "none.yaml")
+    (tmp_path / "broken.yaml").write_text("features: [")
+    with pytest.raises(SpecError, match="is not valid YAML"):
+        Schema.from_yaml(tmp_path / "broken.yaml")
