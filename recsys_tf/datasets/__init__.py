@@ -1,0 +1,63 @@
+"""Public data sets, generated data with a planted answer, and splits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from recsys_tf.datasets.download import DownloadError, cache_folder
+from recsys_tf.datasets.interactions import Interactions
+from recsys_tf.datasets.leaks import check_no_leak
+from recsys_tf.datasets.movielens_100k import load_movielens_100k
+from recsys_tf.datasets.rejections import Rejections
+from recsys_tf.datasets.splits import (
+    Split,
+    make_split,
+    split_by_time,
+    split_last_out,
+    split_random,
+)
+from recsys_tf.naming import look_up
+
+__all__ = [
+    "DATASETS",
+    "DownloadError",
+    "Interactions",
+    "Rejections",
+    "Split",
+    "cache_folder",
+    "check_no_leak",
+    "load_dataset",
+    "load_movielens_100k",
+    "make_split",
+    "split_by_time",
+    "split_last_out",
+    "split_random",
+]
+
+DATASETS: dict[str, Callable[..., Interactions]] = {
+    "ml-100k": load_movielens_100k,
+}
+"""Loaders by the name of the data set."""
+
+
+def load_dataset(name: str, folder: str | Path | None = None, **options: Any) -> Interactions:
+    """Reads, fetches or generates a data set.
+
+    Args:
+        name: A key of `DATASETS`.
+        folder: Where its files lie; None looks in `$RECSYS_DATA_DIR`, then in the cache, then
+            downloads.
+        **options: Passed on to the loader, such as `num_users` of `synthetic`.
+
+    Returns:
+        The data set.
+
+    Raises:
+        ValueError: If the name is not known (the text gives the nearest), or the files are not
+            what they should be.
+        FileNotFoundError: If `folder` is given and does not hold the files.
+        DownloadError: If they have to be fetched and cannot.
+    """
+    return look_up(DATASETS, name, "dataset")(folder=folder, **options)

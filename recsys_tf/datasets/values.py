@@ -1,0 +1,133 @@
+"""From text to typed values, a whole column at a time, with a reason for each refused row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from recsys_tf.types import Array
+
+MAX_ID_LENGTH = 256
+
+# Largest timestamp in seconds that is taken for one: 2100-01-01.
+MAX_SECONDS = 4_102_444_800
+
+# A timestamp at or above the bound is in that unit: 1e11 seconds is the year 5138, and 1e11
+# milliseconds is 1973, so that the units do not meet for any date that occurs.
+TIME_UNITS = (("nanoseconds", 1e17, 1e9), ("microseconds", 1e14, 1e6), ("milliseconds", 1e11, 1e3))
+
+Kind = Literal["id", "text", "list", "number", "timestamp"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a file and what it must hold.
+
+    Attributes:
+        source: Its name in the file's header, or in the `names` given for a file without one.
+        name: Its name in the frame.
+        kind: `id` (1 to 256 characters), `text`, `list` (of strings, parted by `separator`),
+            `number` or `timestamp` (whole seconds; a column in milli-, micro- or nanoseconds is
+            converted).
+        low: Smallest number that is kept.
+        high: Largest number that is kept.
+        is_required: Whether an empty number refuses the row; else it becomes NaN.
+        separator: Parts the strings of a `list`.
+    """
+
+    source: str
+    name: str
+    kind: Kind = "text"
+    low: float = -np.inf
+    high: float = np.inf
+    is_required: bool = False
+    separator: str = "|"
+
+
+@dataclass(frozen=True, eq=False)
+class Converted:
+    """A converted column: values, a reason ("" for none) for each row, and notes."""
+
+    values: Array
+    reasons: Array
+    notes: tuple[str, ...] = ()
+
+
+def convert(texts: pd.Series, column: Column) -> Converted:
+    """Converts one column of strings.
+
+    Args:
+        texts: Strings as read, never missing.
+        column: What they must be.
+
+    Returns:
+        Values (object strings, object lists, float64, or int64 for a timestamp), reasons and
+        notes. The value of a refused row has no meaning.
+
+    Example:
+        >>> convert(pd.Series(["4", "x", "9"]), Column("r", "rating", "number", high=5)).reasons
+        array(['', 'rating: not a number', 'rating: outside [-inf, 5]'], dtype=object)
+    """
+    if column.kind == "number":
+        return _numbers(texts, column)
+    if column.kind == "timestamp":
+        return _timestamps(texts, column)
+    # Each distinct string is looked at once.
+    codes, distinct = pd.factorize(np.asarray(texts, dtype=object))
+    cleaned = np.empty(len(distinct), dtype=object)
+    cleaned[:] = [text.strip() for text in distinct]
+    reasons = np.full(len(distinct), "", dtype=object)
+    if column.kind == "id":
+        lengths = np.array([len(text) for text in cleaned], dtype=np.int64)
+        reasons[lengths > MAX_ID_LENGTH] = f"{column.name}: longer than {MAX_ID_LENGTH} characters"
+        reasons[lengths == 0] = f"{column.name}: empty"
+    values = cleaned[codes] if len(distinct) else np.zeros(0, dtype=object)
+    if column.kind == "list":
+        for row, text in enumerate(values):
+            values[row] = [part.strip() for part in text.split(column.separator) if part.strip()]
+    return Converted(values, reasons[codes] if len(distinct) else reasons)
+
+
+def _numbers(texts: pd.Series, column: Column) -> Converted:
+    numbers = pd.to_numeric(texts, errors="coerce").to_numpy(dtype=np.float64, copy=True)
+    reasons = np.full(len(numbers), "", dtype=object)
+    is_outside = (numbers < column.low) | (numbers > column.high)
+    reasons[is_outside] = f"{column.name}: outside [{column.low:g}, {column.high:g}]"
+    reasons[np.isinf(numbers)] = f"{column.name}: not finite"
+    for row in np.flatnonzero(np.isnan(numbers)):
+        text = texts.iloc[row].strip().lower()
+        if text == "":
+            reasons[row] = f"{column.name}: empty" if column.is_required else ""
+        else:
+            is_nan = text.lstrip("+-") in ("nan", "inf", "infinity")
+            reasons[row] = f"{column.name}: " + ("not finite" if is_nan else "not a number")
+    return Converted(numbers, reasons)
+
+
+def _timestamps(texts: pd.Series, column: Column) -> Converted:
+    parsed = _numbers(texts, Column(column.source, column.name, "number", is_required=True))
+    numbers, reasons, notes = parsed.values, parsed.reasons, ()
+    is_good = reasons == ""
+    factors = np.ones(len(numbers))
+    for _, bound, factor in reversed(TIME_UNITS):
+        factors[numbers >= bound] = factor
+    if is_good.any():
+        # The unit of the column is that of most of its rows.
+        distinct, counts = np.unique(factors[is_good], return_counts=True)
+        unit = distinct[np.argmax(counts)]
+        is_other = is_good & (factors != unit)
+        reasons[is_other] = f"{column.name}: in another unit than the column"
+        if unit != 1:
+            name = next(name for name, _, factor in TIME_UNITS if factor == unit)
+            notes = (f"`{column.name}` was in {name}; converted to seconds",)
+            numbers = np.floor(numbers / unit)
+    is_good = reasons == ""
+    is_outside = is_good & ((numbers < 0) | (numbers > MAX_SECONDS))
+    reasons[is_outside] = f"{column.name}: outside [0, {MAX_SECONDS}]"
+    is_broken = (reasons == "") & (numbers != np.floor(numbers))
+    reasons[is_broken] = f"{column.name}: not a whole number"
+    whole = np.where(reasons == "", numbers, 0).astype(np.int64)
+    return Converted(whole, reasons, notes)
