@@ -18,7 +18,7 @@ class ImplicitALS(Baseline):
 
     Minimises `sum_ui c_ui (x_ui - p_u . q_i)^2 + l2 (|p|^2 + |q|^2)` over all pairs, where
     `x_ui` is 1 and `c_ui` is `confidence` for an event, 0 and 1 without one. Only the presence of
-    an entry counts.
+    an entry counts. The defaults did best on a validation part of ML-100K.
 
     Args:
         factors: Width of the factors.
@@ -39,10 +39,10 @@ class ImplicitALS(Baseline):
 
     def __init__(
         self,
-        factors: int = 64,
-        l2_regularization: float = 10.0,
+        factors: int = 32,
+        l2_regularization: float = 30.0,
         confidence: float = 5.0,
-        num_iterations: int = 20,
+        num_iterations: int = 15,
         seed: int = 42,
         num_threads: int = 0,
     ) -> None:

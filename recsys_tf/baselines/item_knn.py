@@ -21,7 +21,7 @@ class ItemKNN(Baseline):
     Choose it where the catalogue is too large for EASE. Only the presence of an entry counts.
 
     Args:
-        num_neighbors: Neighbours of each item.
+        num_neighbors: Neighbours of each item; 200 did best on a validation part of ML-100K.
         shrinkage: Draws the similarity of rare items to 0: two films that one user had are not
             alike for it.
 
@@ -39,7 +39,7 @@ class ItemKNN(Baseline):
         Ferrari Dacrema, Cremonesi and Jannach (2019), https://arxiv.org/abs/1907.06902.
     """
 
-    def __init__(self, num_neighbors: int = 100, shrinkage: float = 10.0) -> None:
+    def __init__(self, num_neighbors: int = 200, shrinkage: float = 10.0) -> None:
         if num_neighbors < 1:
             raise ValueError(f"`num_neighbors` must be at least 1, received {num_neighbors}.")
         if not shrinkage >= 0:

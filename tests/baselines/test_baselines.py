@@ -1,0 +1,242 @@
+"""Facts of each baseline, and the contract that all of them keep."""
+
+import builtins
+import warnings
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from recsys_tf.baselines import BASELINES, EASE, NEW_USER, Bias, ImplicitALS, ItemKNN, Popularity
+from recsys_tf.metrics import ranking_metrics
+
+NUM_USERS, NUM_ITEMS = 60, 25
+
+
+@pytest.fixture(params=BASELINES)
+def name(request):
+    if request.param == "implicit_als":
+        pytest.importorskip("implicit")
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def events():
+    """Two tastes: even users have items below 12, odd users the others. User 7 has none."""
+    rng = np.random.default_rng(0)
+    is_low = np.arange(NUM_ITEMS) < 12
+    likes = (np.arange(NUM_USERS)[:, None] % 2 == 0) == is_low[None, :]
+    happens = rng.random(likes.shape) < np.where(likes, 0.5, 0.03)
+    ratings = np.where(happens, rng.integers(1, 6, size=likes.shape), 0)
+    ratings[7] = 0
+    return sparse.csr_matrix(ratings.astype(float))
+
+
+def popularity_of(events):
+    return np.asarray((events != 0).sum(axis=0)).reshape(-1).astype(float)
+
+
+# The contract.
+
+
+def test_scores_cover_the_catalogue_and_are_finite(name, events):
+    scores = BASELINES[name]().fit(events).scores(np.arange(NUM_USERS))
+    assert scores.shape == (NUM_USERS, NUM_ITEMS)
+    assert np.isfinite(scores).all()
+
+
+def test_new_user_and_user_without_events_get_popularity(name, events):
+    scores = BASELINES[name]().fit(events).scores(np.array([NEW_USER, 0, 7]))
+    np.testing.assert_array_equal(scores[0], popularity_of(events))
+    np.testing.assert_array_equal(scores[2], popularity_of(events))
+
+
+def test_scores_do_not_depend_on_the_batch(name, events):
+    model = BASELINES[name]().fit(events)
+    users = np.array([5, NEW_USER, 3, 5, 7])
+    together = model.scores(users)
+    for row, user in enumerate(users):
+        np.testing.assert_allclose(model.scores(users[row : row + 1])[0], together[row], rtol=1e-5)
+        assert model.scores(np.array([user])).shape == (1, NUM_ITEMS)
+    assert model.scores(np.array([], dtype=int)).shape == (0, NUM_ITEMS)
+
+
+def test_matrix_of_the_caller_is_not_changed(name, events):
+    before = events.copy()
+    BASELINES[name]().fit(events)
+    assert (before != events).nnz == 0
+
+
+def test_fits_one_event_and_unused_items(name):
+    scores = BASELINES[name]().fit(sparse.csr_matrix([[0, 1, 0], [0, 0, 0]])).scores([0, 1])
+    assert np.isfinite(scores).all()
+
+
+def test_scores_go_into_the_evaluation_as_they_are(name, events):
+    model = BASELINES[name]().fit(events)
+    found = ranking_metrics(model.scores, None, None, events, cutoffs=(5,), user_batch_size=16)
+    assert 0 < found["ndcg_at_5"] <= 1
+
+
+@pytest.mark.parametrize("tasteful", ["item_knn", "ease", "implicit_als"])
+def test_held_out_item_of_the_users_taste_beats_popularity(tasteful, events):
+    if tasteful == "implicit_als":
+        pytest.importorskip("implicit")
+    rng = np.random.default_rng(1)
+    entries = events.tocoo()
+    is_test = rng.random(entries.nnz) < 0.25
+
+    def part(rows):
+        cells = (entries.row[rows], entries.col[rows])
+        return sparse.csr_matrix((np.ones(rows.sum()), cells), shape=events.shape)
+
+    train, test = part(~is_test), part(is_test)
+    settings = {"ease": {"l2_regularization": 20.0}, "item_knn": {"shrinkage": 1.0}}
+    model = BASELINES[tasteful](**settings.get(tasteful, {})).fit(train)
+    found = ranking_metrics(model.scores, None, train, test, cutoffs=(5,))
+    plain = ranking_metrics(Popularity().fit(train).scores, None, train, test, cutoffs=(5,))
+    # 6 of the 12 items of one's taste are unseen: 5 of them are 5/6 of what can be found.
+    assert found["hit_at_5"] > 1.5 * plain["hit_at_5"]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_event_that_is_not_finite_is_an_error(name, value):
+    with pytest.raises(ValueError, match=rf"`interactions` must be finite, received {value}"):
+        BASELINES[name]().fit(sparse.csr_matrix([[1.0, value]]))
+
+
+def test_no_event_at_all_is_an_error(name):
+    with pytest.raises(ValueError, match=r"at least one event, received .* shape \(2, 3\)"):
+        BASELINES[name]().fit(sparse.csr_matrix((2, 3)))
+
+
+def test_scores_before_fit_are_an_error(name):
+    with pytest.raises(RuntimeError, match=r"has learned nothing yet; call `fit\(interactions\)`"):
+        BASELINES[name]().scores(np.array([0]))
+
+
+@pytest.mark.parametrize("user", [-2, NUM_USERS])
+def test_user_outside_of_the_matrix_is_an_error(name, events, user):
+    with pytest.raises(IndexError, match=rf"`user_indexes` must lie .* received {user}"):
+        BASELINES[name]().fit(events).scores(np.array([user]))
+
+
+def test_user_ids_instead_of_indexes_are_an_error(name, events):
+    with pytest.raises(ValueError, match=r"`user_indexes` must be integers \[B\], received <U1"):
+        BASELINES[name]().fit(events).scores(np.array(["5"]))
+
+
+# The answers.
+
+
+def test_popularity_counts_users_and_not_ratings():
+    model = Popularity().fit(sparse.csr_matrix([[5.0, 1.0], [0.0, 1.0]]))
+    assert model.scores([0]).tolist() == [[1.0, 2.0]]
+
+
+def test_ease_equals_the_column_by_column_ridge_regression(events):
+    # Each column of W is the ridge regression of an item on all others: no shared algebra.
+    x, l2 = (events.toarray() != 0).astype(float), 3.0
+    weights = np.zeros((NUM_ITEMS, NUM_ITEMS))
+    for item in range(NUM_ITEMS):
+        others = np.delete(np.arange(NUM_ITEMS), item)
+        gram = x[:, others].T @ x[:, others] + l2 * np.eye(len(others))
+        weights[others, item] = np.linalg.solve(gram, x[:, others].T @ x[:, item])
+    users = np.flatnonzero(x.any(axis=1))
+    found = EASE(l2_regularization=l2).fit(events).scores(users)
+    np.testing.assert_allclose(found, x[users] @ weights, atol=1e-10)
+
+
+@pytest.mark.parametrize("num_neighbors", [1, 4, 100])
+def test_item_knn_equals_the_plain_loop(events, num_neighbors):
+    x, shrinkage = (events.toarray() != 0).astype(float), 2.0
+    counts = x.sum(axis=0)
+    expected = np.zeros_like(x)
+    for item in range(NUM_ITEMS):
+        common = [(x[:, item] * x[:, other]).sum() for other in range(NUM_ITEMS)]
+        similar = [
+            0.0 if other == item else n / (np.sqrt(counts[item] * counts[other]) + shrinkage)
+            for other, n in enumerate(common)
+        ]
+        nearest = sorted(range(NUM_ITEMS), key=lambda o: (-similar[o], o))[:num_neighbors]
+        expected[:, item] = sum(similar[other] * x[:, other] for other in nearest)
+    users = np.flatnonzero(x.any(axis=1))
+    found = ItemKNN(num_neighbors, shrinkage).fit(events).scores(users)
+    np.testing.assert_allclose(found, expected[users], atol=1e-12)
+
+
+def test_item_knn_in_small_blocks_is_the_same(events, monkeypatch):
+    whole = ItemKNN().fit(events).scores([0, 1])
+    monkeypatch.setattr("recsys_tf.baselines.item_knn.ITEM_BLOCK", 4)
+    np.testing.assert_array_equal(ItemKNN().fit(events).scores([0, 1]), whole)
+
+
+def test_bias_recovers_additive_ratings_without_shrinkage():
+    user_bias, item_bias = np.array([0.5, -0.5, 0.0]), np.array([1.0, -1.0, 0.25, -0.25])
+    ratings = 3.0 + user_bias[:, None] + item_bias[None, :]
+    model = Bias(shrinkage=0.0).fit(sparse.csr_matrix(ratings))
+    users, items = np.repeat([0, 1, 2], 4), np.tile([0, 1, 2, 3], 3)
+    np.testing.assert_allclose(model.predict(users, items), ratings.reshape(-1), atol=1e-12)
+
+
+def test_bias_of_one_rating_is_shrunk_as_the_formula_says():
+    # Mean 3. Item 1: (5 - 3) / (1 + 1) = 1; item 0: (1 - 3) / (1 + 1) = -1; then user 1 has a
+    # residual of 5 - 3 - 1 = 1 -> 1 / 2, user 0 of 1 - 3 + 1 = -1 -> -1 / 2.
+    model = Bias(shrinkage=1.0, num_iterations=1).fit(sparse.csr_matrix([[1.0, 0], [0, 5.0]]))
+    assert model.predict([0, 0, 1, 1], [0, 1, 0, 1]).tolist() == [1.5, 3.5, 2.5, 4.5]
+
+
+def test_new_user_and_new_item_have_no_bias():
+    model = Bias(shrinkage=1.0, num_iterations=1).fit(sparse.csr_matrix([[1.0, 0], [0, 5.0]]))
+    assert model.predict([NEW_USER, 1, NEW_USER], [1, -1, -1]).tolist() == [4.0, 3.5, 3.0]
+
+
+def test_rating_of_zero_is_a_rating():
+    ratings = sparse.csr_matrix(([0.0, 4.0], ([0, 0], [0, 1])), shape=(1, 2))
+    model = Bias(shrinkage=0.0).fit(ratings)
+    np.testing.assert_allclose(model.predict([0, 0], [0, 1]), [0.0, 4.0], atol=1e-12)
+
+
+def test_predictions_of_unequal_lengths_are_an_error():
+    model = Bias().fit(sparse.csr_matrix([[1.0, 2.0]]))
+    with pytest.raises(ValueError, match=r"`item_indexes` must have the length of `user_indexes`"):
+        model.predict([0, 0], [1])
+
+
+def test_implicit_als_is_repeatable_and_warns_nothing(events):
+    pytest.importorskip("implicit")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        first = ImplicitALS(factors=8, num_threads=1).fit(events).scores([0, 1])
+        second = ImplicitALS(factors=8, num_threads=1).fit(events).scores([0, 1])
+    np.testing.assert_array_equal(first, second)
+
+
+def test_absent_library_is_said_with_the_command_that_installs_it(events, monkeypatch):
+    original = builtins.__import__
+
+    def without_implicit(name, *arguments, **keywords):
+        if name.split(".")[0] == "implicit":
+            raise ModuleNotFoundError("No module named 'implicit'")
+        return original(name, *arguments, **keywords)
+
+    monkeypatch.setattr(builtins, "__import__", without_implicit)
+    with pytest.raises(ImportError, match=r"pip install 'recsys_tf\[baselines\]'"):
+        ImplicitALS().fit(events)
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda: EASE(0.0), r"`l2_regularization` must be above 0, received 0.0"),
+        (lambda: ItemKNN(num_neighbors=0), r"`num_neighbors` must be at least 1, received 0"),
+        (lambda: ItemKNN(shrinkage=-1.0), r"`shrinkage` must be at least 0, received -1.0"),
+        (lambda: Bias(shrinkage=float("nan")), r"`shrinkage` must be at least 0, received nan"),
+        (lambda: Bias(num_iterations=0), r"`num_iterations` must be at least 1, received 0"),
+        (lambda: ImplicitALS(factors=0), r"`factors` and `num_iterations` must be at least 1"),
+        (lambda: ImplicitALS(confidence=0.0), r"`confidence` above 0, received 30.0 and 0.0"),
+    ],
+)
+def test_setting_out_of_range_is_an_error(make, text):
+    with pytest.raises(ValueError, match=text):
+        make()
