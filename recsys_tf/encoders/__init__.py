@@ -1,0 +1,218 @@
+"""Encoders: a transformed feature -> `[B, D]`, and the fusion of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import keras
+
+from recsys_tf.config import ModelConfig
+from recsys_tf.encoders.categorical_encoder import CategoricalEncoder
+from recsys_tf.encoders.embedding_encoder import EmbeddingEncoder
+from recsys_tf.encoders.fusion import ConcatFusion, GatedFusion
+from recsys_tf.encoders.history_encoder import HistoryEncoder
+from recsys_tf.encoders.id_encoder import IdEncoder
+from recsys_tf.encoders.numeric_encoder import NumericEncoder
+from recsys_tf.encoders.text_backbone import load_text_backbone, make_text_backbone
+from recsys_tf.encoders.text_encoder import TextEncoder
+from recsys_tf.layers import AttentionPooling, MaskedMeanPooling
+from recsys_tf.naming import look_up, unknown_name_message
+from recsys_tf.schema import (
+    CategoricalFeature,
+    EmbeddingFeature,
+    FeatureSpec,
+    HistoryFeature,
+    IdFeature,
+    NumericFeature,
+    TextFeature,
+)
+
+LayerDict = Mapping[str, keras.layers.Layer]
+
+HISTORY_ENCODERS: dict[str, Callable[..., keras.layers.Layer]] = {
+    "attention": AttentionPooling,
+    "mean": MaskedMeanPooling,
+    "root_mean": partial(MaskedMeanPooling, length_power=0.5),
+}
+"""Layers `(events [B, L, D], is_valid [B, L]) -> [B, D]` by name."""
+
+FUSIONS: dict[str, Callable[..., keras.layers.Layer]] = {
+    "concat": ConcatFusion,
+    "gated": GatedFusion,
+}
+"""Layers `{feature: [B, D]} -> [B, D']` by name."""
+
+
+def make_encoder(
+    spec: FeatureSpec,
+    num_indices: Mapping[str, int],
+    model: ModelConfig,
+    shared: LayerDict | None = None,
+    name: str | None = None,
+) -> keras.layers.Layer:
+    """Makes the layer that turns one transformed feature into a vector.
+
+    Args:
+        spec: The feature.
+        num_indices: Rows of the embedding table by the name of the feature, for id and
+            categorical features; for text, the number of word pieces.
+        model: Gives the widths, the dropout shares, the history's pooling and the text backbone.
+        shared: Encoders by the name of their feature. A history looks for its item's
+            (`spec.of`) and shares its table; without it, the history has a table of its own.
+        name: Name of the layer; `{spec.name}_encoder` where it is left out.
+
+    Returns:
+        A layer from the transformed tensor to float `[B, D]`, `D` being `model.embedding_dim`:
+        int `[B]` for ids and categories, int `[B, V]` for multivalent ones, float `[B, 2]` for
+        numbers, int `[B, W]` for text, float `[B, size]` for ready-made vectors. A history's
+        layer is called with int `[B, L]`, followed by the values, float `[B, L]`, where
+        `spec.values_name` is given.
+
+    Raises:
+        ImportError: If the feature is a text and keras-nlp is not installed.
+        ValueError: If `num_indices` does not hold the feature, or a name in `model` is not known.
+
+    Example:
+        >>> item = IdFeature(name="item_id", side="item")
+        >>> encoder = make_encoder(item, {"item_id": 100}, ModelConfig(embedding_dim=8))
+        >>> encoder.name, encoder.num_indices
+        ('item_id_encoder', 100)
+    """
+    make = look_up(ENCODERS, spec.kind, "kind")
+    return make(spec, num_indices, model, shared or {}, name=name or f"{spec.name}_encoder")
+
+
+def make_fusion(model: ModelConfig, name: str = "fusion") -> keras.layers.Layer:
+    """Makes the layer that joins the vectors of features, as `model.fusion` names it.
+
+    Args:
+        model: Gives the fusion's name.
+        name: Name of the layer.
+
+    Returns:
+        A layer from `{feature: [B, D]}` to `[B, F D]` (concat) or `[B, D]` (gated).
+
+    Raises:
+        ValueError: If `model.fusion` is not a name of `FUSIONS`.
+    """
+    return look_up(FUSIONS, model.fusion, "fusion")(name=name)
+
+
+def _num_indices(name: str, num_indices: Mapping[str, int]) -> int:
+    if name not in num_indices:
+        raise ValueError(unknown_name_message("num_indices", name, num_indices))
+    return int(num_indices[name])
+
+
+def _make_id(
+    spec: IdFeature, num_indices: Mapping[str, int], model: ModelConfig, _: LayerDict, name: str
+) -> IdEncoder:
+    return IdEncoder(
+        _num_indices(spec.name, num_indices),
+        model.embedding_dim,
+        id_dropout=model.id_dropout,
+        l2_regularization=model.l2_regularization,
+        name=name,
+    )
+
+
+def _make_categorical(
+    spec: CategoricalFeature,
+    num_indices: Mapping[str, int],
+    model: ModelConfig,
+    _: LayerDict,
+    name: str,
+) -> CategoricalEncoder:
+    return CategoricalEncoder(
+        _num_indices(spec.name, num_indices),
+        model.embedding_dim,
+        is_multivalent=spec.is_multivalent,
+        l2_regularization=model.l2_regularization,
+        name=name,
+    )
+
+
+def _make_numeric(
+    _: NumericFeature, __: Mapping[str, int], model: ModelConfig, ___: LayerDict, name: str
+) -> NumericEncoder:
+    return NumericEncoder(model.embedding_dim, name=name)
+
+
+def _make_embedding(
+    _: EmbeddingFeature, __: Mapping[str, int], model: ModelConfig, ___: LayerDict, name: str
+) -> EmbeddingEncoder:
+    return EmbeddingEncoder(model.embedding_dim, name=name)
+
+
+def _make_history(
+    spec: HistoryFeature,
+    num_indices: Mapping[str, int],
+    model: ModelConfig,
+    shared: LayerDict,
+    name: str,
+) -> HistoryEncoder:
+    item_encoder = shared.get(spec.of)
+    if item_encoder is None:
+        item_encoder = IdEncoder(
+            _num_indices(spec.of, num_indices),
+            model.embedding_dim,
+            l2_regularization=model.l2_regularization,
+            name=f"{name}_item",
+        )
+    pooling = look_up(HISTORY_ENCODERS, model.history_encoder, "history_encoder")
+    return HistoryEncoder(
+        item_encoder,
+        pooling(name=f"{name}_pooling"),
+        has_values=spec.values_name is not None,
+        history_dropout=model.history_dropout,
+        name=name,
+    )
+
+
+def _make_text(
+    spec: TextFeature, num_indices: Mapping[str, int], model: ModelConfig, _: LayerDict, name: str
+) -> TextEncoder:
+    text = model.text
+    if text.preset is not None:
+        backbone = load_text_backbone(text.preset)
+    else:
+        backbone = make_text_backbone(
+            num_indices.get(spec.name, text.vocabulary_size),
+            num_layers=text.num_layers,
+            num_heads=text.num_heads,
+            hidden_dim=text.hidden_dim,
+            intermediate_dim=text.intermediate_dim,
+            dropout=text.dropout,
+            max_tokens=spec.max_tokens,
+        )
+    return TextEncoder(model.embedding_dim, backbone, is_trainable=text.is_trainable, name=name)
+
+
+ENCODERS: dict[str, Callable[..., keras.layers.Layer]] = {
+    "categorical": _make_categorical,
+    "embedding": _make_embedding,
+    "history": _make_history,
+    "id": _make_id,
+    "numeric": _make_numeric,
+    "text": _make_text,
+}
+"""By a feature's kind, what makes its encoder: `(spec, num_indices, model, shared, name)`."""
+
+__all__ = [
+    "ENCODERS",
+    "FUSIONS",
+    "HISTORY_ENCODERS",
+    "CategoricalEncoder",
+    "ConcatFusion",
+    "EmbeddingEncoder",
+    "GatedFusion",
+    "HistoryEncoder",
+    "IdEncoder",
+    "NumericEncoder",
+    "TextEncoder",
+    "load_text_backbone",
+    "make_encoder",
+    "make_fusion",
+    "make_text_backbone",
+]

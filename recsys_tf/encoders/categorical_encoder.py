@@ -1,0 +1,92 @@
+"""Embedding of a value out of a small set, or of a set of such values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from recsys_tf.encoders.id_encoder import IdEncoder
+from recsys_tf.layers import MaskedMeanPooling
+from recsys_tf.layers.shapes import check_rank
+from recsys_tf.types import PADDING_INDEX, Tensor
+
+
+@keras.saving.register_keras_serializable(package="recsys_tf")
+class CategoricalEncoder(keras.layers.Layer):
+    """Looks a value up, `y = E[x]`, or takes the mean over a set, `y = sum_v E[x_v] / n`.
+
+    A missing value, and an empty set, is the zero vector.
+
+    Args:
+        num_indices: Rows of the table: the known values and the two reserved indices.
+        embedding_dim: Width `D` of the vectors.
+        is_multivalent: Whether a row holds a set of values, padded with index 0.
+        l2_regularization: Factor of the table's squared norm in the loss.
+        **kwargs: Arguments of every Keras layer.
+
+    Raises:
+        ValueError: If a size is below 1, or the input's rank is not 1 (2 for sets).
+
+    Example:
+        >>> import numpy as np
+        >>> encoder = CategoricalEncoder(10, 4, is_multivalent=True)
+        >>> encoder(np.array([[3, 5, 0], [0, 0, 0]])).shape == (2, 4)
+        True
+
+    Source: Covington et al., 2016, "Deep Neural Networks for YouTube Recommendations",
+        https://doi.org/10.1145/2959100.2959190, section 4.1: multivalent embeddings are averaged.
+    """
+
+    def __init__(
+        self,
+        num_indices: int,
+        embedding_dim: int,
+        is_multivalent: bool = False,
+        l2_regularization: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.is_multivalent = bool(is_multivalent)
+        self.table = IdEncoder(
+            num_indices,
+            embedding_dim,
+            l2_regularization=l2_regularization,
+            dtype=self.dtype_policy,
+            name="table",
+        )
+        self.pooling = MaskedMeanPooling(dtype=self.dtype_policy, name="pooling")
+
+    def build(self, values_shape: tuple[int | None, ...]) -> None:
+        """Makes the table."""
+        check_rank("values", values_shape, 2 if self.is_multivalent else 1)
+        self.table.build(values_shape)
+
+    def call(self, values: Tensor) -> Tensor:
+        """Looks the vectors up, and averages them where a row holds a set.
+
+        Args:
+            values: Indices, int `[B]`, or `[B, V]` for sets of at most `V` values.
+
+        Returns:
+            Float `[B, D]`; zeros where no value is given.
+        """
+        vectors = self.table(values)
+        if not self.is_multivalent:
+            return vectors
+        return self.pooling(vectors, ops.not_equal(values, PADDING_INDEX))
+
+    def compute_output_shape(self, values_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Returns `[B, D]`."""
+        return (values_shape[0], self.table.embedding_dim)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        config = {
+            "num_indices": self.table.num_indices,
+            "embedding_dim": self.table.embedding_dim,
+            "is_multivalent": self.is_multivalent,
+            "l2_regularization": self.table.l2_regularization,
+        }
+        return {**super().get_config(), **config}

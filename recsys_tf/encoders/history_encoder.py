@@ -1,0 +1,159 @@
+"""Vector of a history of items."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from recsys_tf.layers import HistoryDropout
+from recsys_tf.layers.masked_mean_pooling import mean_weights
+from recsys_tf.layers.shapes import check_rank
+from recsys_tf.types import PADDING_INDEX, Tensor
+
+
+@keras.saving.register_keras_serializable(package="recsys_tf")
+class HistoryEncoder(keras.layers.Layer):
+    """Reads the items that a user met: `y = pool_l(E[x_l]) + sqrt(n) mean_l(d_l E[x_l]) W + s V`.
+
+    `E` is the item's own table, shared with the candidate. The second and third term need the
+    events' values `v` (ratings): `d_l = v_l - mean(v)` lets an item count for or against what it
+    stands for, as far as it was liked above or below this user's mean, and
+    `s = [log(1 + n), mean(v)]` tells how much is known and how kindly the user rates. The
+    weighted sum is one matrix product a row; no copy of `[B, L, D]` is made for it. Without
+    values only `log(1 + n) V` is added to the pooled items.
+
+    Args:
+        item_encoder: The item's encoder, int `[B, L]` -> float `[B, L, D]`, zeros at padding.
+            Shared by giving the very layer that encodes the item; it may as well be one of the
+            history's own.
+        pooling: A layer `(float [B, L, D], bool [B, L]) -> float [B, D]`, one out of
+            `HISTORY_ENCODERS`.
+        has_values: Whether the history comes with a number for each event.
+        history_dropout: Mean share of the events that is dropped while training; each row draws
+            its own share, see `HistoryDropout`.
+        **kwargs: Arguments of every Keras layer.
+
+    Raises:
+        ValueError: If values are given and not expected or the other way round, `history_dropout`
+            is not from 0 to below 1, or an input is not of rank 2.
+
+    Example:
+        >>> import numpy as np
+        >>> from recsys_tf.encoders.id_encoder import IdEncoder
+        >>> from recsys_tf.layers import MaskedMeanPooling
+        >>> encoder = HistoryEncoder(IdEncoder(10, 4), MaskedMeanPooling())
+        >>> encoder(np.array([[3, 5, 0], [0, 0, 0]])).shape == (2, 4)
+        True
+
+    Source: Covington et al., 2016, "Deep Neural Networks for YouTube Recommendations",
+        https://doi.org/10.1145/2959100.2959190, section 3.1, for the bag of shared embeddings;
+        Koren, 2008, "Factorization Meets the Neighborhood",
+        https://doi.org/10.1145/1401890.1401944, equation 15 (SVD++), for the sums over what was
+        rated and over the ratings' deviations, each divided by the root of their number.
+    """
+
+    def __init__(
+        self,
+        item_encoder: keras.layers.Layer,
+        pooling: keras.layers.Layer,
+        has_values: bool = False,
+        history_dropout: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.item_encoder = item_encoder
+        self.pooling = pooling
+        self.has_values = bool(has_values)
+        self.dropout = HistoryDropout(history_dropout, is_rate_varied=True, name="dropout")
+
+    def build(
+        self, ids_shape: tuple[int | None, ...], values_shape: tuple[int | None, ...] | None = None
+    ) -> None:
+        """Builds the parts that are not built yet."""
+        check_rank("ids", ids_shape, 2)
+        if self.has_values != (values_shape is not None):
+            raise ValueError(
+                "`values` must be given exactly where `has_values` is true, received "
+                f"`has_values={self.has_values}` and the values' shape {values_shape}."
+            )
+        if not self.item_encoder.built:
+            self.item_encoder.build(ids_shape)
+        events_shape = self.item_encoder.compute_output_shape(ids_shape)
+        if not self.pooling.built:
+            self.pooling.build(events_shape, ids_shape)
+        width = events_shape[-1]
+        num_statistics = 2 if self.has_values else 1
+        self.statistics_kernel = self.add_weight(
+            name="statistics_kernel", shape=(num_statistics, width), initializer="zeros"
+        )
+        if self.has_values:
+            check_rank("values", values_shape or (), 2)
+            self.values_kernel = self.add_weight(
+                name="values_kernel", shape=(width, width), initializer="glorot_uniform"
+            )
+
+    def call(self, ids: Tensor, values: Tensor | None = None, training: bool = False) -> Tensor:
+        """Encodes each row's history.
+
+        Args:
+            ids: Item indices, int `[B, L]`; 0 is padding, at any place.
+            values: Numbers of the events, float `[B, L]`; 0 where an event has none.
+            training: Whether events are dropped.
+
+        Returns:
+            Float `[B, D]`; zeros for an empty history.
+        """
+        ids = self.dropout(ids, training=training)
+        # Not the caller's `training`: hiding single ids is for the candidate, not for its history.
+        events = self.item_encoder(ids, training=False)
+        is_valid = ops.not_equal(ids, PADDING_INDEX)
+        pooled = self.pooling(events, is_valid)
+        # float32, since bfloat16 counts exactly to 256 only and histories are longer.
+        count = ops.sum(ops.cast(is_valid, "float32"), axis=1, keepdims=True)
+        statistics = [ops.log1p(count)]
+        if values is not None:
+            values = ops.cast(values, "float32")
+            is_valued = ops.logical_and(is_valid, ops.not_equal(values, 0.0))
+            mean = ops.sum(mean_weights(is_valued) * values, axis=1, keepdims=True)
+            deviations = mean_weights(is_valued, length_power=0.5) * (values - mean)
+            weights = ops.cast(ops.expand_dims(deviations, 1), events.dtype)
+            valued = ops.squeeze(ops.matmul(weights, events), axis=1)
+            pooled = pooled + ops.matmul(valued, self.values_kernel)
+            statistics.append(mean)
+        known = ops.cast(ops.concatenate(statistics, axis=1), pooled.dtype)
+        return pooled + ops.matmul(known, self.statistics_kernel)
+
+    def compute_output_shape(
+        self, ids_shape: tuple[int | None, ...], values_shape: tuple[int | None, ...] | None = None
+    ) -> tuple[int | None, ...]:
+        """Returns `[B, D]`."""
+        return (ids_shape[0], self.item_encoder.compute_output_shape(ids_shape)[-1])
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments.
+
+        In a saved functional model the shared item encoder stays shared. `keras.models.clone_model`
+        gives the clone's history an item encoder of its own, as with every layer inside a layer.
+        """
+        item_encoder = keras.saving.serialize_keras_object(self.item_encoder)
+        # Keras marks the first of two equal objects too late to reach into a layer's own config;
+        # without the mark the loaded model would have two tables and weights for one.
+        item_encoder["shared_object_id"] = id(self.item_encoder)
+        config = {
+            "item_encoder": item_encoder,
+            "pooling": keras.saving.serialize_keras_object(self.pooling),
+            "has_values": self.has_values,
+            "history_dropout": self.dropout.rate,
+        }
+        return {**super().get_config(), **config}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> HistoryEncoder:
+        """Makes the layer again from `get_config`'s values."""
+        config = dict(config)
+        for name in ("item_encoder", "pooling"):
+            if isinstance(config[name], dict):
+                config[name] = keras.saving.deserialize_keras_object(config[name])
+        return cls(**config)

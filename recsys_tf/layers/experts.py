@@ -1,0 +1,130 @@
+"""Experts of equal shape, computed together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from recsys_tf.layers.shapes import check_positive, check_share, check_width
+from recsys_tf.types import Tensor
+
+
+@keras.saving.register_keras_serializable(package="recsys_tf")
+class Experts(keras.layers.Layer):
+    """Applies `E` dense stacks of equal shape at once: `y_e = f(... f(x W_e + b_e) ...)`.
+
+    An input that all experts share is one matrix product `[B, D] x [D, E H]`; every further
+    layer, and an input of its own for each expert, is one batched product. No Python loop runs
+    over the experts, so that their number does not lengthen the graph.
+
+    Args:
+        num_experts: Number `E` of experts.
+        hidden_dims: Width of each layer of an expert.
+        activation: Name of a Keras activation, or a registered function.
+        dropout: Share of each layer's units that is dropped while training.
+        **kwargs: Arguments of every Keras layer.
+
+    Raises:
+        ValueError: If a size is below 1, `hidden_dims` is empty, `dropout` is not from 0 to below
+            1, or the input is neither `[B, D]` nor `[B, E, D]`.
+
+    Example:
+        >>> import numpy as np
+        >>> Experts(4, (8,))(np.ones([3, 5], "float32")).shape == (3, 4, 8)
+        True
+
+    Source: Ma et al., 2018, "Modeling Task Relationships in Multi-task Learning with Multi-gate
+        Mixture-of-Experts", https://doi.org/10.1145/3219819.3220007, section 4.2: the `f_i`.
+    """
+
+    def __init__(
+        self,
+        num_experts: int,
+        hidden_dims: Sequence[int],
+        activation: Any = "relu",
+        dropout: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.num_experts = check_positive("num_experts", num_experts)
+        self.hidden_dims = tuple(check_positive("hidden_dims", each) for each in hidden_dims)
+        if not self.hidden_dims:
+            raise ValueError("`hidden_dims` must hold at least one width, received none.")
+        self.activation = keras.activations.get(activation)
+        self.dropout = check_share("dropout", dropout)
+        self.dropout_layer = None
+        if self.dropout:
+            self.dropout_layer = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
+
+    def build(self, inputs_shape: tuple[int | None, ...]) -> None:
+        """Makes one kernel and one bias a layer, for all experts together."""
+        is_own_input = len(inputs_shape) == 3 and inputs_shape[1] == self.num_experts
+        if len(inputs_shape) != 2 and not is_own_input:
+            raise ValueError(
+                f"`inputs` must have the shape [B, D], or [B, {self.num_experts}, D] for an input "
+                f"of each expert's own, received shape {tuple(inputs_shape)}."
+            )
+        width = check_width("inputs", inputs_shape)
+        self.kernels, self.biases = [], []
+        for index, units in enumerate(self.hidden_dims):
+            is_shared = index == 0 and not is_own_input
+            # Glorot's range of ONE expert; Keras would count all experts as its inputs.
+            limit = math.sqrt(6 / (width + units))
+            self.kernels.append(
+                self.add_weight(
+                    name=f"kernel_{index}",
+                    # Expert-minor where the input is shared: a view makes it one product.
+                    shape=(width, self.num_experts, units)
+                    if is_shared
+                    else (self.num_experts, width, units),
+                    initializer=keras.initializers.RandomUniform(-limit, limit),
+                )
+            )
+            self.biases.append(
+                self.add_weight(
+                    name=f"bias_{index}", shape=(self.num_experts, units), initializer="zeros"
+                )
+            )
+            width = units
+
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
+        """Applies all experts.
+
+        Args:
+            inputs: Float `[B, D]`, shared by the experts, or `[B, E, D]`, each its own.
+            training: Whether units are dropped.
+
+        Returns:
+            Float `[B, E, H]`.
+        """
+        hidden = inputs
+        for kernel, bias in zip(self.kernels, self.biases, strict=True):
+            if len(hidden.shape) == 2:
+                width, count, units = kernel.shape
+                flat = ops.matmul(hidden, ops.reshape(kernel, (width, count * units)))
+                hidden = ops.reshape(flat, (-1, count, units))
+            else:
+                by_expert = ops.matmul(ops.transpose(hidden, (1, 0, 2)), kernel)
+                hidden = ops.transpose(by_expert, (1, 0, 2))
+            hidden = self.activation(hidden + bias)
+            if self.dropout_layer is not None:
+                hidden = self.dropout_layer(hidden, training=training)
+        return hidden
+
+    def compute_output_shape(self, inputs_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Returns `[B, E, H]`."""
+        return (inputs_shape[0], self.num_experts, self.hidden_dims[-1])
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        config = {
+            "num_experts": self.num_experts,
+            "hidden_dims": list(self.hidden_dims),
+            "activation": keras.activations.serialize(self.activation),
+            "dropout": self.dropout,
+        }
+        return {**super().get_config(), **config}

@@ -1,0 +1,55 @@
+"""Multi-task blocks: `[B, D]` -> `{task: [B, H]}`."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from recsys_tf.config import ModelConfig
+from recsys_tf.multitask.mmoe import MMoE
+from recsys_tf.multitask.shared_bottom import SharedBottom
+from recsys_tf.naming import look_up
+
+MULTITASK_BLOCKS: dict[str, type[keras.layers.Layer]] = {
+    "mmoe": MMoE,
+    "shared_bottom": SharedBottom,
+}
+"""Multi-task blocks by name; each takes `task_names` first."""
+
+__all__ = ["MULTITASK_BLOCKS", "MMoE", "SharedBottom", "make_multitask_block"]
+
+
+def make_multitask_block(
+    task_names: Sequence[str], model: ModelConfig, **kwargs: Any
+) -> keras.layers.Layer:
+    """Makes the multi-task block that a configuration names.
+
+    Args:
+        task_names: Names of the tasks.
+        model: Gives the block's name and sizes. A block takes the sizes that its constructor
+            names: the shared bottom has no use for `num_experts`.
+        **kwargs: Arguments of every Keras layer.
+
+    Returns:
+        A layer from `[B, D]` to `{task: [B, H]}`.
+
+    Raises:
+        ValueError: If `model.multitask` is not a name of `MULTITASK_BLOCKS`, or the block refuses
+            the names or sizes.
+
+    Example:
+        >>> model = ModelConfig(multitask="mmoe", num_experts=2)
+        >>> make_multitask_block(["click"], model).num_experts
+        2
+    """
+    block = look_up(MULTITASK_BLOCKS, model.multitask, "multitask")
+    known = inspect.signature(block).parameters
+    sizes = {
+        "num_experts": model.num_experts,
+        "expert_dim": model.expert_dim,
+        "dropout": model.dropout,
+    }
+    return block(task_names, **{k: v for k, v in sizes.items() if k in known}, **kwargs)
