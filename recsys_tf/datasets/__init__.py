@@ -6,10 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from recsys_tf.datasets.attainable import attainable
 from recsys_tf.datasets.download import DownloadError, cache_folder
 from recsys_tf.datasets.interactions import Interactions
 from recsys_tf.datasets.leaks import check_no_leak
+from recsys_tf.datasets.movielens_1m import load_movielens_1m
 from recsys_tf.datasets.movielens_100k import load_movielens_100k
+from recsys_tf.datasets.movielens_latest_small import load_movielens_latest_small
+from recsys_tf.datasets.planted import PlantedTruth
+from recsys_tf.datasets.reading import DataFile, Table, read_delimited
 from recsys_tf.datasets.rejections import Rejections
 from recsys_tf.datasets.splits import (
     Split,
@@ -18,19 +23,31 @@ from recsys_tf.datasets.splits import (
     split_last_out,
     split_random,
 )
+from recsys_tf.datasets.synthetic import SyntheticInteractions, load_synthetic
+from recsys_tf.datasets.values import Column
 from recsys_tf.naming import look_up
 
 __all__ = [
     "DATASETS",
+    "Column",
+    "DataFile",
     "DownloadError",
     "Interactions",
+    "PlantedTruth",
     "Rejections",
     "Split",
+    "SyntheticInteractions",
+    "Table",
+    "attainable",
     "cache_folder",
     "check_no_leak",
     "load_dataset",
+    "load_movielens_1m",
     "load_movielens_100k",
+    "load_movielens_latest_small",
+    "load_synthetic",
     "make_split",
+    "read_delimited",
     "split_by_time",
     "split_last_out",
     "split_random",
@@ -38,6 +55,9 @@ __all__ = [
 
 DATASETS: dict[str, Callable[..., Interactions]] = {
     "ml-100k": load_movielens_100k,
+    "ml-1m": load_movielens_1m,
+    "ml-latest-small": load_movielens_latest_small,
+    "synthetic": load_synthetic,
 }
 """Loaders by the name of the data set."""
 

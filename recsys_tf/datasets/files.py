@@ -31,8 +31,8 @@ def find_files(
         archives: Names of zip archives that may hold the files.
 
     Returns:
-        The files by name, or None where no folder is given and the environment names none that holds
-        them.
+        The files by name, or None where no folder is given and the environment names none that
+        holds them.
 
     Raises:
         FileNotFoundError: If `folder` is given and does not hold a complete form.

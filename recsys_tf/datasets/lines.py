@@ -68,7 +68,7 @@ def screen_lines(
     starts = np.concatenate([[0], ends[:-1] + 1])
     checks.append(("an empty line", ends == starts))
     checks.append((f"not valid {encoding}", _is_undecodable(raw, buffer, starts, ends, encoding)))
-    fields = np.flatnonzero(buffer == separator[0])
+    fields: IntArray = np.flatnonzero(buffer == separator[0])
     if is_quoted:
         is_malformed, fields = _screen_quotes(buffer, fields, starts, ends, separator[0])
         checks.append(("an unbalanced or misplaced quote", is_malformed))

@@ -163,10 +163,12 @@ def assemble(
     events = events.reject_repeated(["user_id", "item_id", "timestamp"])
     items = items.reject_repeated(["item_id"])
     report = events.rejections + items.rejections
-    user_frame = users if isinstance(users, pd.DataFrame) else None
-    if user_frame is None:
+    if isinstance(users, Table):
         users = users.reject_repeated(["user_id"])
-        user_frame, report = users.frame, report + users.rejections
+        report += users.rejections
+        user_frame = users.frame
+    else:
+        user_frame = users
     report = report if rejections is None else report + rejections
     user_frame, report = _completed(user_frame, events.frame["user_id"], report)
     item_frame, report = _completed(items.frame, events.frame["item_id"], report)
@@ -188,7 +190,7 @@ def _completed(
         return frame, report
     columns: dict[str, Array] = {}
     for name, column in frame.items():
-        missing = np.empty(len(absent), dtype=column.dtype)
+        missing = np.empty(len(absent), dtype=column.to_numpy().dtype)
         if name == key:
             missing[:] = absent
         elif column.dtype == object:

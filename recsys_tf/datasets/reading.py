@@ -15,6 +15,7 @@ from recsys_tf.datasets.lines import MAX_REPORTED_LENGTH, ScreenedLines, screen_
 from recsys_tf.datasets.rejections import Rejections, no_rejected_rows
 from recsys_tf.datasets.values import Column, convert
 from recsys_tf.naming import unknown_name_message
+from recsys_tf.types import Array
 
 UTF8_MARK = b"\xef\xbb\xbf"
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
@@ -46,7 +47,7 @@ class Table:
     rejections: Rejections
     source: str
 
-    def reject(self, is_bad: np.ndarray, reason: str) -> Table:
+    def reject(self, is_bad: Array, reason: str) -> Table:
         """Returns the table without some rows, which join the rejected ones.
 
         Args:
@@ -57,7 +58,7 @@ class Table:
             return self
         bad = self.frame[is_bad]
         texts = [", ".join(f"{k}={v}" for k, v in row.items()) for row in bad.to_dict("records")]
-        rows = _rejected_rows(self.source, bad.index, [reason] * len(bad), texts)
+        rows = _rejected_rows(self.source, bad.index.to_list(), [reason] * len(bad), texts)
         return replace(
             self, frame=self.frame[~is_bad], rejections=self.rejections + Rejections({}, rows)
         )
@@ -196,7 +197,8 @@ def _typed(
     )
     is_bad = reasons != ""
     bad = texts[is_bad]
-    rows = _rejected_rows(source, bad.index, reasons[is_bad], bad.agg("  ".join, axis=1))
+    bad_texts = ["  ".join(row) for row in bad.to_numpy()]
+    rows = _rejected_rows(source, bad.index.to_list(), list(reasons[is_bad]), bad_texts)
     return Table(frame[~is_bad], rejections + Rejections({}, rows), source)
 
 
@@ -208,8 +210,8 @@ def _rejected_rows(
     return pd.DataFrame(
         {
             "source": source,
-            "line": list(lines),
-            "reason": list(reasons),
+            "line": lines,
+            "reason": reasons,
             "text": [text[:MAX_REPORTED_LENGTH] for text in texts],
         }
     )

@@ -118,7 +118,8 @@ def split_last_out(
     is_test = (from_end == 0) & (size >= 2)
     is_validation = (from_end == 1) & (size >= 3)
     parts = (~is_test & ~is_validation, is_validation, is_test)
-    return _made(Split(*(np.sort(order[part]) for part in parts), "last_out"))
+    train, validation, test = (np.sort(order[part]) for part in parts)
+    return _made(Split(train, validation, test, "last_out"))
 
 
 def split_random(

@@ -92,24 +92,26 @@ def convert(texts: pd.Series, column: Column) -> Converted:
 
 
 def _numbers(texts: pd.Series, column: Column) -> Converted:
-    numbers = pd.to_numeric(texts, errors="coerce").to_numpy(dtype=np.float64, copy=True)
+    codes, distinct = pd.factorize(np.asarray(texts, dtype=object))
+    numbers = pd.to_numeric(pd.Series(distinct, dtype=object), errors="coerce").to_numpy(np.float64)
     reasons = np.full(len(numbers), "", dtype=object)
     is_outside = (numbers < column.low) | (numbers > column.high)
     reasons[is_outside] = f"{column.name}: outside [{column.low:g}, {column.high:g}]"
     reasons[np.isinf(numbers)] = f"{column.name}: not finite"
     for row in np.flatnonzero(np.isnan(numbers)):
-        text = texts.iloc[row].strip().lower()
+        text = distinct[row].strip().lower()
         if text == "":
             reasons[row] = f"{column.name}: empty" if column.is_required else ""
         else:
             is_nan = text.lstrip("+-") in ("nan", "inf", "infinity")
             reasons[row] = f"{column.name}: " + ("not finite" if is_nan else "not a number")
-    return Converted(numbers, reasons)
+    return Converted(numbers[codes], reasons[codes])
 
 
 def _timestamps(texts: pd.Series, column: Column) -> Converted:
     parsed = _numbers(texts, Column(column.source, column.name, "number", is_required=True))
-    numbers, reasons, notes = parsed.values, parsed.reasons, ()
+    numbers, reasons = parsed.values, parsed.reasons
+    notes: tuple[str, ...] = ()
     is_good = reasons == ""
     factors = np.ones(len(numbers))
     for _, bound, factor in reversed(TIME_UNITS):
