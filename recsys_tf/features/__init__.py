@@ -1,0 +1,40 @@
+"""Preprocessing, in one definition for `tf.data`, TensorFlow Transform and the served graph.
+
+`make_examples` joins events with users and histories, `fit_state` learns vocabularies and moments
+from the training rows, `Preprocessor` applies them, `make_dataset` makes batches.
+"""
+
+from recsys_tf.features.dataset import make_dataset
+from recsys_tf.features.examples import (
+    Examples,
+    ListColumn,
+    catalogue_examples,
+    make_examples,
+)
+from recsys_tf.features.fitting import fit_state
+from recsys_tf.features.labels import check_labels, label_columns, make_labels
+from recsys_tf.features.preprocessing import Analysis, preprocess
+from recsys_tf.features.preprocessor import Preprocessor
+from recsys_tf.features.state import FeatureState
+from recsys_tf.features.transformed import count_items, transform_catalogue
+from recsys_tf.features.wordpiece import WordPieceTokenizer, learn_word_pieces
+
+__all__ = [
+    "Analysis",
+    "Examples",
+    "FeatureState",
+    "ListColumn",
+    "Preprocessor",
+    "WordPieceTokenizer",
+    "catalogue_examples",
+    "check_labels",
+    "count_items",
+    "fit_state",
+    "label_columns",
+    "learn_word_pieces",
+    "make_dataset",
+    "make_examples",
+    "make_labels",
+    "preprocess",
+    "transform_catalogue",
+]

@@ -1,0 +1,183 @@
+"""Raw values to what the model reads: the one definition for training, Transform and serving.
+
+Every operation works row by row, in a graph or eagerly, and none may depend on the other rows of
+the batch, so that a row gives the same bits wherever it is computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import tensorflow as tf
+
+from recsys_tf.features.raw_values import as_ragged, as_rows, as_vectors, is_given
+from recsys_tf.schema import Schema
+from recsys_tf.types import NUM_RESERVED_INDICES, PADDING_INDEX, Tensor
+
+
+class Analysis(Protocol):
+    """What was learned from the training rows, or is being learned (TensorFlow Transform)."""
+
+    def look_up(self, name: str, strings: Tensor) -> Tensor:
+        """Returns the position of each string in the vocabulary of the feature `name`.
+
+        `preprocess` calls it first with the feature's own values, from which the vocabulary is to
+        be learned, and for the item's id once more with the values of the history, which are only
+        to be looked up. `""` stands for missing: what is returned for it is not used, and it must
+        not be learned.
+
+        Args:
+            name: Feature that owns the vocabulary.
+            strings: string `[M]`.
+
+        Returns:
+            int64 `[M]` from 0 on; -1 for a string that the vocabulary does not hold.
+        """
+
+    def moments(self, name: str, values: Tensor) -> tuple[Any, Any]:
+        """Returns mean and standard deviation of a numeric feature, float32 scalars.
+
+        Args:
+            name: The feature.
+            values: float32 `[B]`, its logarithm where the scaling is `log`; missing is NaN and
+                must not be learned.
+
+        Returns:
+            The mean, and the standard deviation (of the whole, not of a sample), 1 where it is 0.
+        """
+
+    def tokenize(self, name: str, strings: Tensor) -> Tensor:
+        """Returns the WordPiece indices of texts, `[CLS]` first and `[SEP]` last, uncut.
+
+        Args:
+            name: The feature.
+            strings: string `[B]`.
+
+        Returns:
+            int64 ragged `[B, any]`, see `WordPieceTokenizer`.
+        """
+
+
+def preprocess(raw: Mapping[str, Tensor], schema: Schema, analysis: Analysis) -> dict[str, Tensor]:
+    """Turns raw values into indices and scaled numbers.
+
+    | kind | raw | result |
+    | --- | --- | --- |
+    | id, categorical | string `[B]` | int64 `[B]` |
+    | categorical, multivalent | string `[B, any]` | int64 `[B, max_values]`, the first ones |
+    | numeric | float `[B]` | float32 `[B, 2]`: scaled or 0, and 1 where present |
+    | text | string `[B]` | int64 `[B, max_tokens]`: `[CLS]` tokens `[SEP]`, then 0 |
+    | embedding | float `[B, size]` | the same, 0 where a row is not finite |
+    | history | string `[B, any]`, oldest first | int64 `[B, max_length]`, the newest ones |
+    | its `values_name` | float `[B, any]` | float32 `[B, max_length]`, 0 where missing |
+
+    Index 0 is missing or padding, 1 unknown, from 2 on the vocabulary. Missing is `""` or NaN.
+    Lists may be dense, ragged or sparse, and are aligned at the left; a sparse or ragged tensor
+    in place of a `[B]` holds at most one value a row, as TensorFlow Transform gives them.
+
+    Args:
+        raw: Tensors by name. What the schema does not name is left out of the result; so is a
+            feature that is not given.
+        schema: Features.
+        analysis: Vocabularies, moments and tokenizers.
+
+    Returns:
+        Tensors by the name of the feature.
+
+    Raises:
+        ValueError: If a tensor is of another rank or width.
+        TypeError: If a tensor is of another type.
+    """
+    outputs: dict[str, Tensor] = {}
+    # A history looks up what the item's id has learned, so it comes last.
+    for feature in sorted(schema.features, key=lambda each: each.kind == "history"):
+        if is_given(raw, feature.name):
+            outputs.update(_BY_KIND[feature.kind](raw, feature, analysis))
+    return outputs
+
+
+def _category(raw: Mapping[str, Tensor], feature: Any, analysis: Analysis) -> dict[str, Tensor]:
+    if getattr(feature, "is_multivalent", False):
+        strings = as_ragged(feature.name, raw[feature.name], tf.string)
+        strings = tf.ragged.boolean_mask(strings, strings != "")
+        indices = strings.with_values(_indices(feature.name, strings.values, analysis))
+        indices = indices[:, : feature.max_values]
+        return {feature.name: indices.to_tensor(PADDING_INDEX, shape=[None, feature.max_values])}
+    strings = as_rows(feature.name, raw[feature.name], tf.string)
+    return {feature.name: _indices(feature.name, strings, analysis)}
+
+
+def _indices(name: str, strings: Tensor, analysis: Analysis) -> Tensor:
+    positions = tf.cast(analysis.look_up(name, strings), tf.int64)
+    # -1 of an unknown string becomes UNKNOWN_INDEX.
+    is_missing = tf.equal(strings, "")
+    return tf.where(is_missing, tf.zeros_like(positions), positions + NUM_RESERVED_INDICES)
+
+
+def _number(raw: Mapping[str, Tensor], feature: Any, analysis: Analysis) -> dict[str, Tensor]:
+    values = as_rows(feature.name, raw[feature.name], tf.float32)
+    is_present = tf.math.is_finite(values)
+    nan = tf.constant(float("nan"), tf.float32)
+    if feature.scaling == "log":
+        # In float64: the float32 logarithm's last bit depends on the place in the batch.
+        wide = tf.cast(tf.where(is_present, values, 0.0), tf.float64)
+        values = tf.cast(tf.sign(wide) * tf.math.log1p(tf.abs(wide)), tf.float32)
+    if feature.scaling != "none":
+        mean, std = analysis.moments(feature.name, tf.where(is_present, values, nan))
+        # A factor, not a division, which a compiled graph would round in another way.
+        values = (values - mean) * (1.0 / tf.convert_to_tensor(std, tf.float32))
+    values = tf.where(is_present, values, tf.zeros_like(values))
+    return {feature.name: tf.stack([values, tf.cast(is_present, tf.float32)], axis=1)}
+
+
+def _text(raw: Mapping[str, Tensor], feature: Any, analysis: Analysis) -> dict[str, Tensor]:
+    strings = as_rows(feature.name, raw[feature.name], tf.string)
+    tokens = analysis.tokenize(feature.name, strings)
+    # A text that is cut keeps its [SEP].
+    body, end = tokens[:, :-1], tokens[:, -1:]
+    tokens = tf.concat([body[:, : feature.max_tokens - 1], end], axis=1)
+    return {feature.name: tokens.to_tensor(PADDING_INDEX, shape=[None, feature.max_tokens])}
+
+
+def _embedding(raw: Mapping[str, Tensor], feature: Any, analysis: Analysis) -> dict[str, Tensor]:
+    del analysis  # Nothing is learned from a ready-made vector.
+    vectors = as_vectors(feature.name, raw[feature.name], feature.size)
+    is_present = tf.reduce_all(tf.math.is_finite(vectors), axis=1, keepdims=True)
+    return {feature.name: tf.where(is_present, vectors, tf.zeros_like(vectors))}
+
+
+def _history(raw: Mapping[str, Tensor], feature: Any, analysis: Analysis) -> dict[str, Tensor]:
+    strings = as_ragged(feature.name, raw[feature.name], tf.string).to_tensor("")
+    shape = [None, feature.max_length]
+    is_event = tf.not_equal(strings, "")
+    events = tf.ragged.boolean_mask(strings, is_event)[:, -feature.max_length :]
+    indices = events.with_values(_indices(feature.of, events.values, analysis))
+    outputs = {feature.name: indices.to_tensor(PADDING_INDEX, shape=shape)}
+    if feature.values_name is None:
+        return outputs
+    if is_given(raw, feature.values_name):
+        values = as_ragged(feature.values_name, raw[feature.values_name], tf.float32)
+        values = _fit_width(values.to_tensor(0.0), tf.shape(strings)[1])
+        values = tf.where(tf.math.is_finite(values), values, tf.zeros_like(values))
+    else:
+        values = tf.zeros_like(is_event, tf.float32)
+    values = tf.ragged.boolean_mask(values, is_event)[:, -feature.max_length :]
+    outputs[feature.values_name] = values.to_tensor(0.0, shape=shape)
+    return outputs
+
+
+def _fit_width(values: Tensor, width: Tensor) -> Tensor:
+    """Cuts or fills up the rows, for values that came longer or shorter than their events."""
+    filling = tf.zeros([tf.shape(values)[0], width], values.dtype)
+    return tf.concat([values, filling], axis=1)[:, :width]
+
+
+_BY_KIND: dict[str, Callable[[Mapping[str, Tensor], Any, Analysis], dict[str, Tensor]]] = {
+    "id": _category,
+    "categorical": _category,
+    "numeric": _number,
+    "text": _text,
+    "embedding": _embedding,
+    "history": _history,
+}

@@ -1,0 +1,112 @@
+"""Raw tensors of any form - dense, ragged, sparse - in one form, checked on entry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from recsys_tf.types import Tensor
+
+_MISSING: dict[Any, Any] = {tf.string: "", tf.float32: float("nan")}
+
+
+def is_given(raw: Mapping[str, Tensor], name: str) -> bool:
+    """Returns whether the raw values hold this name, and not None in its place."""
+    return raw.get(name) is not None
+
+
+def as_rows(name: str, value: Tensor, dtype: Any) -> Tensor:
+    """Returns one value a row, `[B]`; a row without one gets `""` or NaN.
+
+    Args:
+        name: Stands in errors.
+        value: Dense `[B]`, or sparse or ragged `[B, at most 1]`.
+        dtype: `tf.string` or `tf.float32`.
+
+    Raises:
+        ValueError: If the rank is another.
+        TypeError: If the type is another.
+    """
+    value = _checked(name, value, dtype)
+    if isinstance(value, tf.SparseTensor):
+        # A second value in a row lies outside this shape, which TensorFlow refuses.
+        value = tf.SparseTensor(value.indices, value.values, [value.dense_shape[0], 1])
+        return tf.sparse.to_dense(value, _MISSING[dtype])[:, 0]
+    if isinstance(value, tf.RaggedTensor):
+        return value.to_tensor(_MISSING[dtype], shape=[None, 1])[:, 0]
+    _check_rank(name, value, 1, "[B]")
+    return value
+
+
+def as_ragged(name: str, value: Tensor, dtype: Any) -> tf.RaggedTensor:
+    """Returns a list a row, ragged `[B, any]`.
+
+    Args:
+        name: Stands in errors.
+        value: Dense, ragged or sparse `[B, any]`.
+        dtype: `tf.string` or `tf.float32`.
+
+    Raises:
+        ValueError: If the rank is another.
+        TypeError: If the type is another.
+    """
+    value = _checked(name, value, dtype)
+    _check_rank(name, value, 2, "[B, any length]")
+    if isinstance(value, tf.RaggedTensor):
+        return value
+    if isinstance(value, tf.SparseTensor):
+        value = tf.sparse.to_dense(value, _MISSING[dtype])
+    return tf.RaggedTensor.from_tensor(value)
+
+
+def as_vectors(name: str, value: Tensor, size: int) -> Tensor:
+    """Returns a vector a row, float32 `[B, size]`; a shorter sparse or ragged row gets NaN.
+
+    Args:
+        name: Stands in errors.
+        value: Dense, ragged or sparse `[B, size]`.
+        size: Length of the vectors.
+
+    Raises:
+        ValueError: If the rank or the length is another.
+        TypeError: If the type is another.
+    """
+    value = _checked(name, value, tf.float32)
+    _check_rank(name, value, 2, f"[B, {size}]")
+    if isinstance(value, tf.SparseTensor):
+        value = tf.RaggedTensor.from_sparse(value)
+    if isinstance(value, tf.RaggedTensor):
+        value = value.to_tensor(float("nan"), shape=[None, size])
+    if value.shape[1] not in (None, size):
+        raise ValueError(
+            f"`{name}` must hold {size} numbers a row, received shape {tuple(value.shape)}."
+        )
+    return tf.ensure_shape(value, [None, size])
+
+
+def _checked(name: str, value: Tensor, dtype: Any) -> Tensor:
+    if not isinstance(value, (tf.RaggedTensor, tf.SparseTensor)):
+        value = tf.convert_to_tensor(value)
+    if value.dtype == dtype:
+        return value
+    if dtype == tf.float32 and (value.dtype.is_floating or value.dtype.is_integer):
+        return tf.cast(value, tf.float32)
+    wanted = "strings" if dtype == tf.string else "numbers"
+    raise TypeError(
+        f"`{name}` must hold {wanted}, received {value.dtype.name}."
+        + (
+            " Ids and categories are strings, also those that look like numbers."
+            if dtype == tf.string
+            else ""
+        )
+    )
+
+
+def _check_rank(name: str, value: Tensor, rank: int, shape: str) -> None:
+    received = value.shape.rank
+    if received is not None and received != rank:
+        raise ValueError(
+            f"`{name}`: expected rank {rank}, {shape}, got {received}, shape {tuple(value.shape)}."
+        )
