@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import ssl
 import subprocess
 import sys
 import time
@@ -64,6 +65,9 @@ def told(what: str) -> Iterator[None]:
 def run_uv(uv: str, *arguments: str, root: Path) -> None:
     """Runs uv, passing on what it says but for its list of every package."""
     environment = {k: v for k, v in os.environ.items() if k not in ("VIRTUAL_ENV", "PYTHONPATH")}
+    if ssl.get_default_verify_paths().cafile:
+        # pip trusts what the system trusts (a company's own authority, say); let uv do the same.
+        environment.setdefault("UV_SYSTEM_CERTS", "1")
     process = subprocess.Popen(
         [uv, *arguments],
         cwd=root,
@@ -89,9 +93,8 @@ def make(root: Path, uv: str, line: Line, python: Interpreter) -> None:
     venv = root / ".venv"
     venv_python = str(venv / "bin" / "python")
     with told(f"making .venv with Python {dotted(python.version)} ({python.path})"):
-        # Seeded with pip, without which TFX cannot install a `module_file`.
-        seeded = ("venv", "--quiet", "--clear", "--seed", "--prompt", _PROMPT)
-        run_uv(uv, *seeded, "--python", python.path, str(venv), root=root)
+        options = ("--quiet", "--clear", "--prompt", _PROMPT, "--python", python.path)
+        run_uv(uv, "venv", *options, str(venv), root=root)
     with told(f"installing {line.pinned} (the first time downloads about 1 GB)"):
         run_uv(uv, "pip", "install", "--python", venv_python, "-r", line.pinned, root=root)
     with told("installing recsys_tf from this checkout"):

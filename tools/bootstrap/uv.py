@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -24,10 +25,8 @@ _JSON = "application/vnd.pypi.simple.v1+json"
 
 def is_usable(uv: str) -> bool:
     """Tells whether this uv runs and is new enough (a pyenv shim may be neither)."""
-    words = (run_quietly([uv, "--version"]) or "").split()
-    if len(words) < 2:
-        return False
-    return tuple(int(part) for part in words[1].split(".")[:2]) >= OLDEST_USABLE
+    said = re.match(r"uv (\d+)\.(\d+)", run_quietly([uv, "--version"]) or "")
+    return said is not None and (int(said[1]), int(said[2])) >= OLDEST_USABLE
 
 
 def find_uv(folder: Path) -> str | None:
