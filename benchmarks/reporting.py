@@ -1,0 +1,209 @@
+"""The one form of a benchmark's answer: a table for people, a JSON file for the docs.
+
+Run as a script it prints the tables of all recorded results as Markdown.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import math
+import os
+import platform
+import shlex
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+RESULTS = Path(__file__).parent / "results"
+PACKAGES = (
+    "numpy",
+    "scipy",
+    "tensorflow",
+    "keras",
+    "keras-nlp",
+    "tensorflow-recommenders",
+    "implicit",
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measured number, and what it was held against.
+
+    Attributes:
+        name: What was measured, in words.
+        value: The number; the mean or median where it was measured more than once.
+        unit: Its unit, for instance `s`, `ms`, `examples/s`, `NDCG@10`.
+        spread: Half-width or standard deviation over repetitions or seeds.
+        reference: The number it is compared with.
+        reference_name: Where that number is from.
+        rule: `at_least` or `at_most`, with `bound`; both None for a number without a claim, such
+            as a peer's.
+        bound: The number that the rule names.
+    """
+
+    name: str
+    value: float
+    unit: str
+    spread: float | None = None
+    reference: float | None = None
+    reference_name: str | None = None
+    rule: Literal["at_least", "at_most"] | None = None
+    bound: float | None = None
+
+    def __post_init__(self) -> None:
+        if (self.rule is None) != (self.bound is None):
+            raise ValueError(
+                f"`rule` and `bound` go together, received {self.rule!r} and {self.bound!r} in "
+                f"row {self.name!r}."
+            )
+        if self.rule not in (None, "at_least", "at_most"):
+            raise ValueError(f"`rule` must be 'at_least' or 'at_most', received {self.rule!r}.")
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether the value keeps the rule; None without a rule. NaN keeps none."""
+        if self.bound is None:
+            return None
+        return self.value >= self.bound if self.rule == "at_least" else self.value <= self.bound
+
+
+def report(
+    script: str | Path,
+    rows: Iterable[Row],
+    data: str,
+    seeds: Sequence[int] = (),
+    folder: Path = RESULTS,
+) -> bool:
+    """Prints the table and writes `results/<script>.json`.
+
+    Args:
+        script: `__file__` of the benchmark.
+        rows: What was measured.
+        data: Which data, cut how, in a sentence.
+        seeds: The seeds that the values are means over.
+        folder: Where the file goes.
+
+    Returns:
+        Whether every rule holds: `sys.exit(not report(...))` tells the shell.
+    """
+    rows = list(rows)
+    name = Path(script).stem
+    content = {
+        "command": shlex.join(["python", f"benchmarks/{name}.py", *sys.argv[1:]]),
+        "machine": machine(),
+        "versions": versions(),
+        "data": data,
+        "seeds": list(seeds),
+        "rows": [_jsonable({**asdict(row), "holds": row.holds}) for row in rows],
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.json"
+    # Written beside and moved, so that a full disk leaves the last result whole.
+    unfinished = path.with_suffix(".json.unfinished")
+    unfinished.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    os.replace(unfinished, path)
+    print(f"{name}: {data}\n\n{table(content['rows'])}\n\nwritten to {path}")
+    return all(row.holds is not False for row in rows)
+
+
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """Lays the rows of a result out as a Markdown table.
+
+    Args:
+        rows: The `rows` of a result file.
+
+    Returns:
+        Lines of equal cell widths.
+    """
+    cells = [["what", "value", "unit", "reference", "asked", "holds"]]
+    for row in rows:
+        spread = "" if row["spread"] is None else f" ± {_number(row['spread'])}"
+        reference = "" if row["reference"] is None else _number(row["reference"])
+        if row["reference_name"]:
+            reference = f"{reference} ({row['reference_name']})".strip()
+        sign = {"at_least": "≥ ", "at_most": "≤ ", None: ""}[row["rule"]]
+        asked = "" if row["bound"] is None else sign + _number(row["bound"])
+        holds = {True: "yes", False: "NO", None: ""}[row["holds"]]
+        value = _number(row["value"]) + spread
+        cells.append([row["name"], value, row["unit"], reference, asked, holds])
+    widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
+    lines = [
+        "| " + " | ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) + " |"
+        for line in cells
+    ]
+    lines.insert(1, "| " + " | ".join("-" * width for width in widths) + " |")
+    return "\n".join(lines)
+
+
+def machine() -> dict[str, Any]:
+    """Says what the figures were measured on.
+
+    Returns:
+        Processor, usable cores, memory, system, and the load when asked: other work on the
+        machine makes times longer.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return {
+        "processor": _processor(),
+        "cores": cores,
+        "memory_gib": round(memory, 1),
+        "system": platform.platform(),
+        "load_average_1_min": round(os.getloadavg()[0], 2),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Lists the installed versions of what the figures depend on.
+
+    Returns:
+        Version by package; absent packages are left out.
+    """
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "undefined"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def _jsonable(row: dict[str, Any]) -> dict[str, Any]:
+    """JSON has no NaN and knows no NumPy number."""
+    clean = {}
+    for key, value in row.items():
+        value = value.item() if hasattr(value, "item") else value
+        is_undefined = isinstance(value, float) and not math.isfinite(value)
+        clean[key] = None if is_undefined else value
+    return clean
+
+
+def main() -> None:
+    """Prints the tables of all recorded results."""
+    for path in sorted(RESULTS.glob("*.json")):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        print(f"### {path.stem}\n\n{content['data']}\n\n{table(content['rows'])}\n")
+
+
+if __name__ == "__main__":
+    main()
