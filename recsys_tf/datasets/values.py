@@ -68,8 +68,9 @@ def convert(texts: pd.Series, column: Column) -> Converted:
         notes. The value of a refused row has no meaning.
 
     Example:
-        >>> convert(pd.Series(["4", "x", "9"]), Column("r", "rating", "number", high=5)).reasons
-        array(['', 'rating: not a number', 'rating: outside [-inf, 5]'], dtype=object)
+        >>> rating = Column("r", "rating", "number", high=5)
+        >>> convert(pd.Series(["4", "x", "9"]), rating).reasons.tolist()
+        ['', 'rating: not a number', 'rating: outside [-inf, 5]']
     """
     if column.kind == "number":
         return _numbers(texts, column)
@@ -103,9 +104,16 @@ def _numbers(texts: pd.Series, column: Column) -> Converted:
         if text == "":
             reasons[row] = f"{column.name}: empty" if column.is_required else ""
         else:
-            is_nan = text.lstrip("+-") in ("nan", "inf", "infinity")
-            reasons[row] = f"{column.name}: " + ("not finite" if is_nan else "not a number")
+            fault = "not finite" if _is_not_finite(text) else "not a number"
+            reasons[row] = f"{column.name}: {fault}"
     return Converted(numbers[codes], reasons[codes])
+
+
+def _is_not_finite(text: str) -> bool:
+    try:
+        return not np.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def _timestamps(texts: pd.Series, column: Column) -> Converted:
