@@ -17,6 +17,7 @@ from serving.errors import ServingError
 from serving.signatures import (
     Signature,
     TensorSpec,
+    as_array,
     column,
     neutral_column,
     rank,
@@ -139,13 +140,20 @@ class RecommenderClient:
 
         Args:
             signature: its name; ``""`` for ``serving_default``.
-            inputs: arrays by name, of the dtypes that ``metadata`` tells.
+            inputs: arrays by name, sent as they are; lists and numbers take the input's dtype.
             output_filter: compute only these outputs; all by default.
 
         Returns:
             The outputs by name; strings as dtype object holding bytes.
         """
-        return self._predict(signature, inputs, output_filter)[0]
+        plain = [name for name, value in inputs.items() if not isinstance(value, np.ndarray)]
+        known = self.metadata().get(signature or "serving_default") if plain else None
+        specs = known.inputs if known is not None else {}
+        arrays = {
+            name: as_array(name, value, specs[name]) if name in plain and name in specs else value
+            for name, value in inputs.items()
+        }
+        return self._predict(signature, arrays, output_filter)[0]
 
     def status(self) -> list[VersionStatus]:
         """Lists every version the server knows, newest first."""

@@ -61,13 +61,18 @@ def _numpy_dtype(spec: TensorSpec) -> np.dtype[Any]:
     return next(kinds, np.dtype(object))
 
 
-def column(name: str, value: Any, spec: TensorSpec, size: int) -> np.ndarray:
-    """Turns one value, or one a user, into an array of the input's dtype with ``size`` rows."""
+def as_array(name: str, value: Any, spec: TensorSpec) -> np.ndarray:
+    """Turns lists and numbers into an array of the input's dtype."""
     try:
-        array = np.asarray(value, dtype=_numpy_dtype(spec))
+        return np.asarray(value, dtype=_numpy_dtype(spec))
     except (TypeError, ValueError, OverflowError):
         text = f"input `{name}` wants {spec.dtype}, got {value!r}"
         raise ServingError("INVALID_ARGUMENT", text[:300]) from None
+
+
+def column(name: str, value: Any, spec: TensorSpec, size: int) -> np.ndarray:
+    """Turns one value, or one a user, into an array of the input's dtype with ``size`` rows."""
+    array = as_array(name, value, spec)
     if array.ndim == 0:
         array = np.full(size, array[()], dtype=array.dtype)
     if len(array) != size:

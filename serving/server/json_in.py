@@ -100,6 +100,7 @@ def signature_name(body: dict[str, Any]) -> str:
             show(body),
             " not formatted correctly. 'signature_name' key must be a string value.",
         )
+    utf8(name)
     return name
 
 
