@@ -11,8 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from recsys_tf.config import TrainingConfig
+from recsys_tf.features import count_items
+from recsys_tf.models import Recommender
+from recsys_tf.preparation import PreparedData
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -45,6 +49,50 @@ def make_optimizer(config: TrainingConfig, num_steps: int) -> keras.optimizers.O
             rate, weight_decay=config.weight_decay, global_clipnorm=config.clip_norm
         )
     return keras.optimizers.Adam(rate, global_clipnorm=config.clip_norm)
+
+
+def build_recommender(data: PreparedData) -> Recommender:
+    """Builds the model of a run over its fitted preprocessing.
+
+    The ranking heads start at their labels' mean, or its log odds, and the items' biases at the
+    logarithm of their popularity, so that no epoch is spent on finding these.
+
+    Args:
+        data: The data; its configuration gives sizes and blocks.
+
+    Returns:
+        The model, with fresh weights drawn from `training.seed`.
+    """
+    config = data.config
+    keras.utils.set_random_seed(config.training.seed)
+    if config.training.is_mixed_precision:
+        keras.config.set_dtype_policy("mixed_bfloat16")
+    model = Recommender(
+        data.schema,
+        data.state.num_indices_by_name,
+        config.model,
+        config.retrieval,
+        initial_biases=_initial_biases(data),
+    )
+    model.set_item_counts(count_items(data.train_examples, data.preprocessor, data.schema))
+    return model
+
+
+def _initial_biases(data: PreparedData) -> dict[str, float]:
+    biases = {}
+    for task in data.schema.ranking_tasks:
+        if task.kind not in ("regression", "binary"):
+            continue
+        labels = data.train_examples.columns[str(task.label)]
+        labels = labels[np.isfinite(labels)].astype("float64")
+        if task.positive_at_least is not None:
+            labels = labels >= task.positive_at_least
+        if len(labels):
+            mean = float(np.mean(labels))
+            # A class without a row would send the log odds to infinity.
+            share = min(max(mean, 1e-3), 1 - 1e-3)
+            biases[task.name] = math.log(share / (1 - share)) if task.kind == "binary" else mean
+    return biases
 
 
 def fit(
@@ -86,6 +134,8 @@ def fit(
         optimizer=make_optimizer(config, num_steps * config.epochs),
         # One call runs whole groups of steps; the last group may be shorter.
         steps_per_execution=min(config.steps_per_execution, num_steps),
+        # Keras would choose XLA by itself: minutes of compilation for look-ups it does not speed.
+        jit_compile=False,
     )
     watchers: list[keras.callbacks.Callback] = [StopAtNonFiniteLoss(), *callbacks]
     first_epoch = 0

@@ -1,0 +1,248 @@
+"""Measures a model, and the baselines beside it, on held-out rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+from scipy import sparse
+
+from recsys_tf.baselines import BASELINES, RatingBaseline, interaction_matrix
+from recsys_tf.features import make_dataset, transform_catalogue
+from recsys_tf.metrics import TASK_METRICS, RankingValues, ranking_values, rmse
+from recsys_tf.models import Recommender
+from recsys_tf.naming import look_up
+from recsys_tf.preparation import Part, PreparedData
+from recsys_tf.schema import TaskSpec
+from recsys_tf.types import Array, FloatArray, IntArray
+
+Metrics = dict[str, float]
+"""Values by `<task>/<metric>`, such as `watch/ndcg_at_10` or `rating/rmse`."""
+
+
+@dataclass(frozen=True)
+class RankingProblem:
+    """Which items each user's list should hold, and which it must not.
+
+    Attributes:
+        seen: `[U, N]`, the known events; left out of the lists.
+        relevant: `[U, N]`, the held-out positives.
+        first_rows: `[U]`, the user's first held-out row in `events`, -1 where there is none; its
+            context is the context of the question.
+    """
+
+    seen: sparse.csr_matrix
+    relevant: sparse.csr_matrix
+    first_rows: IntArray
+
+    @property
+    def is_new_user(self) -> Array:
+        """bool `[U]`, True where nothing of the user is known."""
+        return np.diff(self.seen.indptr) == 0
+
+
+def ranking_problem(data: PreparedData, part: Part) -> RankingProblem:
+    """Makes the ranking problem of a part; users and items in the order of their frames."""
+    schema, events = data.schema, data.interactions.events
+    users = _codes(events[schema.user_id], data.interactions.users[schema.user_id])
+    items = _codes(events[schema.item_id], data.interactions.items[schema.item_id])
+    shape = len(data.interactions.users), len(data.interactions.items)
+    known = data.known_rows(part)
+    rows = data.rows(part)
+    task = schema.retrieval_task
+    if task is not None and task.label is not None:
+        labels = events[task.label].to_numpy()[rows]
+        rows = rows[labels >= task.positive_at_least]
+    first = np.full(shape[0], -1)
+    # Written from the last to the first, so that the first stays.
+    first[users[rows[::-1]]] = rows[::-1]
+    return RankingProblem(
+        interaction_matrix(users[known], items[known], *shape),
+        interaction_matrix(users[rows], items[rows], *shape),
+        first,
+    )
+
+
+def evaluate(
+    model: Recommender,
+    data: PreparedData,
+    part: Part = "test",
+    *,
+    on_users_done: Callable[[int], object] | None = None,
+) -> Metrics:
+    """Measures every task of a model.
+
+    Retrieval ranks the whole catalogue for each user that has held-out positives, with the
+    history and the context of that moment. The other tasks are measured on the held-out rows that
+    have their label.
+
+    Args:
+        model: A trained model.
+        data: What it was trained on.
+        part: The part to measure on.
+        on_users_done: Called with the number of users after each block that was ranked.
+
+    Returns:
+        Values by `<task>/<metric>`.
+    """
+    metrics: Metrics = {}
+    if data.schema.retrieval_task is not None:
+        values = model_ranking(model, data, part, on_users_done=on_users_done)
+        metrics |= _named(data.schema.retrieval_task.name, values.means())
+    metrics |= evaluate_tasks(model, data, part)
+    return metrics
+
+
+def model_ranking(
+    model: Recommender,
+    data: PreparedData,
+    part: Part = "test",
+    *,
+    on_users_done: Callable[[int], object] | None = None,
+) -> RankingValues:
+    """Ranks the whole catalogue for each user of a part; see `evaluate`."""
+    problem = ranking_problem(data, part)
+    asked = np.flatnonzero(problem.first_rows >= 0)
+    queries = query_embeddings(model, data, part, problem.first_rows[asked])
+    place = np.zeros(len(problem.first_rows), np.int64)
+    place[asked] = np.arange(len(asked))
+    candidates = candidate_embeddings(model, data).T
+    config = data.config.evaluation
+    return ranking_values(
+        lambda users: queries[place[users]] @ candidates,
+        asked,
+        problem.seen if config.is_seen_excluded else None,
+        problem.relevant,
+        config.cutoffs,
+        config.user_batch_size,
+        on_users_done,
+    )
+
+
+def query_embeddings(
+    model: Recommender, data: PreparedData, part: Part, rows: IntArray
+) -> FloatArray:
+    """Computes the query tower's output for rows of `events`, float32 `[len(rows), D]`."""
+    dataset = make_dataset(
+        data.examples(part, rows),
+        data.catalogue,
+        data.preprocessor,
+        data.schema,
+        data.config.training.batch_size,
+        # A user may meet an item again: what is known of the past is no leak.
+        is_target_masked=False,
+    )
+    tower = model.query_tower
+    names = list(tower.input)
+
+    @tf.function(reduce_retracing=True)
+    def embed(features: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        return tower({name: features[name] for name in names})["embedding"]
+
+    return np.concatenate([embed(features).numpy() for features, _, _ in dataset])
+
+
+def candidate_embeddings(model: Recommender, data: PreparedData) -> FloatArray:
+    """Computes the candidate tower's output for the whole catalogue, float32 `[N, D]`."""
+    columns = transform_catalogue(data.catalogue, data.preprocessor, data.schema)
+    outputs = model.candidate_tower.predict(columns, batch_size=1024, verbose=0)
+    return outputs["embedding"]
+
+
+def evaluate_tasks(model: Recommender, data: PreparedData, part: Part = "test") -> Metrics:
+    """Measures the tasks with a label on the held-out rows."""
+    tasks = [task for task in data.schema.tasks if task.kind in TASK_METRICS]
+    if not tasks:
+        return {}
+    dataset = data.dataset(part)
+    predictions = model.predict(dataset.map(lambda features, *_: features), verbose=0)
+    labels: dict[str, list[Array]] = {task.name: [] for task in tasks}
+    weights: dict[str, list[Array]] = {task.name: [] for task in tasks}
+    for _, of_batch, weights_of_batch in dataset.as_numpy_iterator():
+        for task in tasks:
+            labels[task.name].append(of_batch[task.name])
+            weights[task.name].append(weights_of_batch[task.name])
+    metrics: Metrics = {}
+    for task in tasks:
+        values = _task_values(
+            task,
+            np.concatenate(labels[task.name]),
+            predictions[task.name],
+            np.concatenate(weights[task.name]),
+        )
+        metrics |= _named(task.name, values)
+    return metrics
+
+
+def evaluate_baselines(
+    data: PreparedData, part: Part = "test", names: Iterable[str] = ("popularity", "bias", "ease")
+) -> dict[str, Metrics]:
+    """Trains and measures baselines on the rows the model was trained on.
+
+    Args:
+        data: The data.
+        part: The part to measure on.
+        names: Keys of `BASELINES`.
+
+    Returns:
+        By baseline, values by `<task>/<metric>`: of the retrieval task, and for baselines that
+        predict ratings the first regression task's RMSE.
+
+    Raises:
+        ValueError: If a name is not known.
+    """
+    problem = ranking_problem(data, part)
+    retrieval = data.schema.retrieval_task
+    ratings = next((task for task in data.schema.tasks if task.kind == "regression"), None)
+    results: dict[str, Metrics] = {}
+    for name in names:
+        baseline = look_up(BASELINES, name, "baseline")()
+        results[name] = {}
+        # A baseline of ratings has an opinion, not an intention: it is measured on ratings.
+        if isinstance(baseline, RatingBaseline):
+            if ratings is not None:
+                results[name] = {f"{ratings.name}/rmse": _baseline_rmse(baseline, data, part, ratings)}
+        elif retrieval is not None:
+            baseline.fit(problem.seen)
+            values = ranking_values(
+                baseline.scores,
+                None,
+                problem.seen if data.config.evaluation.is_seen_excluded else None,
+                problem.relevant,
+                data.config.evaluation.cutoffs,
+                data.config.evaluation.user_batch_size,
+            )
+            results[name] = _named(retrieval.name, values.means())
+    return results
+
+
+def _baseline_rmse(
+    baseline: RatingBaseline, data: PreparedData, part: Part, task: TaskSpec
+) -> float:
+    schema, events = data.schema, data.interactions.events
+    users = _codes(events[schema.user_id], data.interactions.users[schema.user_id])
+    items = _codes(events[schema.item_id], data.interactions.items[schema.item_id])
+    labels = events[str(task.label)].to_numpy(dtype="float64")
+    known, rows = data.known_rows(part), data.rows(part)
+    shape = len(data.interactions.users), len(data.interactions.items)
+    baseline.fit(interaction_matrix(users[known], items[known], *shape, labels[known]))
+    return rmse(labels[rows], baseline.predict(users[rows], items[rows]))
+
+
+def _task_values(task: TaskSpec, labels: Array, predictions: Array, weights: Array) -> Metrics:
+    return {
+        name: metric(labels, predictions, weights)
+        for name, metric in TASK_METRICS[task.kind].items()
+    }
+
+
+def _named(task: str, values: Mapping[str, float]) -> Metrics:
+    return {f"{task}/{name}": float(value) for name, value in values.items()}
+
+
+def _codes(values: Iterable[str], known: Iterable[str]) -> IntArray:
+    """Positions of values in `known`, which holds each of them once."""
+    position = {value: index for index, value in enumerate(known)}
+    return np.fromiter((position[value] for value in values), np.int64)

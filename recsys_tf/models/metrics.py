@@ -1,0 +1,64 @@
+"""The Keras metrics of each task, as they stand in the history of `fit`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+from keras import ops
+
+from recsys_tf.losses import present_labels
+from recsys_tf.schema import TaskSpec
+from recsys_tf.types import Tensor, TensorDict
+
+_METRICS = {
+    "regression": {"rmse": keras.metrics.RootMeanSquaredError},
+    "binary": {"auc": keras.metrics.AUC},
+    "multiclass": {"accuracy": keras.metrics.SparseCategoricalAccuracy},
+    "multilabel": {"auc": keras.metrics.AUC},
+    "retrieval": {},
+}
+# Metrics of probabilities; the model gives logits. A rank does not change under a sigmoid, but the
+# thresholds of Keras's AUC lie between 0 and 1.
+_FROM_LOGITS = {"auc": {"from_logits": True}}
+
+
+class TaskMetrics(keras.layers.Layer):
+    """Holds a running loss for each task and the metrics of its kind.
+
+    They are called `<task>_loss`, `<task>_rmse`, `<task>_auc`, `<task>_accuracy`. For retrieval
+    only the loss is kept here, since ranks within a batch say little; the whole catalogue is
+    ranked by `evaluation.evaluate_ranking`.
+
+    Args:
+        tasks: The tasks.
+    """
+
+    def __init__(self, tasks: Iterable[TaskSpec]) -> None:
+        super().__init__(name="task_metrics", trainable=False)
+        self.tasks = tuple(tasks)
+        self.loss_means = {
+            task.name: keras.metrics.Mean(name=f"{task.name}_loss") for task in self.tasks
+        }
+        self.of_task = {
+            task.name: [
+                metric(name=f"{task.name}_{name}", **_FROM_LOGITS.get(name, {}))
+                for name, metric in _METRICS[task.kind].items()
+            ]
+            for task in self.tasks
+        }
+
+    def update_losses(self, losses: TensorDict, num_rows: Tensor) -> None:
+        """Adds a batch's losses to the running means, weighed by the rows of the batch."""
+        for name, loss in losses.items():
+            self.loss_means[name].update_state(loss, sample_weight=ops.cast(num_rows, "float32"))
+
+    def update(self, labels: TensorDict, outputs: TensorDict, weights: Any) -> None:
+        """Adds a batch's rows to the metrics; rows without a label count for nothing."""
+        for task in self.tasks:
+            for metric in self.of_task[task.name]:
+                present, mask = present_labels(labels[task.name])
+                metric.update_state(
+                    present, outputs[task.name], sample_weight=mask * weights[task.name]
+                )

@@ -1,0 +1,215 @@
+"""The recommender: two towers, a shared trunk, one head a task, one weighted loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from recsys_tf.config import ModelConfig, RetrievalConfig
+from recsys_tf.models.core import build_core
+from recsys_tf.models.metrics import TaskMetrics
+from recsys_tf.models.predictions import predict_all
+from recsys_tf.schema import Schema
+from recsys_tf.tasks import RankingTask, RetrievalTask
+from recsys_tf.types import IntArray, Tensor, TensorDict
+from recsys_tf.weighting import FixedWeighting
+
+
+@keras.saving.register_keras_serializable(package="recsys_tf")
+class Recommender(keras.Model):
+    """Learns all tasks of a schema together, over one pair of towers.
+
+    The query tower reads the user and the context, the candidate tower the item. Their dot
+    product ranks the catalogue; a shared trunk over both towers' features feeds a multi-task
+    block and one head a task. The loss is `sum_t w_t loss_t`.
+
+    `model(features)` gives the towers' outputs and the tasks' logits; `model.predict` gives
+    predictions in the tasks' own units. `compile` needs an optimiser only; `fit` reports each
+    task's loss and metrics.
+
+    Args:
+        schema: Features and tasks.
+        num_indices: Rows of each feature's embedding table, as `FeatureState.num_indices` tells.
+        config: Sizes and blocks.
+        retrieval: The retrieval task's softmax.
+        initial_biases: Where the heads start, by task; the mean rating, say.
+        **kwargs: Arguments of `keras.Model`.
+
+    Raises:
+        ValueError: If the configuration names an unknown block, or `num_indices` lacks a feature.
+    """
+
+    def __init__(
+        self,
+        schema: Schema,
+        num_indices: Mapping[str, int],
+        config: ModelConfig | None = None,
+        retrieval: RetrievalConfig | None = None,
+        *,
+        initial_biases: Mapping[str, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.schema = schema
+        self.num_indices = dict(num_indices)
+        self.config = config or ModelConfig()
+        self.retrieval = retrieval or RetrievalConfig()
+        self.initial_biases = dict(initial_biases or {})
+
+        self.core = build_core(
+            schema, self.num_indices, self.config, self.retrieval, self.initial_biases
+        )
+        # Share of the training rows that hold each item; even until `set_item_counts`.
+        self.item_probability = self.add_weight(
+            name="item_probability",
+            shape=(self.num_indices[schema.item_id],),
+            initializer=keras.initializers.Constant(1 / self.num_indices[schema.item_id]),
+            trainable=False,
+            dtype="float32",
+        )
+        self.retrieval_task = RetrievalTask(
+            self.retrieval.temperature, self.retrieval.popularity_correction
+        )
+        self.ranking_tasks = {
+            task.name: RankingTask(task.kind) for task in schema.tasks if task.kind != "retrieval"
+        }
+        self.task_metrics = TaskMetrics(schema.tasks)
+        self.weighting = FixedWeighting({task.name: task.loss_weight for task in schema.tasks})
+
+    @property
+    def query_tower(self) -> keras.Model:
+        """User and context features -> `{"embedding": [B, D], "features": [B, H]}`."""
+        return self.core.get_layer("query_tower")
+
+    @property
+    def candidate_tower(self) -> keras.Model:
+        """Item features -> `{"embedding": [B, D], "features": [B, H]}`."""
+        return self.core.get_layer("candidate_tower")
+
+    @property
+    def trunk(self) -> keras.Model:
+        """Both towers' outputs -> each ranking task's logits."""
+        return self.core.get_layer("trunk")
+
+    def set_item_counts(self, counts: IntArray) -> None:
+        """Tells how often each item stands in the training rows.
+
+        The counts correct the in-batch softmax, and start each item's bias at the logarithm of
+        its share, so that training begins with popularity and not with chance.
+
+        Args:
+            counts: `[N + 2]`, by item index.
+
+        Raises:
+            ValueError: If the length is another, or a count is below 0.
+        """
+        counts = np.asarray(counts, "float64")
+        if counts.shape != tuple(self.item_probability.shape) or np.any(counts < 0):
+            raise ValueError(
+                f"`counts` must hold {self.item_probability.shape[0]} counts of 0 or more, one "
+                f"for each item index, received shape {counts.shape}."
+            )
+        # Half a row for items without any, which the logarithm would send to minus infinity.
+        shares = np.maximum(counts, 0.5) / max(counts.sum(), 1.0)
+        self.item_probability.assign(shares)
+        self.candidate_tower.get_layer("item_bias").start_at(
+            np.log(shares) * self.retrieval.temperature
+        )
+
+    def call(self, inputs: TensorDict, training: bool = False) -> dict[str, Tensor]:
+        """Computes everything the losses need.
+
+        Args:
+            inputs: Transformed features by name, as `make_dataset` yields them.
+            training: Whether dropout is on.
+
+        Returns:
+            `query_embedding` and `candidate_embedding`, float `[B, D]`; by task the logits, for
+            the retrieval task the dot product over the temperature.
+        """
+        names = [feature.name for feature in self.schema.features]
+        names += [each.values_name for each in self.schema.features if _has_values(each)]
+        # Only what the model was built on: a dataset may hold more.
+        return self.core({name: inputs[name] for name in names}, training=training)
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Tensor:
+        """Joins the tasks' losses and the regularisers; called by `fit` and `evaluate`."""
+        losses = self.task_losses(x, y, y_pred, sample_weight)
+        self.task_metrics.update_losses(losses, ops.shape(x[self.schema.item_id])[0])
+        return self.weighting(losses) + sum(self.losses)
+
+    def task_losses(
+        self, features: TensorDict, labels: TensorDict, outputs: TensorDict, weights: TensorDict
+    ) -> dict[str, Tensor]:
+        """Computes each task's mean loss over the rows that have its label.
+
+        Args:
+            features: What `call` was given.
+            labels: By task; see `make_dataset`.
+            outputs: What `call` returned.
+            weights: float `[B]` by task.
+
+        Returns:
+            A float32 scalar by task.
+        """
+        losses = {}
+        for task in self.schema.tasks:
+            if task.kind == "retrieval":
+                items = features[self.schema.item_id]
+                losses[task.name] = self.retrieval_task.loss(
+                    outputs["query_embedding"],
+                    outputs["candidate_embedding"],
+                    items,
+                    ops.take(self.item_probability, items),
+                    weights[task.name],
+                )
+            else:
+                losses[task.name] = self.ranking_tasks[task.name].loss(
+                    labels[task.name], outputs[task.name], weights[task.name]
+                )
+        return losses
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """Updates every task's metrics; called by `fit` and `evaluate`."""
+        self.task_metrics.update(y, y_pred, sample_weight)
+        return self.get_metrics_result()
+
+    def predict_step(self, data: Any) -> dict[str, Tensor]:
+        """Computes what `predict` returns: every task in its own units."""
+        features = data[0] if isinstance(data, tuple) else data
+        return predict_all(self.schema.tasks, self(features, training=False))
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments as plain values."""
+        return {
+            **super().get_config(),
+            "schema": self.schema.to_dict(),
+            "num_indices": self.num_indices,
+            "config": self.config.to_dict(),
+            "retrieval": self.retrieval.to_dict(),
+            "initial_biases": self.initial_biases,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Recommender:
+        """Builds the model from `get_config`'s result."""
+        config = dict(config)
+        schema = Schema.from_dict(config.pop("schema"))
+        config["config"] = ModelConfig.from_dict(config["config"])
+        config["retrieval"] = RetrievalConfig.from_dict(config["retrieval"])
+        return cls(schema, **config)
+
+
+def _has_values(feature: Any) -> bool:
+    return feature.kind == "history" and feature.values_name is not None

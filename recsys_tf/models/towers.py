@@ -1,0 +1,130 @@
+"""The query and the candidate tower, each a functional Keras model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+from keras import ops
+
+from recsys_tf.config import ModelConfig, RetrievalConfig
+from recsys_tf.encoders import make_encoder, make_fusion
+from recsys_tf.layers import DenseStack
+from recsys_tf.models.item_bias import ItemBias
+from recsys_tf.models.once_per_row import OncePerRow
+from recsys_tf.schema import Schema
+
+
+@dataclass(frozen=True)
+class Tower:
+    """A tower with its symbolic inputs and outputs.
+
+    Attributes:
+        model: Features by name -> `{"embedding": [B, D + 1], "features": [B, H]}` and
+            `vector_<feature>` for each feature that an auxiliary task reads.
+        inputs: Keras inputs by feature name, for a model around the tower.
+        widths: Width of each output.
+    """
+
+    model: keras.Model
+    inputs: dict[str, Any]
+    widths: dict[str, int]
+
+
+def build_towers(
+    schema: Schema, num_indices: Mapping[str, int], config: ModelConfig, retrieval: RetrievalConfig
+) -> tuple[Tower, Tower]:
+    """Builds the query and the candidate tower; the history shares the item's table.
+
+    The dot product of the embeddings is `q . c + b_c`: the query's last unit is 1, the
+    candidate's is its bias.
+
+    Args:
+        schema: Features and tasks.
+        num_indices: Rows of each feature's embedding table.
+        config: Sizes and blocks.
+        retrieval: Whether the vectors are scaled to length 1.
+
+    Returns:
+        The query tower and the candidate tower.
+    """
+    shared: dict[str, keras.layers.Layer] = {}
+    encoders = {}
+    # The item's own encoder first, since the history borrows it.
+    for spec in sorted(schema.features, key=lambda spec: spec.kind == "history"):
+        encoders[spec.name] = make_encoder(spec, num_indices, config, shared=shared)
+        shared[spec.name] = encoders[spec.name]
+        if spec.kind == "text":
+            encoders[spec.name] = OncePerRow(encoders[spec.name], name=f"{spec.name}_once")
+    exposed = {name for task in schema.auxiliary_tasks for name in task.from_features or ()}
+    query = _build("query", schema.query_features, encoders, exposed, config, retrieval, None)
+    bias = ItemBias(num_indices[schema.item_id], name="item_bias")
+    candidate = _build(
+        "candidate", schema.candidate_features, encoders, exposed, config, retrieval,
+        (schema.item_id, bias),
+    )
+    return query, candidate
+
+
+def _build(
+    side: str,
+    specs: Iterable[Any],
+    encoders: Mapping[str, keras.layers.Layer],
+    exposed: set[str],
+    config: ModelConfig,
+    retrieval: RetrievalConfig,
+    item_bias: tuple[str, ItemBias] | None,
+) -> Tower:
+    inputs: dict[str, Any] = {}
+    vectors = {}
+    for spec in specs:
+        arguments = []
+        for name, shape, dtype in input_shapes(spec):
+            inputs[name] = keras.Input(shape, dtype=dtype, name=name)
+            arguments.append(inputs[name])
+        vectors[spec.name] = encoders[spec.name](*arguments)
+    fused = make_fusion(config, name=f"{side}_fusion")(vectors)
+    features = fused
+    if config.tower_dims:
+        hidden = DenseStack(config.tower_dims, dropout=config.dropout, name=f"{side}_layers")(fused)
+        # The linear way past the hidden layers keeps what a history says item by item.
+        features = ops.concatenate([fused, hidden], axis=-1)
+    dropped = keras.layers.Dropout(config.dropout, name=f"{side}_dropout")(features)
+    vector = keras.layers.Dense(config.output_dim, name=f"{side}_output")(dropped)
+    if retrieval.is_normalized:
+        vector = keras.layers.UnitNormalization(name=f"{side}_norm")(vector)
+    if item_bias is None:
+        last = ops.ones_like(vector[:, :1])
+    else:
+        name, layer = item_bias
+        last = layer(inputs[name], features)
+    outputs = {"embedding": ops.concatenate([vector, last], axis=-1), "features": features}
+    outputs |= {vector_name(name): vectors[name] for name in vectors if name in exposed}
+    model = keras.Model(inputs, outputs, name=f"{side}_tower")
+    return Tower(model, inputs, {name: output.shape[-1] for name, output in outputs.items()})
+
+
+def vector_name(feature: str) -> str:
+    """Names the output of a tower that holds one feature's own vector."""
+    return f"vector_{feature}"
+
+
+def input_shapes(spec: Any) -> list[tuple[str, tuple[int, ...], str]]:
+    """Tells the name, shape (without the batch) and dtype of a feature's transformed tensors."""
+    if spec.kind == "history":
+        shapes = [(spec.name, (spec.max_length,), "int64")]
+        if spec.values_name is not None:
+            shapes.append((spec.values_name, (spec.max_length,), "float32"))
+        return shapes
+    if spec.kind == "numeric":
+        # The scaled value, and whether there is one.
+        return [(spec.name, (2,), "float32")]
+    if spec.kind == "embedding":
+        return [(spec.name, (spec.size,), "float32")]
+    if spec.kind == "text":
+        return [(spec.name, (spec.max_tokens,), "int64")]
+    if spec.kind == "categorical" and spec.is_multivalent:
+        return [(spec.name, (spec.max_values,), "int64")]
+    return [(spec.name, (), "int64")]

@@ -1,0 +1,71 @@
+"""The shared trunk: crosses of both towers' features, the multi-task block, the heads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import keras
+from keras import ops
+
+from recsys_tf.config import ModelConfig
+from recsys_tf.heads import TaskHeads
+from recsys_tf.layers import CrossLayer, DenseStack
+from recsys_tf.models.towers import Tower
+from recsys_tf.multitask import make_multitask_block
+
+
+def build_trunk(
+    query: Tower,
+    candidate: Tower,
+    num_outputs: Mapping[str, int | None],
+    config: ModelConfig,
+    initial_biases: Mapping[str, float],
+) -> keras.Model:
+    """Builds the part that judges one query with one candidate.
+
+    Its first input `x0` joins a projection of each tower's features, the product of the two
+    embeddings, unit by unit, and that product's sum. Cross layers and dense layers follow, then the multi-task block and the heads.
+
+    Args:
+        query: The query tower.
+        candidate: The candidate tower.
+        num_outputs: Logits of each ranking task: None for one number, else the classes.
+        config: Sizes and blocks.
+        initial_biases: Where the heads start, by task.
+
+    Returns:
+        A functional model named `trunk` from `query_embedding`, `candidate_embedding`,
+        `query_features` and `candidate_features`, each float `[B, ...]`, to logits by task.
+    """
+    inputs = {}
+    for side, tower in (("query", query), ("candidate", candidate)):
+        for part in ("embedding", "features"):
+            name = f"{side}_{part}"
+            inputs[name] = keras.Input((tower.widths[part],), name=name)
+    project = {
+        side: keras.layers.Dense(config.expert_dim, name=f"{side}_projection")
+        for side in ("query", "candidate")
+    }
+    product = inputs["query_embedding"] * inputs["candidate_embedding"]
+    first = ops.concatenate(
+        [
+            project["query"](inputs["query_features"]),
+            project["candidate"](inputs["candidate_features"]),
+            product,
+            ops.sum(product, axis=-1, keepdims=True),
+        ],
+        axis=-1,
+    )
+    crossed = first
+    for index in range(config.num_cross_layers):
+        crossed = CrossLayer(name=f"cross_{index}")(first, crossed)
+    shared = DenseStack(config.trunk_dims, dropout=config.dropout, name="trunk_layers")(crossed)
+    of_tasks = make_multitask_block(list(num_outputs), config, name="multitask")(shared)
+    heads = TaskHeads(
+        num_outputs,
+        config.head_dims,
+        dropout=config.dropout,
+        initial_biases={k: v for k, v in initial_biases.items() if k in num_outputs},
+        name="heads",
+    )
+    return keras.Model(inputs, heads(of_tasks), name="trunk")

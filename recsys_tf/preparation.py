@@ -1,0 +1,151 @@
+"""From a configuration to rows that a model can be trained and measured on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import tensorflow as tf
+
+from recsys_tf.config import RunConfig
+from recsys_tf.datasets import Interactions, Split, load_dataset, make_split
+from recsys_tf.features import (
+    Examples,
+    FeatureState,
+    Preprocessor,
+    catalogue_examples,
+    fit_state,
+    make_dataset,
+    make_examples,
+)
+from recsys_tf.schema import Schema
+from recsys_tf.types import IntArray
+
+Part = Literal["train", "validation", "test"]
+
+
+@dataclass(frozen=True)
+class PreparedData:
+    """A data set, cut into parts and joined with histories; preprocessing learned from training.
+
+    Attributes:
+        config: The run.
+        interactions: The data set.
+        schema: Its features and tasks, or those that the configuration gives instead.
+        split: Rows of each part.
+        is_validation_trained: Whether the validation rows are training rows: for the last run,
+            when everything is chosen.
+    """
+
+    config: RunConfig
+    interactions: Interactions
+    schema: Schema
+    split: Split
+    is_validation_trained: bool = False
+
+    @cached_property
+    def train_rows(self) -> IntArray:
+        """Positions of the training rows in `interactions.events`."""
+        if self.is_validation_trained:
+            return np.sort(np.concatenate([self.split.train, self.split.validation]))
+        return self.split.train
+
+    @cached_property
+    def catalogue(self) -> Examples:
+        """One row an item."""
+        return catalogue_examples(self.schema, self.interactions.items)
+
+    @cached_property
+    def train_examples(self) -> Examples:
+        """The training rows."""
+        return self.examples("train")
+
+    @cached_property
+    def state(self) -> FeatureState:
+        """Vocabularies and moments of the training rows."""
+        return fit_state(
+            self.schema, self.train_examples, self.catalogue, self.config.model.text
+        )
+
+    @cached_property
+    def preprocessor(self) -> Preprocessor:
+        """Applies `state` to raw features."""
+        return Preprocessor(self.schema, self.state)
+
+    def rows(self, part: Part) -> IntArray:
+        """Positions of a part's rows in `interactions.events`."""
+        return self.train_rows if part == "train" else getattr(self.split, part)
+
+    def known_rows(self, part: Part) -> IntArray:
+        """Positions of the rows that may be known when a part is answered for.
+
+        For validation these are the training rows, for the test those and the validation rows.
+        Histories are built from them and they are left out of rankings.
+        """
+        if part == "test":
+            return np.sort(np.concatenate([self.split.train, self.split.validation]))
+        return self.train_rows
+
+    def examples(self, part: Part, rows: IntArray | None = None) -> Examples:
+        """Joins rows of a part with their users and histories.
+
+        Args:
+            part: Which part; its `known_rows` give the histories.
+            rows: Positions in `interactions.events`; None takes all of the part.
+
+        Returns:
+            The rows.
+        """
+        return make_examples(
+            self.schema,
+            self.interactions.events,
+            self.interactions.users,
+            self.rows(part) if rows is None else rows,
+            history=self.config.data.history,
+            reference_rows=self.known_rows(part),
+        )
+
+    def dataset(self, part: Part, rows: IntArray | None = None) -> tf.data.Dataset:
+        """Makes batches of a part, in random order for training."""
+        is_train = part == "train"
+        examples = self.train_examples if is_train and rows is None else self.examples(part, rows)
+        return make_dataset(
+            examples,
+            self.catalogue,
+            self.preprocessor,
+            self.schema,
+            self.config.training.batch_size,
+            shuffle_seed=self.config.training.seed if is_train else None,
+        )
+
+
+def prepare(
+    config: RunConfig,
+    interactions: Interactions | None = None,
+    *,
+    is_validation_trained: bool = False,
+) -> PreparedData:
+    """Loads and splits the data of a run.
+
+    Args:
+        config: The run.
+        interactions: The data set; None loads the one that `config.data` names.
+        is_validation_trained: Whether the validation rows become training rows.
+
+    Returns:
+        The data; histories and preprocessing are made when they are first asked for.
+
+    Raises:
+        ValueError: If the data set is unknown, or a part of the split stays empty.
+    """
+    if interactions is None:
+        interactions = load_dataset(config.data.dataset, config.data.folder)
+    return PreparedData(
+        config=config,
+        interactions=interactions,
+        schema=config.features_and_tasks or interactions.schema,
+        split=make_split(interactions, config.data),
+        is_validation_trained=is_validation_trained,
+    )
