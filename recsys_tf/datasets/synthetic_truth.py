@@ -21,6 +21,7 @@ NEW_USER_SHARE, NEW_ITEM_SHARE = 1 / 6, 1 / 10
 LATE_FROM, LATE_TO = 0.7, 0.95
 # How much shown items follow their popularity and the user's taste.
 EXPOSURE_POPULARITY, EXPOSURE_TASTE = 0.8, 0.7
+MAX_SHOWN_SHARE = 0.8
 
 
 def make_users(rng: np.random.Generator, num_users: int) -> pd.DataFrame:
@@ -148,9 +149,12 @@ def _starts(rng: np.random.Generator, n: int, new_share: float, num_days: int) -
 
 
 def _exposure(logits: FloatArray, activity: FloatArray) -> FloatArray:
-    """Returns `1 - exp(-rate_u exp(logits))` with rates such that each row sums to `activity`."""
+    """Returns `1 - exp(-rate_u exp(logits))` with rates such that each row sums to `activity`.
+
+    No user is shown more than four fifths of the items, however active.
+    """
     weights = np.exp(logits - logits.max(axis=1, keepdims=True))
-    wanted = np.minimum(activity, 0.8 * logits.shape[1])
+    wanted = np.minimum(activity, MAX_SHOWN_SHARE * logits.shape[1])
     low, high = np.full(len(weights), -20.0), np.full(len(weights), 20.0)
     # Bisection of the logarithm of the rate: 40 halvings of 40 end far below a rounding error.
     for _ in range(40):

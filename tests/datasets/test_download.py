@@ -29,7 +29,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture()
+@pytest.fixture
 def address():
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever)
@@ -72,13 +72,13 @@ def test_file_of_another_size_is_refused_and_removed(address, tmp_path, name, fa
 
 def test_file_of_another_checksum_is_refused_and_removed(address, tmp_path):
     other = remote(address, content=CONTENT[::-1])
-    with pytest.raises(DownloadError, match="not what was published: SHA-256 [0-9a-f]{64} instead"):
+    with pytest.raises(DownloadError, match=r"is not what was published: SHA-256 [0-9a-f]{64} i"):
         download(other, tmp_path)
     assert not list(tmp_path.iterdir())
 
 
 def test_absent_file_and_absent_server_say_where_to_put_it(address, tmp_path):
-    with pytest.raises(DownloadError, match=r"cannot be reached \(Not Found\)\. Fetch it elsewhere"):
+    with pytest.raises(DownloadError, match=r"cannot be reached \(Not Found\)\. Fetch it"):
         download(remote(address, "absent.zip"), tmp_path)
     with pytest.raises(DownloadError, match=rf"http://127.0.0.1:9/.* put it into {tmp_path}, or"):
         download(remote("http://127.0.0.1:9"), tmp_path)
@@ -87,7 +87,7 @@ def test_absent_file_and_absent_server_say_where_to_put_it(address, tmp_path):
 
 def test_folder_that_cannot_be_written_is_named(address, tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(DownloadError, match="file/data.zip` cannot be written: "):
+    with pytest.raises(DownloadError, match=r"file/data\.zip` cannot be written: "):
         download(remote(address), tmp_path / "file")
 
 

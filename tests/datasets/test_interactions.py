@@ -55,5 +55,5 @@ def test_repeated_id_is_named():
 
 def test_event_of_an_unknown_item_is_named():
     items = pd.DataFrame({"item_id": ["y"], "title": ["Y"]})
-    with pytest.raises(ValueError, match="1 values of `item_id` are not in items, for .* 'x'"):
+    with pytest.raises(ValueError, match=r"1 values of `item_id` are not in items, for .* 'x'"):
         Interactions(SCHEMA, **frames(items=items))

@@ -87,7 +87,8 @@ def test_id_of_256_characters_is_kept():
 
 
 def test_bytes_that_are_not_utf8_refuse_their_row_only():
-    content = (HEADER + GOOD).encode() + b"caf\xe9,i1,4,881250949\n" + "café,i1,4,881250949".encode()
+    latin, utf = ("café,i1,4,881250949\n".encode(each) for each in ("latin-1", "utf-8"))
+    content = (HEADER + GOOD).encode() + latin + utf
     table = read(content)
     assert reasons_by_line(table) == {3: "with not valid utf-8"}
     assert table.frame["user_id"].tolist() == ["u1", "café"]
@@ -210,7 +211,7 @@ def test_wrong_delimiter_shows_the_first_row():
 
 
 def test_absent_file_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match="ratings.csv"):
+    with pytest.raises(FileNotFoundError, match=r"ratings\.csv"):
         read_delimited(tmp_path / "ratings.csv", RATINGS)
 
 

@@ -1,5 +1,9 @@
 import hashlib
+import importlib.util
+import shutil
+import subprocess
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +15,7 @@ from recsys_tf.datasets.wheels import download_wheel
 NAME = "tinydata-1.0-py3-none-any.whl"
 
 
-@pytest.fixture()
+@pytest.fixture
 def wheel(tmp_path, monkeypatch):
     """A wheel in a folder that pip takes for its index."""
     folder = tmp_path / "index"
@@ -36,13 +40,39 @@ def test_wheel_is_fetched_by_pip_and_its_files_are_read(wheel, tmp_path, monkeyp
     assert download_wheel("tinydata==1.0", wheel, tmp_path / "cache") == path
 
 
-def test_other_wheel_than_published_is_refused(wheel, tmp_path):
-    other = RemoteFile(wheel.url, wheel.name, wheel.num_bytes, "0" * 64)
-    with pytest.raises(DownloadError, match=f"wheel {NAME} is not what was published: SHA-256"):
-        download_wheel("tinydata==1.0", other, tmp_path / "cache")
+def pip_that(does, returncode=0, stderr=""):
+    def run(command, **options):
+        does(Path(command[command.index("--dest") + 1]))
+        return subprocess.CompletedProcess(command, returncode, "", stderr)
+
+    return run
+
+
+def test_other_wheel_than_published_is_refused(wheel, tmp_path, monkeypatch):
+    monkeypatch.setattr(subprocess, "run", pip_that(lambda to: (to / NAME).write_bytes(b"other")))
+    with pytest.raises(DownloadError, match=f"wheel {NAME} is not what was published: 5 bytes"):
+        download_wheel("tinydata==1.0", wheel, tmp_path / "cache")
     assert not (tmp_path / "cache").exists()
 
 
-def test_pips_own_last_word_is_reported(wheel, tmp_path):
-    with pytest.raises(DownloadError, match=r"`tinydata==2\.0` could not be fetched by pip: .*2\.0"):
-        download_wheel("tinydata==2.0", wheel, tmp_path / "cache")
+@pytest.mark.parametrize(
+    ("stderr", "reason"), [("Looking\nERROR: no such version\n", "ERROR: no such v"), ("", "no whe")]
+)
+def test_pips_own_last_word_is_reported(wheel, tmp_path, monkeypatch, stderr, reason):
+    monkeypatch.setattr(subprocess, "run", pip_that(lambda to: None, 1, stderr))
+    with pytest.raises(DownloadError, match=rf"`tinydata==2` could not be fetched by pip: {reason}"):
+        download_wheel("tinydata==2", wheel, tmp_path)
+
+
+def test_uv_serves_where_python_has_no_pip(wheel, tmp_path, monkeypatch):
+    commands = []
+    run = pip_that(lambda to: None, 1)
+    monkeypatch.setattr(subprocess, "run", lambda c, **o: commands.append(c) or run(c, **o))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(shutil, "which", lambda name: f"/bin/{name}")
+    with pytest.raises(DownloadError, match="could not be fetched by pip"):
+        download_wheel("tinydata==1.0", wheel, tmp_path)
+    assert commands[0][:5] == ["/bin/uv", "tool", "run", "pip", "download"]
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(DownloadError, match="Neither pip nor uv is there"):
+        download_wheel("tinydata==1.0", wheel, tmp_path)
