@@ -112,8 +112,8 @@ def test_the_messages_equal_tensorflow_servings_own():
         get_model_status_pb2,
         model_pb2,
         predict_pb2,
+        status_pb2,
     )
-    from tensorflow_serving.util import status_pb2
 
     sources = (tensor_pb2, tensor_shape_pb2, meta_graph_pb2, get_model_metadata_pb2)
     sources += (get_model_status_pb2, model_pb2, predict_pb2, status_pb2)
