@@ -8,6 +8,7 @@ from functools import partial
 import keras
 
 from recsys_tf.config import ModelConfig
+from recsys_tf.encoders.bag_history_encoder import BagHistoryEncoder
 from recsys_tf.encoders.categorical_encoder import CategoricalEncoder
 from recsys_tf.encoders.embedding_encoder import EmbeddingEncoder
 from recsys_tf.encoders.fusion import ConcatFusion, GatedFusion
@@ -30,7 +31,7 @@ from recsys_tf.schema import (
 
 LayerDict = Mapping[str, keras.layers.Layer]
 
-HISTORY_ENCODERS: dict[str, Callable[..., keras.layers.Layer]] = {
+POOLINGS: dict[str, Callable[..., keras.layers.Layer]] = {
     "attention": AttentionPooling,
     "mean": MaskedMeanPooling,
     "root_mean": partial(MaskedMeanPooling, length_power=0.5),
@@ -111,7 +112,7 @@ def _make_id(
     return IdEncoder(
         _num_indices(spec.name, num_indices),
         model.embedding_dim,
-        id_dropout=model.id_dropout,
+        id_dropout=model.user_dropout if spec.side == "user" else model.item_dropout,
         l2_regularization=model.l2_regularization,
         name=name,
     )
@@ -151,21 +152,46 @@ def _make_history(
     model: ModelConfig,
     shared: LayerDict,
     name: str,
+) -> keras.layers.Layer:
+    make = look_up(HISTORY_ENCODERS, model.history_encoder, "history_encoder")
+    return make(spec, _num_indices(spec.of, num_indices), model, shared, name)
+
+
+def _bag(
+    spec: HistoryFeature, num_items: int, model: ModelConfig, _: LayerDict, name: str
+) -> BagHistoryEncoder:
+    return BagHistoryEncoder(
+        num_items,
+        model.embedding_dim,
+        has_values=spec.values_name is not None,
+        history_dropout=model.history_dropout,
+        empty_history_share=model.empty_history_share,
+        name=name,
+    )
+
+
+def _pooled(
+    pooling: str,
+    spec: HistoryFeature,
+    num_items: int,
+    model: ModelConfig,
+    shared: LayerDict,
+    name: str,
 ) -> HistoryEncoder:
     item_encoder = shared.get(spec.of)
     if item_encoder is None:
         item_encoder = IdEncoder(
-            _num_indices(spec.of, num_indices),
+            num_items,
             model.embedding_dim,
             l2_regularization=model.l2_regularization,
             name=f"{name}_item",
         )
-    pooling = look_up(HISTORY_ENCODERS, model.history_encoder, "history_encoder")
     return HistoryEncoder(
         item_encoder,
-        pooling(name=f"{name}_pooling"),
+        POOLINGS[pooling](name=f"{name}_pooling"),
         has_values=spec.values_name is not None,
         history_dropout=model.history_dropout,
+        empty_history_share=model.empty_history_share,
         name=name,
     )
 
@@ -199,10 +225,18 @@ ENCODERS: dict[str, Callable[..., keras.layers.Layer]] = {
 }
 """By a feature's kind, what makes its encoder: `(spec, num_indices, model, shared, name)`."""
 
+HISTORY_ENCODERS: dict[str, Callable[..., keras.layers.Layer]] = {
+    "bag": _bag,
+    **{pooling: partial(_pooled, pooling) for pooling in POOLINGS},
+}
+"""By name, what makes a history's encoder: `(spec, num_items, model, shared, name)`."""
+
 __all__ = [
     "ENCODERS",
     "FUSIONS",
     "HISTORY_ENCODERS",
+    "POOLINGS",
+    "BagHistoryEncoder",
     "CategoricalEncoder",
     "ConcatFusion",
     "EmbeddingEncoder",

@@ -33,6 +33,7 @@ class HistoryEncoder(keras.layers.Layer):
         has_values: Whether the history comes with a number for each event.
         history_dropout: Mean share of the events that is dropped while training; each row draws
             its own share, see `HistoryDropout`.
+        empty_history_share: Share of the rows that lose their whole history while training.
         **kwargs: Arguments of every Keras layer.
 
     Raises:
@@ -60,13 +61,16 @@ class HistoryEncoder(keras.layers.Layer):
         pooling: keras.layers.Layer,
         has_values: bool = False,
         history_dropout: float = 0.0,
+        empty_history_share: float = 0.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.item_encoder = item_encoder
         self.pooling = pooling
         self.has_values = bool(has_values)
-        self.dropout = HistoryDropout(history_dropout, is_rate_varied=True, name="dropout")
+        self.dropout = HistoryDropout(
+            history_dropout, is_rate_varied=True, empty_share=empty_history_share, name="dropout"
+        )
 
     def build(
         self, ids_shape: tuple[int | None, ...], values_shape: tuple[int | None, ...] | None = None
@@ -146,6 +150,7 @@ class HistoryEncoder(keras.layers.Layer):
             "pooling": keras.saving.serialize_keras_object(self.pooling),
             "has_values": self.has_values,
             "history_dropout": self.dropout.rate,
+            "empty_history_share": self.dropout.empty_share,
         }
         return {**super().get_config(), **config}
 

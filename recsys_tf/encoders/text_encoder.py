@@ -95,6 +95,7 @@ class TextEncoder(keras.layers.Layer):
 
     def pool(self, token_ids: Tensor, training: bool = False) -> Tensor:
         """Returns the mean of the tokens' vectors before the projection, float `[B, H]`."""
+        token_ids = ops.convert_to_tensor(token_ids)
         is_token = ops.not_equal(token_ids, PADDING_INDEX)
         inputs = {"token_ids": token_ids, "padding_mask": ops.cast(is_token, "int32")}
         if self.has_segments:

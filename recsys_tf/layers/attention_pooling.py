@@ -81,7 +81,8 @@ class AttentionPooling(keras.layers.Layer):
         valid = ops.cast(is_valid, "float32")
         # A large finite number: minus infinity would make NaN of an empty row.
         scores = ops.where(ops.cast(is_valid, "bool"), scores, -1e9)
-        return ops.softmax(scores, axis=1) * valid
+        # Through the logarithm, since Keras warns of every softmax over a single position.
+        return ops.exp(ops.log_softmax(scores, axis=1)) * valid
 
     def call(self, events: Tensor, is_valid: Tensor) -> Tensor:
         """Pools each row's list.

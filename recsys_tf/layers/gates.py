@@ -60,8 +60,10 @@ class SoftmaxGates(keras.layers.Layer):
         """
         logits = ops.matmul(inputs, self.kernel) + self.bias
         logits = ops.reshape(logits, (-1, self.num_gates, self.num_choices))
-        # float32, since the exponential of a half-precision score loses the small weights.
-        return ops.cast(ops.softmax(ops.cast(logits, "float32"), axis=-1), self.compute_dtype)
+        # float32, since the exponential of a half-precision score loses the small weights. Through
+        # the logarithm, since Keras warns of every softmax over a single choice.
+        weights = ops.exp(ops.log_softmax(ops.cast(logits, "float32"), axis=-1))
+        return ops.cast(weights, self.compute_dtype)
 
     def compute_output_shape(self, inputs_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Returns `[B, num_gates, num_choices]`."""

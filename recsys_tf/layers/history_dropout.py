@@ -26,6 +26,8 @@ class HistoryDropout(keras.layers.Layer):
     Args:
         rate: Share of the events that is dropped, from 0 to below 1.
         is_rate_varied: Whether each row draws its own rate.
+        empty_share: Share of the rows that lose all their events, from 0 to below 1: they are
+            trained as users of whom nothing is known.
         seed: Seed of the draws; None draws one, from Keras's global seed where it is set.
         **kwargs: Arguments of every Keras layer.
 
@@ -46,14 +48,17 @@ class HistoryDropout(keras.layers.Layer):
         self,
         rate: float,
         is_rate_varied: bool = False,
+        empty_share: float = 0.0,
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.rate = check_share("rate", rate)
         self.is_rate_varied = bool(is_rate_varied)
+        self.empty_share = check_share("empty_share", empty_share)
         self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed) if self.rate else None
+        self.is_idle = not self.rate and not self.empty_share
+        self.seed_generator = None if self.is_idle else keras.random.SeedGenerator(seed)
 
     def build(self, ids_shape: tuple[int | None, ...]) -> None:
         """Checks the rank; there are no weights."""
@@ -69,17 +74,14 @@ class HistoryDropout(keras.layers.Layer):
         Returns:
             Int `[B, L]`.
         """
-        if not training or not self.rate:
+        if not training or self.is_idle:
             return ids
-        rates = self.rate
+        rates = ops.full((ops.shape(ids)[0], 1), self.rate, dtype="float32")
         if self.is_rate_varied:
-            rates = keras.random.uniform(
-                (ops.shape(ids)[0], 1),
-                maxval=min(1.0, 2 * self.rate),
-                dtype="float32",
-                seed=self.seed_generator,
-            )
-        draws = keras.random.uniform(ops.shape(ids), dtype="float32", seed=self.seed_generator)
+            rates = self._draw(ops.shape(rates)) * min(1.0, 2 * self.rate)
+        if self.empty_share:
+            rates = ops.where(self._draw(ops.shape(rates)) < self.empty_share, 1.0, rates)
+        draws = self._draw(ops.shape(ids))
         return ops.where(draws < rates, ops.full_like(ids, PADDING_INDEX), ids)
 
     def compute_output_spec(self, ids: Any, training: bool = False) -> keras.KerasTensor:
@@ -88,5 +90,13 @@ class HistoryDropout(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
-        config = {"rate": self.rate, "is_rate_varied": self.is_rate_varied, "seed": self.seed}
+        config = {
+            "rate": self.rate,
+            "is_rate_varied": self.is_rate_varied,
+            "empty_share": self.empty_share,
+            "seed": self.seed,
+        }
         return {**super().get_config(), **config}
+
+    def _draw(self, shape: Any) -> Tensor:
+        return keras.random.uniform(shape, dtype="float32", seed=self.seed_generator)

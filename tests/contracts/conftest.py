@@ -1,0 +1,252 @@
+"""The cases of the contracts: every block that a table of names or a package's `__all__` holds.
+
+A new multi-task block, fusion or history encoder needs no line here. A new kind of feature, or
+a new layer, needs one case; a test says so.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from recsys_tf import layers, schema
+from recsys_tf.config import ModelConfig, TextConfig
+from recsys_tf.encoders import ENCODERS, FUSIONS, POOLINGS, IdEncoder, make_encoder
+from recsys_tf.heads import TaskHeads
+from recsys_tf.multitask import MULTITASK_BLOCKS, make_multitask_block
+
+D, L, NUM_INDICES = 4, 6, 20
+SIZES = {"embedding_dim": D, "num_experts": 3, "expert_dim": D, "dropout": 0.2}
+CONFIG = ModelConfig(
+    **SIZES, text=TextConfig(num_layers=1, num_heads=2, hidden_dim=8, intermediate_dim=8)
+)
+NUM_ROWS = {"id": NUM_INDICES, "genres": NUM_INDICES, "item_id": NUM_INDICES, "text": 64}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One block: how to make it, what goes in for a number of rows, and the shape of a row."""
+
+    make: Callable[[], keras.layers.Layer]
+    inputs: Callable[[np.random.Generator, int], tuple[Any, ...]]
+    row_shape: Any
+
+
+def floats(*shape: int) -> Callable[..., np.ndarray]:
+    return lambda rng, rows: rng.normal(size=(rows, *shape)).astype("float32")
+
+
+def indices(*shape: int) -> Callable[..., np.ndarray]:
+    return lambda rng, rows: rng.integers(0, NUM_INDICES, (rows, *shape))
+
+
+def flags(*shape: int) -> Callable[..., np.ndarray]:
+    return lambda rng, rows: rng.random((rows, *shape)) < 0.7
+
+
+def join(*makers: Callable[..., Any]) -> Callable[..., tuple[Any, ...]]:
+    return lambda rng, rows: tuple(make(rng, rows) for make in makers)
+
+
+def named(**makers: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
+    return lambda rng, rows: {name: make(rng, rows) for name, make in makers.items()}
+
+
+def numbers(rng: np.random.Generator, rows: int) -> np.ndarray:
+    is_given = rng.random(rows) < 0.7
+    return np.stack([rng.normal(size=rows) * is_given, is_given], axis=1).astype("float32")
+
+
+def ratings(rng: np.random.Generator, rows: int) -> np.ndarray:
+    return rng.integers(0, 6, (rows, L)).astype("float32")
+
+
+LAYERS = {
+    "AttentionPooling": Case(layers.AttentionPooling, join(floats(L, D), flags(L)), (D,)),
+    "CrossLayer": Case(layers.CrossLayer, join(floats(D), floats(D)), (D,)),
+    "DenseStack": Case(
+        lambda: layers.DenseStack((8, 3), "tanh", dropout=0.2), join(floats(D)), (3,)
+    ),
+    "Experts": Case(lambda: layers.Experts(3, (8, 2), "gelu", 0.2), join(floats(D)), (3, 2)),
+    "HistoryDropout": Case(
+        lambda: layers.HistoryDropout(0.5, is_rate_varied=True, seed=1), join(indices(L)), (L,)
+    ),
+    "IdDropout": Case(lambda: layers.IdDropout(0.5, seed=1), join(indices()), ()),
+    "MaskedMeanPooling": Case(layers.MaskedMeanPooling, join(floats(L, D), flags(L)), (D,)),
+    "SoftmaxGates": Case(lambda: layers.SoftmaxGates(2, 3), join(floats(D)), (2, 3)),
+}
+VARIANTS = {
+    "AttentionPooling with one query": Case(
+        lambda: layers.AttentionPooling(None, length_power=0.5),
+        join(floats(L, D), flags(L)),
+        (D,),
+    ),
+    "CrossLayer of low rank": Case(
+        lambda: layers.CrossLayer(projection_dim=2), join(floats(D), floats(D)), (D,)
+    ),
+    "Experts with inputs of their own": Case(
+        lambda: layers.Experts(3, (2,)), join(floats(3, D)), (3, 2)
+    ),
+    "TaskHeads": Case(
+        lambda: TaskHeads(
+            {"rating": None, "genre": 3}, (5,), 0.2, {"rating": 3.5, "genre": [0.1, 0.2, 0.3]}
+        ),
+        join(named(rating=floats(D), genre=floats(D))),
+        {"rating": (), "genre": (3,)},
+    ),
+    "history without values": Case(
+        lambda: make_encoder(
+            schema.HistoryFeature(name="h", side="user", of="item_id"), NUM_ROWS, CONFIG
+        ),
+        join(indices(L)),
+        (D,),
+    ),
+    "item shared with its history": Case(
+        lambda: _History(), join(indices(), indices(L), ratings), (2 * D,)
+    ),
+    "multivalent": Case(
+        lambda: make_encoder(
+            schema.CategoricalFeature(name="genres", side="item", is_multivalent=True),
+            NUM_ROWS,
+            CONFIG,
+        ),
+        join(indices(L)),
+        (D,),
+    ),
+}
+FEATURES = {
+    "categorical": (schema.CategoricalFeature(name="genres", side="item"), join(indices())),
+    "embedding": (schema.EmbeddingFeature(name="e", side="item", size=5), join(floats(5))),
+    "history": (
+        schema.HistoryFeature(name="h", side="user", of="item_id", values_name="r"),
+        join(indices(L), ratings),
+    ),
+    "id": (schema.IdFeature(name="id", side="user"), join(indices())),
+    "numeric": (schema.NumericFeature(name="age", side="user"), join(numbers)),
+    "text": (schema.TextFeature(name="text", side="item", max_tokens=L), join(indices(L))),
+}
+
+
+@keras.saving.register_keras_serializable(package="recsys_tf_tests")
+class _History(keras.layers.Layer):
+    """An item beside a history of items, over one table."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.item = IdEncoder(NUM_INDICES, D, name="item")
+        self.history = make_encoder(
+            FEATURES["history"][0], NUM_ROWS, CONFIG, shared={"item_id": self.item}
+        )
+
+    def build(self, item_shape, history_shape, values_shape):
+        self.item.build(item_shape)
+        self.history.build(history_shape, values_shape)
+
+    def call(self, item, history, values, training=False):
+        encoded = self.history(history, values, training=training)
+        return keras.ops.concatenate([self.item(item, training=training), encoded], axis=1)
+
+    def compute_output_shape(self, item_shape, history_shape, values_shape):
+        return (item_shape[0], 2 * D)
+
+
+def make_cases() -> dict[str, Case]:
+    """Returns every case by its name."""
+    cases = {**LAYERS, **VARIANTS}
+    for name in MULTITASK_BLOCKS:
+        for tasks in (["click"], ["click", "buy", "rating"]):
+            cases[f"multitask {name} of {len(tasks)}"] = Case(
+                lambda name=name, tasks=tasks: make_multitask_block(
+                    tasks, ModelConfig(**SIZES, multitask=name)
+                ),
+                join(floats(5)),
+                dict.fromkeys(tasks, (D,)),
+            )
+    for name, make in FUSIONS.items():
+        width = {"concat": 3 * D}.get(name, D)
+        features = join(named(user=floats(D), item=floats(D), hour=floats(D)))
+        cases[f"fusion {name}"] = Case(make, features, (width,))
+    for name, make in POOLINGS.items():
+        cases[f"history {name}"] = Case(make, join(floats(L, D), flags(L)), (D,))
+    for kind in ENCODERS:
+        if kind in FEATURES:
+            spec, inputs = FEATURES[kind]
+            make = lambda spec=spec: make_encoder(spec, NUM_ROWS, CONFIG)  # noqa: E731
+            cases[f"encoder {kind}"] = Case(make, inputs, (D,))
+    return cases
+
+
+CASES = make_cases()
+
+
+def pytest_generate_tests(metafunc):
+    if "case" in metafunc.fixturenames:
+        has_text = importlib.util.find_spec("keras_nlp") is not None
+        marks = [
+            pytest.mark.slow,
+            pytest.mark.skipif(not has_text, reason="keras-nlp is not installed"),
+        ]
+        metafunc.parametrize(
+            "case",
+            [
+                pytest.param(case, id=name, marks=marks if name == "encoder text" else [])
+                for name, case in CASES.items()
+            ],
+        )
+
+
+@pytest.fixture
+def rng():
+    keras.utils.set_random_seed(7)
+    return np.random.default_rng(7)
+
+
+@pytest.fixture
+def covered():
+    """Names of the layers and kinds of features that have a case."""
+    return {"layers": set(LAYERS), "kinds": set(FEATURES)}
+
+
+@pytest.fixture
+def gradients():
+    """Returns a function: layer, inputs -> gradients of a scalar by the variable's path."""
+    return _gradients
+
+
+def _scalar(outputs: Any) -> Any:
+    # Not a plain sum, which a softmax's constant sum would make blind.
+    return sum(
+        keras.ops.sum(keras.ops.square(keras.ops.cast(each, "float32") - 0.3))
+        for each in keras.tree.flatten(outputs)
+    )
+
+
+def _gradients(layer: keras.layers.Layer, inputs: tuple[Any, ...]) -> dict[str, np.ndarray | None]:
+    variables = layer.trainable_variables
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        with tf.GradientTape() as tape:
+            loss = _scalar(layer(*inputs))
+        found = tape.gradient(loss, [each.value for each in variables])
+        found = [None if each is None else tf.convert_to_tensor(each) for each in found]
+    elif keras.backend.backend() == "jax":
+        import jax
+
+        others = [each.value for each in layer.non_trainable_variables]
+        found = jax.grad(lambda values: _scalar(layer.stateless_call(values, others, *inputs)[0]))(
+            [each.value for each in variables]
+        )
+    else:
+        _scalar(layer(*inputs)).backward()
+        found = [each.value.grad for each in variables]
+    return {
+        variable.path: None if each is None else keras.ops.convert_to_numpy(each)
+        for variable, each in zip(variables, found, strict=True)
+    }

@@ -1,0 +1,230 @@
+import doctest
+import importlib
+import pkgutil
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import recsys_tf.encoders
+from recsys_tf import schema
+from recsys_tf.config import ModelConfig
+from recsys_tf.encoders import (
+    CategoricalEncoder,
+    EmbeddingEncoder,
+    HistoryEncoder,
+    IdEncoder,
+    NumericEncoder,
+    make_encoder,
+    make_fusion,
+)
+from recsys_tf.layers import MaskedMeanPooling
+from recsys_tf.types import UNKNOWN_INDEX
+
+ITEM = schema.IdFeature(name="item_id", side="item")
+HISTORY = schema.HistoryFeature(name="history", side="user", of="item_id", values_name="ratings")
+NUM_INDICES = {"item_id": 30, "genres": 9}
+CONFIG = ModelConfig(embedding_dim=4)
+MODULES = [each.name for each in pkgutil.iter_modules(recsys_tf.encoders.__path__)]
+
+
+@pytest.mark.parametrize("name", ["", *(f".{each}" for each in MODULES)])
+def test_docstring_examples_print_what_they_show(name):
+    assert doctest.testmod(importlib.import_module(f"recsys_tf.encoders{name}")).failed == 0
+
+
+def test_missing_id_is_zero_and_unknown_id_is_learned():
+    encoder = IdEncoder(10, 4)
+    found = ops.convert_to_numpy(encoder(np.array([0, UNKNOWN_INDEX, 7])))
+    table = ops.convert_to_numpy(encoder.embedding.embeddings)
+    np.testing.assert_array_equal(found, [np.zeros(4), table[UNKNOWN_INDEX], table[7]])
+
+
+def test_hidden_id_gets_the_vector_of_the_unknown():
+    encoder = IdEncoder(10, 4, id_dropout=0.5)
+    found = ops.convert_to_numpy(encoder(np.full(1000, 7), training=True))
+    table = ops.convert_to_numpy(encoder.embedding.embeddings)
+    is_hidden = (found == table[UNKNOWN_INDEX]).all(axis=1)
+    assert 0.4 < is_hidden.mean() < 0.6
+    np.testing.assert_array_equal(found[~is_hidden], np.tile(table[7], ((~is_hidden).sum(), 1)))
+
+
+def test_regularization_is_the_squared_norm_of_the_table():
+    encoder = IdEncoder(10, 4, l2_regularization=0.5)
+    encoder(np.array([3]))
+    table = ops.convert_to_numpy(encoder.embedding.embeddings)
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(encoder.losses[0]), 0.5 * (table**2).sum(), 1e-5
+    )
+    assert IdEncoder(10, 4).losses == []
+
+
+def test_set_of_values_is_their_mean():
+    encoder = CategoricalEncoder(10, 4, is_multivalent=True)
+    found = ops.convert_to_numpy(encoder(np.array([[3, 0, 5], [0, 0, 0]])))
+    table = ops.convert_to_numpy(encoder.table.embedding.embeddings)
+    np.testing.assert_allclose(found, [(table[3] + table[5]) / 2, np.zeros(4)], rtol=1e-6)
+
+
+def test_missing_number_is_told_from_zero():
+    found = ops.convert_to_numpy(NumericEncoder(8)(np.array([[0.0, 1.0], [0.0, 0.0]], "float32")))
+    assert np.abs(found[0] - found[1]).max() > 1e-3
+
+
+def test_number_by_hand():
+    encoder = NumericEncoder(1)
+    encoder.build((None, 2))
+    weights = [[[2.0], [1.0]], [-1.0], [[3.0]], [0.5]]
+    encoder.set_weights([np.array(each) for each in weights])
+    # relu(2 v + p - 1) * 3 + 0.5
+    found = encoder(np.array([[0.5, 1.0], [-4.0, 1.0], [0.0, 0.0]], "float32"))
+    np.testing.assert_allclose(ops.convert_to_numpy(found), [[3.5], [0.5], [0.5]])
+
+
+def test_history_equals_the_twin(twin, rng):
+    encoder = HistoryEncoder(IdEncoder(20, 4), MaskedMeanPooling(), has_values=True)
+    ids = rng.integers(0, 20, (8, 6)) * (rng.random((8, 6)) < 0.6)
+    ids[0] = 0
+    values = rng.integers(0, 6, (8, 6)).astype("float32")
+    values[1] = 0
+    encoder(ids, values)
+    encoder.statistics_kernel.assign(rng.normal(size=(2, 4)))
+    wanted = twin.history(
+        ids,
+        values,
+        ops.convert_to_numpy(encoder.item_encoder.embedding.embeddings),
+        ops.convert_to_numpy(encoder.values_kernel),
+        ops.convert_to_numpy(encoder.statistics_kernel),
+    )
+    found = ops.convert_to_numpy(encoder(ids, values))
+    np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(found[0], np.zeros(4))
+
+
+@pytest.mark.parametrize("pooling", ["attention", "mean", "root_mean"])
+def test_empty_history_is_zero_and_padding_may_stand_anywhere(rng, pooling):
+    config = ModelConfig(embedding_dim=4, history_encoder=pooling)
+    encoder = make_encoder(HISTORY, NUM_INDICES, config)
+    ids = np.array([[3, 5, 0, 0], [0, 3, 0, 5], [0, 0, 0, 0]])
+    ratings = np.array([[4, 2, 0, 0], [0, 4, 0, 2], [3, 3, 3, 3]], "float32")
+    found = ops.convert_to_numpy(encoder(ids, ratings))
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(found[2], np.zeros(4))
+
+
+def test_equal_ratings_count_like_no_ratings(rng):
+    encoder = make_encoder(HISTORY, NUM_INDICES, CONFIG)
+    ids = np.array([[3, 5, 7]])
+    unrated = ops.convert_to_numpy(encoder(ids, np.zeros([1, 3], "float32")))
+    equal = ops.convert_to_numpy(encoder(ids, np.full([1, 3], 4.0, "float32")))
+    np.testing.assert_allclose(equal, unrated, rtol=1e-5, atol=1e-6)
+    mixed = ops.convert_to_numpy(encoder(ids, np.array([[1.0, 3.0, 5.0]], "float32")))
+    assert np.abs(mixed - unrated).max() > 1e-4
+
+
+def test_history_shares_the_table_of_its_item():
+    item = make_encoder(ITEM, NUM_INDICES, CONFIG)
+    shared = make_encoder(HISTORY, NUM_INDICES, CONFIG, shared={"item_id": item})
+    own = make_encoder(HISTORY, NUM_INDICES, CONFIG)
+    assert shared.item_encoder is item
+    assert own.item_encoder.num_indices == 30
+
+
+def test_shared_table_stays_one_in_a_saved_model(tmp_path):
+    item = make_encoder(ITEM, NUM_INDICES, CONFIG)
+    history = make_encoder(HISTORY, NUM_INDICES, CONFIG, shared={"item_id": item})
+    inputs = [keras.Input((), dtype="int64"), keras.Input((5,), dtype="int64"), keras.Input((5,))]
+    outputs = [item(inputs[0]), history(inputs[1], inputs[2])]
+    model = keras.Model(inputs, outputs)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    item_again, history_again = (loaded.get_layer(each.name) for each in (item, history))
+    assert history_again.item_encoder is item_again
+
+
+def test_hiding_of_ids_leaves_the_history_alone():
+    config = ModelConfig(embedding_dim=4, user_dropout=0.9, item_dropout=0.9, history_dropout=0.0)
+    item = make_encoder(ITEM, NUM_INDICES, config)
+    history = make_encoder(HISTORY, NUM_INDICES, config, shared={"item_id": item})
+    ids, ratings = np.array([[3, 5, 7]] * 20), np.ones([20, 3], "float32")
+    trained, served = (
+        ops.convert_to_numpy(history(ids, ratings, training=each)) for each in (True, False)
+    )
+    np.testing.assert_array_equal(trained, served)
+
+
+def test_gated_fusion_starts_as_the_sum_and_tells_its_gates(rng):
+    fusion = make_fusion(ModelConfig(fusion="gated"))
+    features = {name: rng.normal(size=(5, 4)).astype("float32") for name in ("user", "hour")}
+    found = ops.convert_to_numpy(fusion(features))
+    np.testing.assert_allclose(found, features["user"] + features["hour"], rtol=1e-5, atol=1e-6)
+    # Gates are in the order of the names: hour, user.
+    fusion.gate.bias.assign([np.log(3.0), 0.0])
+    gates = {name: ops.convert_to_numpy(each) for name, each in fusion.gates(features).items()}
+    np.testing.assert_allclose(gates["hour"], [0.75] * 5, rtol=1e-6)
+    np.testing.assert_allclose(gates["user"], [0.25] * 5, rtol=1e-6)
+    found = ops.convert_to_numpy(fusion(features))
+    wanted = 1.5 * features["hour"] + 0.5 * features["user"]
+    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["concat", "gated"])
+def test_order_of_the_dictionary_does_not_matter(rng, name):
+    fusion = make_fusion(ModelConfig(fusion=name))
+    features = {name: rng.normal(size=(5, 4)).astype("float32") for name in ("b", "a", "c")}
+    found = ops.convert_to_numpy(fusion(features))
+    again = ops.convert_to_numpy(fusion(dict(sorted(features.items()))))
+    np.testing.assert_array_equal(found, again)
+
+
+def test_fusion_of_one_feature():
+    x = np.ones([2, 3], "float32")
+    for name in ("concat", "gated"):
+        found = make_fusion(ModelConfig(fusion=name))({"user": x})
+        np.testing.assert_allclose(ops.convert_to_numpy(found), x)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: make_encoder(ITEM, {"item": 3}, CONFIG), "`num_indices` must .*'item_id'.*'item'"),
+        (
+            lambda: make_encoder(HISTORY, NUM_INDICES, ModelConfig(history_encoder="men")),
+            "`history_encoder` must be one of .*Did you mean 'mean'",
+        ),
+        (
+            lambda: make_fusion(ModelConfig(fusion="gate")),
+            "`fusion` must be one of 'concat', 'gated', received 'gate'. Did you mean 'gated'",
+        ),
+        (
+            lambda: make_fusion(ModelConfig(fusion="gated"))(
+                {"a": np.ones([2, 3], "float32"), "b": np.ones([2, 4], "float32")}
+            ),
+            "`features` must have equal widths to be summed.*choose the fusion 'concat'",
+        ),
+        (
+            lambda: make_fusion(ModelConfig())(np.ones([2, 3], "float32")),
+            "`features` must be a dictionary of at least one tensor",
+        ),
+        (
+            lambda: make_encoder(HISTORY, NUM_INDICES, CONFIG)(np.ones([2, 3], "int64")),
+            "`values` must be given exactly where `has_values` is true",
+        ),
+        (
+            lambda: NumericEncoder(4)(np.ones([2, 3], "float32")),
+            r"`numbers` must hold the scaled value and whether it is given, \[B, 2\]",
+        ),
+        (
+            lambda: EmbeddingEncoder(4)(np.ones([2], "float32")),
+            "`vectors` must have rank 2, received rank 1",
+        ),
+        (
+            lambda: CategoricalEncoder(9, 4)(np.ones([2, 3], "int64")),
+            "`values` must have rank 1, received rank 2",
+        ),
+    ],
+)
+def test_wrong_arguments_are_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

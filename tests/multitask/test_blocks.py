@@ -1,0 +1,57 @@
+import numpy as np
+import pytest
+from keras import ops
+
+from recsys_tf.config import ModelConfig
+from recsys_tf.multitask import MULTITASK_BLOCKS, SharedBottom, make_multitask_block
+
+
+def test_shared_bottom_gives_every_task_the_same(twin, rng):
+    layer = SharedBottom(["click", "rating"], 4, num_layers=2)
+    x = rng.normal(size=(5, 3)).astype("float32")
+    found = layer(x)
+    wanted = twin.dense(x, layer.get_weights())
+    for name in ("click", "rating"):
+        np.testing.assert_allclose(ops.convert_to_numpy(found[name]), wanted, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", MULTITASK_BLOCKS)
+def test_configuration_sets_the_sizes(name):
+    model = ModelConfig(multitask=name, num_experts=3, expert_dim=5, dropout=0.25)
+    block = make_multitask_block(["click", "rating"], model, name="tasks")
+    config = block.get_config()
+    assert isinstance(block, MULTITASK_BLOCKS[name])
+    assert config["expert_dim"] == 5
+    assert config["dropout"] == 0.25
+    assert config["name"] == "tasks"
+    assert config.get("num_experts", 3) == 3
+
+
+def test_unknown_block_is_answered_with_the_nearest():
+    with pytest.raises(ValueError, match=r"`multitask` must be one of .*Did you mean 'mmoe'"):
+        make_multitask_block(["click"], ModelConfig(multitask="moe"))
+
+
+@pytest.mark.parametrize("name", MULTITASK_BLOCKS)
+@pytest.mark.parametrize(
+    ("tasks", "message"),
+    [
+        ([], "`task_names` must hold at least one name, received none"),
+        (["a", "b", "a"], "`task_names` must differ, received 'a' twice"),
+        ("click", r"`task_names` must be a list of names.*Write \['click'\] for one task"),
+    ],
+)
+def test_wrong_task_names_are_refused(name, tasks, message):
+    with pytest.raises(ValueError, match=message):
+        MULTITASK_BLOCKS[name](tasks)
+
+
+@pytest.mark.parametrize("name", MULTITASK_BLOCKS)
+def test_wrong_sizes_are_refused(name):
+    block = MULTITASK_BLOCKS[name]
+    with pytest.raises(ValueError, match="`expert_dim` must be an integer of at least 1"):
+        block(["a"], expert_dim=0)
+    with pytest.raises(ValueError, match="`num_layers` must be an integer of at least 1"):
+        block(["a"], num_layers=0)
+    with pytest.raises(ValueError, match="`inputs` must have rank 2, received rank 3"):
+        block(["a"])(np.ones([2, 3, 4], "float32"))
