@@ -127,8 +127,8 @@ def split_random(
 ) -> Split:
     """Draws the parts at random, as the published figures of rating prediction do.
 
-    The first `round(n * test_share)` rows of `np.random.default_rng(seed).permutation(n)` are the
-    test part, the next `round(rest * validation_share)` the validation part. A model then learns
+    The last `round(n * test_share)` rows of `np.random.default_rng(seed).permutation(n)` are the
+    test part, the `round(rest * validation_share)` before them the validation part. A model then learns
     from rows that are later than its test rows: for comparisons with papers, not for a forecast
     of how a served model will do.
 
@@ -154,7 +154,7 @@ def split_random(
     order = np.random.default_rng(seed).permutation(n)
     num_test = round(n * test_share)
     num_validation = round((n - num_test) * validation_share)
-    test, validation, train = np.split(order, [num_test, num_test + num_validation])
+    train, validation, test = np.split(order, [n - num_test - num_validation, n - num_test])
     return _made(Split(np.sort(train), np.sort(validation), np.sort(test), "random"))
 
 

@@ -56,11 +56,11 @@ def test_other_wheel_than_published_is_refused(wheel, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("stderr", "reason"), [("Looking\nERROR: no such version\n", "ERROR: no such v"), ("", "no whe")]
+    ("stderr", "reason"), [("Looking\nERROR: none such\n", "ERROR: none such"), ("", "no whe")]
 )
 def test_pips_own_last_word_is_reported(wheel, tmp_path, monkeypatch, stderr, reason):
     monkeypatch.setattr(subprocess, "run", pip_that(lambda to: None, 1, stderr))
-    with pytest.raises(DownloadError, match=rf"`tinydata==2` could not be fetched by pip: {reason}"):
+    with pytest.raises(DownloadError, match=rf"`tinydata==2` could not be .* by pip: {reason}"):
         download_wheel("tinydata==2", wheel, tmp_path)
 
 
