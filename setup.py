@@ -62,6 +62,8 @@ EXTRAS["dev"] = [
     "psutil>=5.9",
     # Without pip in the environment TFX cannot install a `module_file`.
     "pip",
+    # Resolves the pinned sets, and makes the environments that .ci/run tests in.
+    "uv>=0.8,<1",
     # To build the project where it stands, without fetching a second setuptools.
     "setuptools>=77",
 ]
