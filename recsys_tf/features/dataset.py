@@ -10,7 +10,7 @@ from recsys_tf.features.labels import check_labels, label_columns, make_labels
 from recsys_tf.features.preprocessor import Preprocessor
 from recsys_tf.features.transformed import transform_catalogue, transform_queries
 from recsys_tf.schema import Schema
-from recsys_tf.types import PADDING_INDEX, Array, IntArray, Tensor
+from recsys_tf.types import PADDING_INDEX, Array, FloatArray, IntArray, Tensor
 
 
 def make_dataset(
@@ -23,6 +23,7 @@ def make_dataset(
     shuffle_seed: int | None = None,
     drop_remainder: bool = False,
     is_target_masked: bool = True,
+    row_weights: FloatArray | None = None,
 ) -> tf.data.Dataset:
     """Makes batches `(features, labels, weights)` of preprocessed rows.
 
@@ -41,6 +42,8 @@ def make_dataset(
         is_target_masked: Whether the row's own item becomes padding in its history (and its value
             0), which training needs so that the answer is not read off. False keeps repeated
             items in the histories of an evaluation.
+        row_weights: float `[len(examples)]`, 0 or more: factors of each row's weight in all
+            tasks; None weighs all alike.
 
     Returns:
         A dataset of known length: all features of the schema by name, then labels and weights by
@@ -58,6 +61,7 @@ def make_dataset(
     queries = transform_queries(examples, preprocessor, schema)
     with tf.device("CPU:0"):
         columns = {name: tf.constant(column) for name, column in columns.items()}
+        factors = None if row_weights is None else tf.constant(row_weights, tf.float32)
         rows_of_items = tf.constant(rows_of_items)
         items = {
             name: tf.constant(column)
@@ -72,7 +76,10 @@ def make_dataset(
         if is_target_masked:
             features.update(_without_target(features, schema))
         raw = {name: tf.gather(column, rows) for name, column in columns.items()}
-        return features, *make_labels(raw, features, schema, num_indices)
+        labels, weights = make_labels(raw, features, schema, num_indices)
+        if factors is not None:
+            weights = {name: tf.gather(factors, rows) * weight for name, weight in weights.items()}
+        return features, labels, weights
 
     order = _batches_of_rows(len(examples), batch_size, shuffle_seed, drop_remainder)
     return order.map(batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)

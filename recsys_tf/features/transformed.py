@@ -13,12 +13,16 @@ import tensorflow as tf
 from recsys_tf.features.examples import Examples, ListColumn
 from recsys_tf.features.preprocessor import Preprocessor
 from recsys_tf.schema import Schema
-from recsys_tf.types import Array, IntArray, Tensor
+from recsys_tf.types import PADDING_INDEX, Array, IntArray, Tensor
 
 Gather = Callable[[Tensor], dict[str, Tensor]]
 """Row positions, int64 `[B]` -> transformed tensors of these rows, by name."""
 
 _CHUNK = 65_536
+
+# Below it the different histories are laid out once, and a batch copies whole rows; above it a
+# batch gathers event by event from the windows, which takes three times as long.
+_MAX_TABLE_BYTES = 256 * 2**20
 
 
 def transform_catalogue(
@@ -94,21 +98,28 @@ class _Rows:
 
 @dataclass(frozen=True, eq=False)
 class _Windows:
-    """The newest `max_length` values of each row's window, aligned at the left, then 0."""
+    """The newest `max_length` events of each row's window, aligned at the left, then 0.
 
-    values: Mapping[str, Tensor]
+    Gathering costs by the position and not by the byte, so an event's index and the bits of its
+    value lie side by side and are gathered together.
+    """
+
+    name: str
+    values_name: str | None
+    events: Tensor  # int32 [M, 1 or 2]
     starts: Tensor
     ends: Tensor
     max_length: int
 
     def __call__(self, rows: Tensor) -> dict[str, Tensor]:
-        ends = tf.gather(self.ends, rows)
-        starts = tf.maximum(tf.gather(self.starts, rows), ends - self.max_length)
-        positions = starts[:, tf.newaxis] + tf.range(self.max_length, dtype=tf.int64)
-        is_event = positions < ends[:, tf.newaxis]
-        # Position 0 holds a filling value, so that what lies outside can be gathered too.
-        positions = tf.where(is_event, positions + 1, tf.zeros_like(positions))
-        return {name: tf.gather(values, positions) for name, values in self.values.items()}
+        positions = tf.ragged.range(tf.gather(self.starts, rows), tf.gather(self.ends, rows))
+        events = positions.with_values(tf.gather(self.events, positions.values))
+        shape = [None, self.max_length, self.events.shape[1]]
+        dense = events.to_tensor(PADDING_INDEX, shape=shape)
+        outputs = {self.name: tf.cast(dense[:, :, 0], tf.int64)}
+        if self.values_name is not None:
+            outputs[self.values_name] = tf.bitcast(dense[:, :, 1], tf.float32)
+        return outputs
 
 
 def _gather(feature: Any, examples: Examples, preprocessor: Preprocessor) -> Gather:
@@ -120,18 +131,56 @@ def _gather(feature: Any, examples: Examples, preprocessor: Preprocessor) -> Gat
     return _Rows(feature.name, _constant(table), None if codes is None else _constant(codes))
 
 
-def _history(feature: Any, examples: Examples, preprocessor: Preprocessor) -> _Windows:
+def _history(feature: Any, examples: Examples, preprocessor: Preprocessor) -> Gather:
     window = examples.lists[feature.name]
     # A history's index is the index of the item, so the item's own preprocessing gives it.
-    events = Examples({feature.of: window.values})
     item = preprocessor.schema.feature(feature.of)
-    table, codes = _table_and_codes(item, events, preprocessor)
-    values = {feature.name: _constant(np.append(np.int64(0), table[codes]))}
+    table, codes = _table_and_codes(item, Examples({item.name: window.values}), preprocessor)
+    columns = {feature.name: table[codes]}
     if feature.values_name is not None:
         numbers = examples.lists[feature.values_name].values
-        numbers = np.where(np.isfinite(numbers), numbers, 0)
-        values[feature.values_name] = _constant(np.append(0, numbers).astype(np.float32))
-    return _Windows(values, _constant(window.starts), _constant(window.ends), feature.max_length)
+        columns[feature.values_name] = np.where(np.isfinite(numbers), numbers, np.float32(0))
+    starts = np.maximum(window.starts, window.ends - feature.max_length)
+    distinct, of_row = _distinct(starts, window.ends, len(window.values))
+    num_bytes = sum(column.itemsize for column in columns.values()) * feature.max_length
+    if num_bytes * len(distinct) <= _MAX_TABLE_BYTES:
+        gathers = _history_tables(columns, distinct, of_row, feature.max_length)
+        return lambda rows: {k: v for each in gathers for k, v in each(rows).items()}
+    bits = [
+        column.astype(np.int32 if column.dtype == np.int64 else np.float32).view(np.int32)
+        for column in columns.values()
+    ]
+    return _Windows(
+        feature.name,
+        feature.values_name,
+        _constant(np.stack(bits, axis=1)),
+        _constant(starts),
+        _constant(window.ends),
+        feature.max_length,
+    )
+
+
+def _history_tables(
+    columns: Mapping[str, Array], windows: IntArray, of_row: IntArray, max_length: int
+) -> list[_Rows]:
+    """Lays the different windows out as tables, where that costs little memory."""
+    positions = windows[:, :1] + np.arange(max_length)
+    is_event = positions < windows[:, 1:]
+    codes = _constant(of_row)
+    tables = []
+    for name, column in columns.items():
+        table = np.zeros(positions.shape, column.dtype)
+        table[is_event] = column[positions[is_event]]
+        tables.append(_Rows(name, _constant(table), codes))
+    return tables
+
+
+def _distinct(starts: IntArray, ends: IntArray, num_values: int) -> tuple[IntArray, IntArray]:
+    """Returns the different windows, `[U, 2]`, and which of them each row has, `[n]`."""
+    width = num_values + 1
+    keys, of_row = np.unique(starts * width + ends, return_inverse=True)
+    # NumPy 2.0 gave the inverse another shape.
+    return np.stack([keys // width, keys % width], axis=1), of_row.reshape(-1).astype(np.int64)
 
 
 def _table_and_codes(
@@ -141,12 +190,10 @@ def _table_and_codes(
     name = feature.name
     if name in examples.lists:
         windows = examples.lists[name]
-        pairs = np.stack([windows.starts, windows.ends], axis=1)
-        distinct, codes = np.unique(pairs, axis=0, return_inverse=True)
+        distinct, codes = _distinct(windows.starts, windows.ends, len(windows.values))
         windows = ListColumn(windows.values, distinct[:, 0], distinct[:, 1])
         chunk = lambda start: _ragged(windows, start, start + _CHUNK)  # noqa: E731
-        # NumPy 2.0 gave the inverse another shape.
-        return _in_chunks(name, chunk, len(windows), preprocessor), codes.reshape(-1)
+        return _in_chunks(name, chunk, len(windows), preprocessor), codes
     if name not in examples.columns:
         raise ValueError(
             f"`examples` lacks the feature {name!r} of the schema; it has "

@@ -1,0 +1,258 @@
+"""Examples as serialised `tf.Example`s in compressed TFRecord files, and back to raw values."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from recsys_tf.features.examples import Examples, ListColumn
+from recsys_tf.features.fitting import item_rows
+from recsys_tf.features.labels import label_columns
+from recsys_tf.schema import Schema
+from recsys_tf.types import Array, Tensor
+
+MANIFEST = "manifest.json"
+"""File beside the shards that tells how many rows each holds."""
+
+_Encode = Callable[[int], "tf.train.Feature | None"]
+
+
+def raw_feature_spec(schema: Schema, *, has_labels: bool = True) -> dict[str, Any]:
+    """Returns how a raw `tf.Example` is parsed.
+
+    Args:
+        schema: Features and tasks.
+        has_labels: Whether the timestamp, the labels and the sample weights are parsed as well.
+
+    Returns:
+        A parsing specification by name, for `tf.io.parse_example`. What an example lacks becomes
+        `""` or NaN (for the timestamp 0), a list without an entry the empty list.
+    """
+    spec: dict[str, Any] = {}
+    for feature in schema.features:
+        if feature.kind == "history" or getattr(feature, "is_multivalent", False):
+            spec[feature.name] = tf.io.RaggedFeature(tf.string, row_splits_dtype=tf.int64)
+        elif feature.kind == "numeric":
+            spec[feature.name] = tf.io.FixedLenFeature([], tf.float32, float("nan"))
+        elif feature.kind == "embedding":
+            missing = [float("nan")] * feature.size
+            spec[feature.name] = tf.io.FixedLenFeature([feature.size], tf.float32, missing)
+        else:
+            spec[feature.name] = tf.io.FixedLenFeature([], tf.string, "")
+        if feature.kind == "history" and feature.values_name is not None:
+            spec[feature.values_name] = tf.io.RaggedFeature(tf.float32, row_splits_dtype=tf.int64)
+    if has_labels:
+        for name in label_columns(schema):
+            spec[name] = tf.io.FixedLenFeature([], tf.float32, float("nan"))
+        spec[schema.timestamp] = tf.io.FixedLenFeature([], tf.int64, 0)
+    return spec
+
+
+def parse_raw(serialized: Tensor, schema: Schema, *, has_labels: bool = False) -> dict[str, Tensor]:
+    """Parses serialised `tf.Example`s into what `Preprocessor` takes.
+
+    Args:
+        serialized: string `[B]`.
+        schema: Features and tasks.
+        has_labels: Whether the timestamp, labels and sample weights are parsed as well.
+
+    Returns:
+        Raw tensors by name, lists as ragged tensors.
+    """
+    return tf.io.parse_example(serialized, raw_feature_spec(schema, has_labels=has_labels))
+
+
+def write_examples(
+    examples: Examples,
+    catalogue: Examples,
+    schema: Schema,
+    folder: str | Path,
+    *,
+    num_shards: int = 1,
+    is_target_masked: bool = True,
+) -> dict[str, int]:
+    """Writes the examples, each joined with its item's features, as gzip TFRecord files.
+
+    The files get their names when they are whole, and the manifest comes last, so that a folder
+    that was cut short in the writing is not taken for whole by `read_examples`.
+
+    Args:
+        examples: What `make_examples` returned.
+        catalogue: What `catalogue_examples` returned.
+        schema: Features and tasks.
+        folder: Where the files go; it is made where it is absent. Shards that it holds already
+            are replaced.
+        num_shards: Number of files; row `i` stands in file `i % num_shards`.
+        is_target_masked: Whether the row's own item is left out of its history; see
+            `make_dataset`.
+
+    Returns:
+        Rows by the name of the file, as in the manifest.
+
+    Raises:
+        ValueError: If `num_shards` is below 1, or an item is not in the catalogue.
+    """
+    if num_shards < 1:
+        raise ValueError(f"`num_shards` must be 1 or more, received {num_shards}.")
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in (folder / MANIFEST, *folder.glob("examples-*.gz")):
+        old.unlink(missing_ok=True)
+    row_to_example = _encoder(examples, catalogue, schema, is_target_masked)
+    counts: dict[str, int] = {}
+    for shard in range(num_shards):
+        name = f"examples-{shard:05d}-of-{num_shards:05d}.gz"
+        rows = range(shard, len(examples), num_shards)
+        with tf.io.TFRecordWriter(str(folder / f"writing-{shard:05d}"), "GZIP") as writer:
+            for row in rows:
+                writer.write(row_to_example(row))
+        os.replace(folder / f"writing-{shard:05d}", folder / name)
+        counts[name] = len(rows)
+    (folder / MANIFEST).write_text(json.dumps({"rows": counts}, indent=2), encoding="utf-8")
+    return counts
+
+
+def read_examples(folder: str | Path) -> tf.data.Dataset:
+    """Reads the serialised examples that `write_examples` wrote, in the order of the files.
+
+    Args:
+        folder: The folder of the files and their manifest.
+
+    Returns:
+        A dataset of string scalars, of the length that the manifest tells.
+
+    Raises:
+        ValueError: If the manifest or a file is absent, or a file holds fewer or more rows than
+            it should, or cannot be read.
+    """
+    counts = check_shards(folder)
+    paths = [str(Path(folder) / name) for name in counts]
+    dataset = tf.data.TFRecordDataset(paths, compression_type="GZIP")
+    return dataset.apply(tf.data.experimental.assert_cardinality(sum(counts.values())))
+
+
+def check_shards(folder: str | Path) -> dict[str, int]:
+    """Reads every file once, and compares its rows with the manifest.
+
+    Args:
+        folder: The folder of the files and their manifest.
+
+    Returns:
+        Rows by the name of the file.
+
+    Raises:
+        ValueError: If anything is not as it was written; the text lists every fault.
+    """
+    folder = Path(folder)
+    if not (folder / MANIFEST).is_file():
+        raise ValueError(
+            f"`folder` {str(folder)!r} holds no {MANIFEST}: its writing was cut short, or it is "
+            "another folder. Write the examples again."
+        )
+    counts = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["rows"]
+    faults = [
+        fault for name, rows in counts.items() for fault in _shard_faults(folder / name, rows)
+    ]
+    if faults:
+        raise ValueError("The examples are not whole; write them again:\n  " + "\n  ".join(faults))
+    return counts
+
+
+def _shard_faults(path: Path, rows: int) -> Iterable[str]:
+    if not path.is_file():
+        yield f"{path.name}: is absent"
+        return
+    found = 0
+    try:
+        for records in tf.data.TFRecordDataset(str(path), compression_type="GZIP").batch(1024):
+            found += int(records.shape[0])
+    except tf.errors.OpError as error:
+        yield f"{path.name}: cannot be read after about {found:,} rows ({_first_line(error)})"
+        return
+    if found != rows:
+        yield f"{path.name}: holds {found:,} rows, the manifest says {rows:,}"
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0][:120]
+
+
+def _encoder(
+    examples: Examples, catalogue: Examples, schema: Schema, is_target_masked: bool
+) -> Callable[[int], bytes]:
+    """Returns a function from a row to its serialised `tf.Example`."""
+    rows_of_items = item_rows(schema, examples, catalogue)
+    of_row = {name: _scalar(column) for name, column in examples.columns.items()}
+    target = examples.columns[schema.item_id] if is_target_masked else None
+    of_row.update(_lists(examples, schema, target))
+    of_item: dict[str, _Encode] = {
+        name: _scalar(column) for name, column in catalogue.columns.items() if name not in of_row
+    }
+    of_item.update(_lists(catalogue, schema, None))
+
+    def serialize(encoders: dict[str, _Encode], row: int) -> bytes:
+        values = {name: encode(row) for name, encode in encoders.items()}
+        present = {name: value for name, value in values.items() if value is not None}
+        return tf.train.Example(features=tf.train.Features(feature=present)).SerializeToString()
+
+    # Two serialised messages on end are their union, so an item is serialised once only.
+    item_bytes = functools.lru_cache(maxsize=None)(lambda row: serialize(of_item, row))
+    return lambda row: serialize(of_row, row) + item_bytes(int(rows_of_items[row]))
+
+
+def _scalar(column: Array) -> _Encode:
+    """Encodes one value a row; what is missing is left out, and the parser fills it in."""
+    if column.dtype == object:
+        return lambda row: _strings([column[row].encode()]) if column[row] else None
+    if np.issubdtype(column.dtype, np.integer):
+        return lambda row: tf.train.Feature(int64_list=tf.train.Int64List(value=[column[row]]))
+    if column.ndim == 1:
+        return lambda row: _floats([column[row]]) if column[row] == column[row] else None
+    return lambda row: _floats(column[row])
+
+
+def _lists(examples: Examples, schema: Schema, target: Array | None) -> dict[str, _Encode]:
+    """Encodes the list columns; a history and its values lose the row's own item."""
+    history = schema.history
+    values_name = history.values_name if history is not None else None
+    encoders: dict[str, _Encode] = {}
+    for name, column in examples.lists.items():
+        if history is not None and name in (history.name, values_name):
+            events = examples.lists[history.name].values
+            encoders[name] = _window(column, events, history.max_length, target)
+        else:
+            encoders[name] = _window(column, column.values, len(column.values), None)
+    return encoders
+
+
+def _window(column: ListColumn, events: Array, max_length: int, target: Array | None) -> _Encode:
+    is_text = column.values.dtype == object
+    values = column.values
+    if is_text:
+        # Each value once, not once a window that holds it.
+        values = np.array([each.encode() for each in values] + [b""], dtype=object)[:-1]
+
+    def encode(row: int) -> tf.train.Feature:
+        end = column.ends[row]
+        start = max(column.starts[row], end - max_length)
+        window = values[start:end]
+        if target is not None:
+            window = window[events[start:end] != target[row]]
+        return _strings(window) if is_text else _floats(window)
+
+    return encode
+
+
+def _strings(values: Any) -> tf.train.Feature:
+    return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
+
+
+def _floats(values: Any) -> tf.train.Feature:
+    return tf.train.Feature(float_list=tf.train.FloatList(value=values))
