@@ -128,9 +128,9 @@ def split_random(
     """Draws the parts at random, as the published figures of rating prediction do.
 
     The last `round(n * test_share)` rows of `np.random.default_rng(seed).permutation(n)` are the
-    test part, the `round(rest * validation_share)` before them the validation part. A model then learns
-    from rows that are later than its test rows: for comparisons with papers, not for a forecast
-    of how a served model will do.
+    test part, the `round(rest * validation_share)` before them the validation part. A model then
+    learns from rows that are later than its test rows: for comparisons with papers, not for a
+    forecast of how a served model will do.
 
     Args:
         events: One row an event.

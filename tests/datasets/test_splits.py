@@ -49,12 +49,12 @@ def test_last_out_breaks_ties_by_the_order_of_the_file():
     assert rows_of(split_last_out(events_of([5, 5, 5], users="aaa"))) == ([0], [1], [2])
 
 
-def test_random_split_takes_the_first_of_the_permutation_for_the_test():
+def test_random_split_takes_the_end_of_the_permutation_for_the_test():
     order = np.random.default_rng(42).permutation(1000)
     split = split_random(events_of(range(1000)), 0.2, 0.1, seed=42)
-    np.testing.assert_array_equal(split.test, np.sort(order[:200]))
-    np.testing.assert_array_equal(split.validation, np.sort(order[200:280]))
-    np.testing.assert_array_equal(split.train, np.sort(order[280:]))
+    np.testing.assert_array_equal(split.test, np.sort(order[800:]))
+    np.testing.assert_array_equal(split.validation, np.sort(order[720:800]))
+    np.testing.assert_array_equal(split.train, np.sort(order[:720]))
 
 
 @pytest.mark.parametrize("method", ["time", "last_out", "random"])
