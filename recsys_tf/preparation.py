@@ -21,7 +21,7 @@ from recsys_tf.features import (
     make_examples,
 )
 from recsys_tf.schema import Schema
-from recsys_tf.types import IntArray
+from recsys_tf.types import FloatArray, IntArray
 
 Part = Literal["train", "validation", "test"]
 
@@ -118,7 +118,33 @@ class PreparedData:
             self.schema,
             self.config.training.batch_size,
             shuffle_seed=self.config.training.seed if is_train else None,
+            row_weights=self._recency_weights(examples) if is_train else None,
         )
+
+    def _recency_weights(self, examples: Examples) -> FloatArray | None:
+        half_life = self.config.training.recency_half_life_days
+        if half_life is None:
+            return None
+        return recency_weights(examples.columns[self.schema.timestamp], half_life)
+
+
+def recency_weights(timestamps: IntArray, half_life_days: float) -> FloatArray:
+    """Computes `0.5^(age / half_life)` of each row, scaled to a mean of 1.
+
+    Args:
+        timestamps: Seconds `[B]`; the age counts from the newest.
+        half_life_days: Age at which a row weighs half, in days.
+
+    Returns:
+        float64 `[B]`.
+
+    Example:
+        >>> recency_weights(np.array([0, 86_400]), half_life_days=1.0).round(3).tolist()
+        [0.667, 1.333]
+    """
+    age_days = (timestamps.max() - timestamps) / 86_400
+    weights = 0.5 ** (age_days / half_life_days)
+    return weights / weights.mean()
 
 
 def prepare(

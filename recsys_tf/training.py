@@ -20,6 +20,9 @@ from recsys_tf.preparation import PreparedData
 
 _LOGGER = logging.getLogger(__name__)
 
+# Runs of a few hundred steps end before Keras's 0.999 has forgotten the first gradients.
+_BETA_2 = 0.99
+
 
 class NonFiniteLossError(RuntimeError):
     """Training met a loss that is not a number; the text names the task."""
@@ -46,9 +49,9 @@ def make_optimizer(config: TrainingConfig, num_steps: int) -> keras.optimizers.O
         )
     if config.weight_decay:
         return keras.optimizers.AdamW(
-            rate, weight_decay=config.weight_decay, global_clipnorm=config.clip_norm
+            rate, config.weight_decay, beta_2=_BETA_2, global_clipnorm=config.clip_norm
         )
-    return keras.optimizers.Adam(rate, global_clipnorm=config.clip_norm)
+    return keras.optimizers.Adam(rate, beta_2=_BETA_2, global_clipnorm=config.clip_norm)
 
 
 def build_recommender(data: PreparedData) -> Recommender:

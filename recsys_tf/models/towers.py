@@ -58,52 +58,62 @@ def build_towers(
         shared[spec.name] = encoders[spec.name]
         if spec.kind == "text":
             encoders[spec.name] = OncePerRow(encoders[spec.name], name=f"{spec.name}_once")
-    exposed = {name for task in schema.auxiliary_tasks for name in task.from_features or ()}
-    query = _build("query", schema.query_features, encoders, exposed, config, retrieval, None)
+    builder = _TowerBuilder(schema, encoders, config, retrieval)
+    history = schema.history
+    query = builder.build("query", schema.query_features, history.name if history else None)
     bias = ItemBias(num_indices[schema.item_id], name="item_bias")
-    candidate = _build(
-        "candidate", schema.candidate_features, encoders, exposed, config, retrieval,
-        (schema.item_id, bias),
-    )
+    candidate = builder.build("candidate", schema.candidate_features, schema.item_id, bias)
     return query, candidate
 
 
-def _build(
-    side: str,
-    specs: Iterable[Any],
-    encoders: Mapping[str, keras.layers.Layer],
-    exposed: set[str],
-    config: ModelConfig,
-    retrieval: RetrievalConfig,
-    item_bias: tuple[str, ItemBias] | None,
-) -> Tower:
-    inputs: dict[str, Any] = {}
-    vectors = {}
-    for spec in specs:
-        arguments = []
-        for name, shape, dtype in input_shapes(spec):
-            inputs[name] = keras.Input(shape, dtype=dtype, name=name)
-            arguments.append(inputs[name])
-        vectors[spec.name] = encoders[spec.name](*arguments)
-    fused = make_fusion(config, name=f"{side}_fusion")(vectors)
-    features = fused
-    if config.tower_dims:
-        hidden = DenseStack(config.tower_dims, dropout=config.dropout, name=f"{side}_layers")(fused)
-        # The linear way past the hidden layers keeps what a history says item by item.
-        features = ops.concatenate([fused, hidden], axis=-1)
-    dropped = keras.layers.Dropout(config.dropout, name=f"{side}_dropout")(features)
-    vector = keras.layers.Dense(config.output_dim, name=f"{side}_output")(dropped)
-    if retrieval.is_normalized:
-        vector = keras.layers.UnitNormalization(name=f"{side}_norm")(vector)
-    if item_bias is None:
-        last = ops.ones_like(vector[:, :1])
-    else:
-        name, layer = item_bias
-        last = layer(inputs[name], features)
-    outputs = {"embedding": ops.concatenate([vector, last], axis=-1), "features": features}
-    outputs |= {vector_name(name): vectors[name] for name in vectors if name in exposed}
-    model = keras.Model(inputs, outputs, name=f"{side}_tower")
-    return Tower(model, inputs, {name: output.shape[-1] for name, output in outputs.items()})
+@dataclass(frozen=True)
+class _TowerBuilder:
+    schema: Schema
+    encoders: Mapping[str, keras.layers.Layer]
+    config: ModelConfig
+    retrieval: RetrievalConfig
+
+    def build(
+        self, side: str, specs: Iterable[Any], anchor: str | None, item_bias: ItemBias | None = None
+    ) -> Tower:
+        """Builds a tower whose output starts from the vector of the feature `anchor`."""
+        config = self.config
+        inputs, vectors = self._encode(specs)
+        fused = make_fusion(config, name=f"{side}_fusion")(vectors)
+        dropout = keras.layers.Dropout(config.tower_dropout, name=f"{side}_dropout")
+        features, hidden = fused, dropout(fused)
+        if config.tower_dims:
+            hidden = DenseStack(
+                config.tower_dims, "gelu", dropout=config.tower_dropout, name=f"{side}_layers"
+            )(hidden)
+            features = ops.concatenate([fused, hidden], axis=-1)
+        vector = keras.layers.Dense(config.output_dim, name=f"{side}_output")(hidden)
+        if anchor is not None and config.embedding_dim == config.output_dim:
+            # The straight way from item to item: what a history says needs no layer in between.
+            vector = vector + vectors[anchor]
+        if self.retrieval.is_normalized:
+            vector = keras.layers.UnitNormalization(name=f"{side}_norm")(vector)
+        if item_bias is None:
+            last = ops.ones_like(vector[:, :1])
+        else:
+            last = item_bias(inputs[self.schema.item_id], features)
+        outputs = {"embedding": ops.concatenate([vector, last], axis=-1), "features": features}
+        for task in self.schema.auxiliary_tasks:
+            read = [name for name in task.from_features or () if name in vectors]
+            outputs |= {vector_name(name): vectors[name] for name in read}
+        model = keras.Model(inputs, outputs, name=f"{side}_tower")
+        return Tower(model, inputs, {name: each.shape[-1] for name, each in outputs.items()})
+
+    def _encode(self, specs: Iterable[Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        inputs: dict[str, Any] = {}
+        vectors = {}
+        for spec in specs:
+            arguments = []
+            for name, shape, dtype in input_shapes(spec):
+                inputs[name] = keras.Input(shape, dtype=dtype, name=name)
+                arguments.append(inputs[name])
+            vectors[spec.name] = self.encoders[spec.name](*arguments)
+        return inputs, vectors
 
 
 def vector_name(feature: str) -> str:

@@ -1,0 +1,225 @@
+"""Everything that is asked of a trained model, as functions of raw values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from recsys_tf.config import ExportConfig
+from recsys_tf.features import Examples, Preprocessor, transform_catalogue
+from recsys_tf.features.tf_example import parse_raw
+from recsys_tf.models import Recommender, predict_all
+from recsys_tf.retrieval import CandidateIndex
+from recsys_tf.retrieval.candidate_index import EXCLUDED_SCORE
+from recsys_tf.schema import Schema
+from recsys_tf.score_fusion import WeightedSum
+from recsys_tf.types import Tensor, TensorDict
+
+
+class ServedRecommender(tf.Module):
+    """The parts of a trained model that answer: preprocessing, towers, index, trunk and fusion.
+
+    The candidates' embeddings and features are computed once, here; a request never runs the
+    candidate tower, nor its text encoder, over the catalogue.
+
+    Args:
+        model: The trained model.
+        preprocessor: The preprocessing that it was trained with.
+        catalogue: The items that may be recommended, as `catalogue_examples` makes them.
+        config: How many candidates are ranked, and by which score.
+        cutoffs: The `K`s of the row metrics of `evaluate`.
+
+    Raises:
+        ValueError: If the schema has no retrieval task, or a weight names no task.
+    """
+
+    def __init__(
+        self,
+        model: Recommender,
+        preprocessor: Preprocessor,
+        catalogue: Examples,
+        config: ExportConfig,
+        cutoffs: Sequence[int] = (10, 50, 100),
+    ) -> None:
+        super().__init__(name="served_recommender")
+        schema = model.schema
+        if schema.retrieval_task is None:
+            raise ValueError(
+                "`model` must have a retrieval task to recommend from the catalogue; add a task "
+                "of kind 'retrieval' to the schema."
+            )
+        self.schema: Schema = schema
+        self.cutoffs = tuple(cutoffs)
+        self._config = config
+        self._model = model
+        self._preprocessor = preprocessor
+        columns = transform_catalogue(catalogue, preprocessor, schema)
+        of_items = model.candidate_tower.predict(columns, batch_size=1024, verbose=0)
+        self._index = CandidateIndex(
+            of_items["embedding"], catalogue.columns[schema.item_id].tolist()
+        )
+        self._item_features = tf.Variable(of_items["features"], trainable=False)
+        self._item_embeddings = tf.Variable(of_items["embedding"], trainable=False)
+        weights = config.score_weights or {schema.retrieval_task.name: 1.0}
+        self._fusion = WeightedSum(weights, self.answer_tasks)
+
+    @property
+    def answer_tasks(self) -> tuple[str, ...]:
+        """Names of the tasks whose scores stand in an answer."""
+        tasks = (self.schema.retrieval_task, *self.schema.ranking_tasks)
+        return tuple(task.name for task in tasks if task is not None)
+
+    def recommend(self, raw: TensorDict, k: Tensor) -> dict[str, Tensor]:
+        """Recommends items.
+
+        Args:
+            raw: Raw user and context features by name, as `preprocess` takes them. The items of
+                the history are left out of the answer.
+            k: int32 `[B]`, items wanted by each row; the longest list has `max(k)` places, at
+                most `ExportConfig.max_k` and the catalogue's size.
+
+        Returns:
+            `item_ids` string `[B, K]`, best first; `scores` float32 `[B, K]`, by which they are
+            ordered; each task's prediction float32 `[B, K]` by its name. Places that cannot be
+            filled hold `""` and 0.
+        """
+        k = self._checked(k)
+        features = self._preprocessor(raw)
+        query = self._query(features)
+        num = max(self._config.num_candidates, self._config.max_k)
+        retrieved, rows = self._index.top(query["embedding"], self._seen(raw), num)
+        predictions = self._pair_predictions(query, retrieved, rows)
+        is_item = retrieved > EXCLUDED_SCORE / 2
+        fused = tf.where(is_item, self._fusion(predictions), EXCLUDED_SCORE)
+        best = tf.math.top_k(fused, tf.minimum(tf.reduce_max(tf.pad(k, [[0, 1]])), tf.shape(rows)[1]))
+        is_wanted = tf.range(tf.shape(best.indices)[1])[tf.newaxis] < k[:, tf.newaxis]
+        is_filled = is_wanted & (best.values > EXCLUDED_SCORE / 2)
+        ids = tf.gather(self._index.item_ids, tf.gather(rows, best.indices, batch_dims=1))
+        answer = {
+            name: tf.where(is_filled, tf.gather(values, best.indices, batch_dims=1), 0.0)
+            for name, values in predictions.items()
+        }
+        answer["item_ids"] = tf.where(is_filled, ids, "")
+        answer["scores"] = tf.where(is_filled, best.values, 0.0)
+        return answer
+
+    def rank(self, raw: TensorDict) -> dict[str, Tensor]:
+        """Scores pairs of a query and an item.
+
+        Args:
+            raw: Raw features of both sides by name. Item features may be of an item that the
+                catalogue does not hold.
+
+        Returns:
+            Each task's prediction, float32 `[B]`, by its name.
+        """
+        return self._rank(self._preprocessor(raw))
+
+    def rank_examples(self, serialized: Tensor) -> dict[str, Tensor]:
+        """Scores serialised `tf.Example`s, string `[B]`; see `rank`."""
+        return self.rank(parse_raw(serialized, self.schema))
+
+    def evaluate_examples(self, serialized: Tensor) -> dict[str, Tensor]:
+        """Scores serialised `tf.Example`s and ranks each row's item in the whole catalogue.
+
+        Args:
+            serialized: string `[B]`.
+
+        Returns:
+            What `rank` returns, and for each cut-off `<retrieval task>_hit_at_K` and
+            `<retrieval task>_ndcg_at_K`, float32 `[B]`: 1 and `1 / log2(1 + rank)` where the row's
+            item is among the first `K` of what the user has not met before, else 0. Their mean
+            over rows measures retrieval where only rows are averaged.
+        """
+        raw = parse_raw(serialized, self.schema)
+        features = self._preprocessor(raw)
+        outputs = self._rank(features)
+        query = self._query(features)
+        scores = self._index.scores(query["embedding"], self._seen(raw))
+        rows = self._index.rows(raw[self.schema.item_id])
+        is_item = rows < self._index.num_candidates
+        own = tf.reduce_sum(
+            query["embedding"] * tf.gather(self._item_embeddings, tf.where(is_item, rows, 0)), -1
+        )
+        # An item with the same score counts as better by half, so that equal scores gain nothing.
+        better = tf.reduce_sum(tf.cast(scores > own[:, tf.newaxis], tf.float32), -1)
+        equal = tf.reduce_sum(tf.cast(scores == own[:, tf.newaxis], tf.float32), -1)
+        rank = 1 + better + tf.maximum(equal - 1, 0) / 2
+        name = self.schema.retrieval_task.name
+        for k in self.cutoffs:
+            is_hit = tf.cast(is_item & (rank <= k), tf.float32)
+            outputs[f"{name}_hit_at_{k}"] = is_hit
+            outputs[f"{name}_ndcg_at_{k}"] = is_hit * tf.math.log(2.0) / tf.math.log(1 + rank)
+        return outputs
+
+    def raw_specs(self, *, has_items: bool) -> dict[str, tf.TensorSpec]:
+        """Returns the raw inputs' shapes and dtypes by name.
+
+        Args:
+            has_items: Whether the item's features are inputs as well.
+        """
+        specs: dict[str, tf.TensorSpec] = {}
+        features = self.schema.features if has_items else self.schema.query_features
+        for spec in features:
+            specs.update(_raw_spec(spec))
+        return {name: tf.TensorSpec(*spec, name=name) for name, spec in specs.items()}
+
+    def _rank(self, features: TensorDict) -> dict[str, Tensor]:
+        tasks = [self.schema.task(name) for name in self.answer_tasks]
+        return predict_all(tasks, self._model(features, training=False))
+
+    def _query(self, features: TensorDict) -> dict[str, Tensor]:
+        tower = self._model.query_tower
+        return tower({name: features[name] for name in tower.input}, training=False)
+
+    def _pair_predictions(self, query: TensorDict, retrieved: Tensor, rows: Tensor) -> TensorDict:
+        """Predicts every answer task for each query with each of its `[B, C]` candidates."""
+        retrieval = self.schema.retrieval_task
+        predictions = {retrieval.name: retrieved / self._model.retrieval.temperature}
+        if not self.schema.ranking_tasks:
+            return predictions
+        num = tf.shape(rows)[1]
+        flat = tf.reshape(rows, [-1])
+        logits = self._model.trunk(
+            {
+                "query_embedding": tf.repeat(query["embedding"], num, axis=0),
+                "query_features": tf.repeat(query["features"], num, axis=0),
+                "candidate_embedding": tf.gather(self._item_embeddings, flat),
+                "candidate_features": tf.gather(self._item_features, flat),
+            },
+            training=False,
+        )
+        for name, values in predict_all(self.schema.ranking_tasks, logits).items():
+            if self.schema.task(name).kind in ("regression", "binary"):
+                predictions[name] = tf.reshape(values, tf.shape(rows))
+        return predictions
+
+    def _seen(self, raw: TensorDict) -> Tensor:
+        history = self.schema.history
+        if history is None or history.name not in raw:
+            batch = tf.shape(raw[self.schema.user_id])[0]
+            return tf.fill([batch, 0], "")
+        seen = raw[history.name]
+        return seen.to_tensor("") if isinstance(seen, tf.RaggedTensor) else seen
+
+    def _checked(self, k: Tensor) -> Tensor:
+        check = tf.debugging.assert_greater(k, 0, "`k` must be 1 or more in every row.")
+        with tf.control_dependencies([check] if check is not None else []):
+            return tf.minimum(k, self._config.max_k)
+
+
+def _raw_spec(spec: Any) -> Mapping[str, tuple[Sequence[int | None], tf.DType]]:
+    if spec.kind == "history":
+        shapes = {spec.name: ([None, None], tf.string)}
+        if spec.values_name is not None:
+            shapes[spec.values_name] = ([None, None], tf.float32)
+        return shapes
+    if spec.kind == "numeric":
+        return {spec.name: ([None], tf.float32)}
+    if spec.kind == "embedding":
+        return {spec.name: ([None, spec.size], tf.float32)}
+    if spec.kind == "categorical" and spec.is_multivalent:
+        return {spec.name: ([None, None], tf.string)}
+    return {spec.name: ([None], tf.string)}
