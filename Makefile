@@ -7,7 +7,6 @@ SHELL := /bin/bash
 # Any Python >= 3.10: it only makes .venv, with the interpreter that the machine's line needs.
 PYTHON ?= python3
 VENV := .venv/bin
-SOURCES := recsys_tf pipeline serving tests tools benchmarks setup.py
 QUICK := not slow
 
 export TF_CPP_MIN_LOG_LEVEL ?= 2
@@ -41,7 +40,7 @@ format: bootstrap ## Format the code and mend what ruff can mend
 	$(VENV)/ruff format
 
 types: bootstrap ## Check the types
-	$(VENV)/mypy
+	$(VENV)/mypy $(wildcard recsys_tf pipeline serving)
 
 bench: bootstrap ## Run every benchmark; tables go to benchmarks/results
 	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(VENV)/python "$$script"; done
