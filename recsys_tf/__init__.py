@@ -11,7 +11,7 @@ import os
 # `import keras` stays Keras 3.
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 
-from recsys_tf.config import (  # noqa: E402
+from recsys_tf.config import (
     DataConfig,
     EvaluationConfig,
     ExportConfig,
@@ -22,7 +22,7 @@ from recsys_tf.config import (  # noqa: E402
     TextConfig,
     TrainingConfig,
 )
-from recsys_tf.schema import (  # noqa: E402
+from recsys_tf.schema import (
     CategoricalFeature,
     EmbeddingFeature,
     HistoryFeature,
@@ -33,7 +33,7 @@ from recsys_tf.schema import (  # noqa: E402
     TaskSpec,
     TextFeature,
 )
-from recsys_tf.spec import SpecError  # noqa: E402
+from recsys_tf.spec import SpecError
 
 __version__ = "0.1.0"
 

@@ -39,7 +39,7 @@ class RankingProblem:
 
     @property
     def is_new_user(self) -> Array:
-        """bool `[U]`, True where nothing of the user is known."""
+        """Bool `[U]`, True where nothing of the user is known."""
         return np.diff(self.seen.indptr) == 0
 
 
@@ -203,7 +203,9 @@ def evaluate_baselines(
         # A baseline of ratings has an opinion, not an intention: it is measured on ratings.
         if isinstance(baseline, RatingBaseline):
             if ratings is not None:
-                results[name] = {f"{ratings.name}/rmse": _baseline_rmse(baseline, data, part, ratings)}
+                results[name] = {
+                    f"{ratings.name}/rmse": _baseline_rmse(baseline, data, part, ratings)
+                }
         elif retrieval is not None:
             baseline.fit(problem.seen)
             values = ranking_values(

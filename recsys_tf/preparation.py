@@ -65,9 +65,7 @@ class PreparedData:
     @cached_property
     def state(self) -> FeatureState:
         """Vocabularies and moments of the training rows."""
-        return fit_state(
-            self.schema, self.train_examples, self.catalogue, self.config.model.text
-        )
+        return fit_state(self.schema, self.train_examples, self.catalogue, self.config.model.text)
 
     @cached_property
     def preprocessor(self) -> Preprocessor:

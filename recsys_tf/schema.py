@@ -87,7 +87,11 @@ class EmbeddingFeature(_Feature):
 
 
 FeatureSpec = Annotated[
-    IdFeature | CategoricalFeature | NumericFeature | TextFeature | HistoryFeature
+    IdFeature
+    | CategoricalFeature
+    | NumericFeature
+    | TextFeature
+    | HistoryFeature
     | EmbeddingFeature,
     Field(discriminator="kind"),
 ]
@@ -227,7 +231,11 @@ def _repeated(names: Iterable[str]) -> list[str]:
 def _feature_faults(schema: Schema) -> list[str]:
     by_name = {each.name: each for each in schema.features}
     names = [each.name for each in schema.features]
-    names += [each.values_name for each in schema.features if getattr(each, "values_name", None)]
+    names += [
+        each.values_name
+        for each in schema.features
+        if isinstance(each, HistoryFeature) and each.values_name is not None
+    ]
     faults = [f"features: the name {name!r} is given twice" for name in _repeated(names)]
     for field, side in (("user_id", "user"), ("item_id", "item")):
         name = getattr(schema, field)
@@ -281,7 +289,7 @@ def _faults_of_task(task: TaskSpec, by_name: dict[str, Any]) -> Iterable[str]:
     if task.value_range is not None and task.kind != "regression":
         yield f"value_range: has no meaning for a task of kind {task.kind!r}"
     if task.value_range is not None and not task.value_range[0] < task.value_range[1]:
-        yield f"value_range: must be the lowest, then the highest value, received {task.value_range}"
+        yield f"value_range: must be the lowest, then the highest, received {task.value_range}"
     if task.kind in ("multiclass", "multilabel") and task.label is not None:
         label = by_name.get(task.label)
         wants_set = task.kind == "multilabel"

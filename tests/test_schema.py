@@ -112,7 +112,7 @@ def test_all_faults_are_reported_together():
         ),
         (
             {"tasks": [{"name": "r", "kind": "regression", "label": "r", "value_range": [5, 1]}]},
-            "value_range: must be the lowest, then the highest value",
+            "value_range: must be the lowest, then the highest, received",
         ),
     ],
 )

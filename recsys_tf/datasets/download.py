@@ -22,7 +22,10 @@ CHUNK_BYTES = 1 << 16
 TIMEOUT_S = 20
 SECONDS_WITHOUT_PROGRESS_BAR = 2.0
 NETWORK_ERRORS = (
-    urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError,
+    urllib.error.URLError,
+    http.client.HTTPException,
+    TimeoutError,
+    ConnectionError,
 )
 
 

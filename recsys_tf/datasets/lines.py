@@ -77,7 +77,8 @@ def screen_lines(
     refused = {
         int(line): (
             checks[reasons[line]][0],
-            raw[starts[line] : starts[line] + MAX_REPORTED_LENGTH + 1].split(b"\n")[0]
+            raw[starts[line] : starts[line] + MAX_REPORTED_LENGTH + 1]
+            .split(b"\n")[0]
             .replace(UNIT_SEPARATOR, delimiter.encode(encoding))
             .decode(encoding, errors="replace")[:MAX_REPORTED_LENGTH],
         )

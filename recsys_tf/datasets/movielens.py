@@ -89,6 +89,7 @@ def movielens_schema(
     item_features: Sequence[FeatureSpec] = (),
     has_moments: bool = True,
     scenario: str | None = None,
+    rating_range: tuple[float, float] = (1.0, 5.0),
 ) -> Schema:
     """Returns the schema of a MovieLens data set.
 
@@ -101,6 +102,7 @@ def movielens_schema(
         item_features: The item's features beside id, title, genres and year.
         has_moments: Whether timestamps are of a clock, so that hour and weekday mean something.
         scenario: The categorical feature that tells the scenario.
+        rating_range: Lowest and highest rating.
     """
     features = (
         IdFeature(name="user_id", side="user"),
@@ -117,10 +119,21 @@ def movielens_schema(
     )
     tasks = [
         TaskSpec(name="watch", kind="retrieval"),
-        TaskSpec(name="rating", kind="regression", label="rating"),
-        TaskSpec(name="like", kind="binary", label="rating", positive_at_least=4.0),
         TaskSpec(
-            name="genres_from_text", kind="multilabel", label="genres", loss_weight=0.1,
+            name="rating",
+            kind="regression",
+            label="rating",
+            value_range=rating_range,
+            loss_weight=0.3,
+        ),
+        TaskSpec(
+            name="like", kind="binary", label="rating", positive_at_least=4.0, loss_weight=0.3
+        ),
+        TaskSpec(
+            name="genres_from_text",
+            kind="multilabel",
+            label="genres",
+            loss_weight=0.1,
             from_features=("title",),
         ),
     ]
@@ -128,7 +141,10 @@ def movielens_schema(
         seen = ("history", *(feature.name for feature in user_features))
         tasks.append(
             TaskSpec(
-                name="daypart_of_user", kind="multiclass", label="daypart", loss_weight=0.05,
+                name="daypart_of_user",
+                kind="multiclass",
+                label="daypart",
+                loss_weight=0.05,
                 from_features=seen,
             )
         )
@@ -140,8 +156,12 @@ def movielens_schema(
 
 
 def assemble(
-    schema: Schema, events: Table, users: Table | pd.DataFrame, items: Table,
-    is_time_comparable: bool = True, rejections: Rejections | None = None,
+    schema: Schema,
+    events: Table,
+    users: Table | pd.DataFrame,
+    items: Table,
+    is_time_comparable: bool = True,
+    rejections: Rejections | None = None,
 ) -> Interactions:
     """Joins the tables of one data set.
 

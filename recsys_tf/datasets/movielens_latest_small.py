@@ -23,6 +23,9 @@ from recsys_tf.datasets.reading import DataFile, Table, read_delimited
 from recsys_tf.datasets.values import Column
 from recsys_tf.schema import TextFeature
 
+RATING_RANGE = (0.5, 5.0)
+"""Lowest and highest rating, in stars."""
+
 NAME = "ml-latest-small"
 FILES = ("ratings.csv", "movies.csv", "tags.csv")
 
@@ -65,7 +68,14 @@ def load_movielens_latest_small(
         (
             Column("userId", "user_id", "id"),
             Column("movieId", "item_id", "id"),
-            Column("rating", "rating", "number", low=0.5, high=5, is_required=True),
+            Column(
+                "rating",
+                "rating",
+                "number",
+                low=RATING_RANGE[0],
+                high=RATING_RANGE[1],
+                is_required=True,
+            ),
             Column("timestamp", "timestamp", "timestamp"),
         ),
     )
@@ -84,11 +94,12 @@ def load_movielens_latest_small(
     users = pd.DataFrame({"user_id": events.frame["user_id"].unique().astype(object)})
     if tags_until is None:
         items = Table(frame, items.rejections, items.source)
-        return assemble(movielens_schema(), events, users, items)
+        return assemble(movielens_schema(rating_range=RATING_RANGE), events, users, items)
     tags = _read_tags(files["tags.csv"])
     frame = frame.assign(tags=_joined_tags(tags.frame, frame["item_id"], tags_until))
     schema = movielens_schema(
-        item_features=(TextFeature(name="tags", side="item", max_tokens=32),)
+        rating_range=RATING_RANGE,
+        item_features=(TextFeature(name="tags", side="item", max_tokens=32),),
     )
     items = Table(frame, items.rejections, items.source)
     return assemble(schema, events, users, items, rejections=tags.rejections)

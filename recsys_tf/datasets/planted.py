@@ -89,15 +89,24 @@ class PlantedTruth:
         quality, hype, price = (self._of_items(name)[item] for name in ("quality", "hype", "price"))
         daypart = self.daypart_factors[_position_in(DAYPARTS, events["daypart"])]
         click = sigmoid(
-            self._of_users("click")[user] + SCENARIO_CLICK[scenario] + DEVICE_CLICK[device]
+            self._of_users("click")[user]
+            + SCENARIO_CLICK[scenario]
+            + DEVICE_CLICK[device]
             + WEEKEND_CLICK * events["weekday"].isin(("saturday", "sunday")).to_numpy()
             + SCENARIO_TASTE[scenario] * taste
-            + (daypart * self.item_factors[item]).sum(axis=1) + 0.5 * hype + 0.3 * quality
+            + (daypart * self.item_factors[item]).sum(axis=1)
+            + 0.5 * hype
+            + 0.3 * quality
         )
         like = sigmoid(-0.8 + 1.2 * taste + 0.8 * quality - 0.4 * hype)
         purchase = sigmoid(
-            -2.2 + 0.8 * taste + 0.4 * quality - 0.8 * price + self._of_users("purchase")[user]
-            + SCENARIO_PURCHASE[scenario] + DEVICE_PURCHASE[device]
+            -2.2
+            + 0.8 * taste
+            + 0.4 * quality
+            - 0.8 * price
+            + self._of_users("purchase")[user]
+            + SCENARIO_PURCHASE[scenario]
+            + DEVICE_PURCHASE[device]
         )
         return {"click": click, "like": click * like, "purchase": click * purchase}
 
@@ -105,7 +114,9 @@ class PlantedTruth:
         """Returns the probability of 1 to 5 stars of each event if it is clicked, `[n, 5]`."""
         user, item = self._positions(events)
         centre = (
-            2.6 + 0.8 * self._taste(user, item) + 0.6 * self._of_items("quality")[item]
+            2.6
+            + 0.8 * self._taste(user, item)
+            + 0.6 * self._of_items("quality")[item]
             - 0.3 * self._of_items("hype")[item]
         )
         below = sigmoid((RATINGS[:-1] + 0.5 - centre[:, None]) / RATING_SPREAD)

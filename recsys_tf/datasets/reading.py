@@ -192,8 +192,10 @@ def _typed(
         for note in converted.notes:
             rejections = rejections.with_note(f"{source}: {note}")
     frame = pd.DataFrame(
-        {name: pd.Series(array, index=texts.index, dtype=array.dtype)
-         for name, array in values.items()}
+        {
+            name: pd.Series(array, index=texts.index, dtype=array.dtype)
+            for name, array in values.items()
+        }
     )
     is_bad = reasons != ""
     bad = texts[is_bad]

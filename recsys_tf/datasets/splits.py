@@ -72,9 +72,7 @@ def split_by_time(
     is_test = _is_late(stamps, test_share)
     rest = np.flatnonzero(~is_test)
     is_validation = _is_late(stamps[rest], validation_share)
-    return _made(
-        Split(rest[~is_validation], rest[is_validation], np.flatnonzero(is_test), "time")
-    )
+    return _made(Split(rest[~is_validation], rest[is_validation], np.flatnonzero(is_test), "time"))
 
 
 def _is_late(stamps: Array, share: float) -> Array:

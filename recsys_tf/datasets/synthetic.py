@@ -134,9 +134,7 @@ def load_synthetic(
     users = make_users(rng, num_users)
     truth = make_truth(rng, users, catalogue, num_events, num_days)
     events = _draw_events(rng, truth)
-    return SyntheticInteractions(
-        synthetic_schema(), events, users, catalogue.frame, planted=truth
-    )
+    return SyntheticInteractions(synthetic_schema(), events, users, catalogue.frame, planted=truth)
 
 
 def _draw_events(rng: np.random.Generator, truth: PlantedTruth) -> pd.DataFrame:
@@ -171,9 +169,7 @@ def _draw_events(rng: np.random.Generator, truth: PlantedTruth) -> pd.DataFrame:
     )
 
 
-def _draw_seconds(
-    rng: np.random.Generator, truth: PlantedTruth, user: Array, item: Array
-) -> Array:
+def _draw_seconds(rng: np.random.Generator, truth: PlantedTruth, user: Array, item: Array) -> Array:
     """Draws a day on which user and item are both there, and an hour that suits the user."""
     starts = (
         truth.user_frame["start"].to_numpy()[user], truth.item_frame["start"].to_numpy()[item]

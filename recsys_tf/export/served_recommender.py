@@ -93,7 +93,9 @@ class ServedRecommender(tf.Module):
         predictions = self._pair_predictions(query, retrieved, rows)
         is_item = retrieved > EXCLUDED_SCORE / 2
         fused = tf.where(is_item, self._fusion(predictions), EXCLUDED_SCORE)
-        best = tf.math.top_k(fused, tf.minimum(tf.reduce_max(tf.pad(k, [[0, 1]])), tf.shape(rows)[1]))
+        best = tf.math.top_k(
+            fused, tf.minimum(tf.reduce_max(tf.pad(k, [[0, 1]])), tf.shape(rows)[1])
+        )
         is_wanted = tf.range(tf.shape(best.indices)[1])[tf.newaxis] < k[:, tf.newaxis]
         is_filled = is_wanted & (best.values > EXCLUDED_SCORE / 2)
         ids = tf.gather(self._index.item_ids, tf.gather(rows, best.indices, batch_dims=1))

@@ -51,8 +51,11 @@ def build_core(
         )
     if schema.ranking_tasks:
         trunk = build_trunk(
-            query, candidate, {t.name: num_outputs(t, num_indices) for t in schema.ranking_tasks},
-            config, initial_biases,
+            query,
+            candidate,
+            {t.name: num_outputs(t, num_indices) for t in schema.ranking_tasks},
+            config,
+            initial_biases,
         )
         outputs |= trunk(
             {
@@ -87,5 +90,3 @@ def _auxiliary_head(
         name=f"{task.name}_head",
     )
     return heads({task.name: joined})
-
-

@@ -43,7 +43,7 @@ class OncePerRow(keras.layers.Layer):
             The encoder's output, float `[B, D]`.
         """
         rows, positions = tf.raw_ops.UniqueV2(x=inputs, axis=[0])[:2]
-        rows = tf.ensure_shape(rows, inputs.shape[:0] + (None, inputs.shape[1]))
+        rows = tf.ensure_shape(rows, (None, inputs.shape[1]))
         return tf.gather(self.encoder(rows, training=training), positions)
 
     def compute_output_spec(self, inputs: Any, training: bool = False) -> Any:

@@ -24,7 +24,8 @@ def build_trunk(
     """Builds the part that judges one query with one candidate.
 
     Its first input `x0` joins a projection of each tower's features, the product of the two
-    embeddings, unit by unit, and that product's sum. Cross layers and dense layers follow, then the multi-task block and the heads.
+    embeddings, unit by unit, and that product's sum. Cross layers and dense layers follow, then
+    the multi-task block and the heads.
 
     Args:
         query: The query tower.

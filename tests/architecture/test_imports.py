@@ -11,11 +11,11 @@ from import_reader import Import, imports, modules
 
 # Imports go downward or stay on their level, and never round in a ring.
 LEVELS = [
-    {"types", "schema", "config", "naming", "spec"},
+    {"types", "schema", "config", "naming", "presets", "spec"},
     {"layers", "losses", "weighting", "metrics"},
     {"datasets", "features", "encoders"},
     {"multitask", "multiscenario", "heads", "tasks", "score_fusion", "retrieval", "reranking"},
-    {"models", "baselines"},
+    {"models", "baselines", "preparation"},
     {"training", "evaluation", "explanation", "export"},
     {"cli"},
 ]
