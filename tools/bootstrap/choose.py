@@ -8,7 +8,7 @@ from dataclasses import dataclass
 Version = tuple[int, ...]
 
 
-class NoLineFits(Exception):  # noqa: N818 - the name is the message's subject
+class NoLineFits(Exception):
     """The machine cannot run the stack as it is; the text says what to install."""
 
 

@@ -22,7 +22,7 @@ _PACKAGES = ("recsys_tf", "pipeline", "serving")
 _SOURCES = ("setup.py", "pyproject.toml", "tools/bootstrap/environment.py")
 
 
-class InstallFailed(Exception):  # noqa: N818 - reads as the sentence it prints
+class InstallFailed(Exception):
     """uv could not finish; its own lines above say why."""
 
 
