@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import tensorflow as tf
 
-from recsys_tf.features.raw_values import as_ragged, as_rows, as_vectors, is_given
+from recsys_tf.features.raw_values import as_lists, as_rows, as_vectors, fit_width, is_given
 from recsys_tf.schema import Schema
 from recsys_tf.types import NUM_RESERVED_INDICES, PADDING_INDEX, Tensor
 
@@ -99,11 +99,10 @@ def preprocess(raw: Mapping[str, Tensor], schema: Schema, analysis: Analysis) ->
 
 def _category(raw: Mapping[str, Tensor], feature: Any, analysis: Analysis) -> dict[str, Tensor]:
     if getattr(feature, "is_multivalent", False):
-        strings = as_ragged(feature.name, raw[feature.name], tf.string)
-        strings = tf.ragged.boolean_mask(strings, strings != "")
+        strings = as_lists(feature.name, raw[feature.name], tf.string)
+        strings = tf.ragged.boolean_mask(strings, tf.not_equal(strings, ""))
         indices = strings.with_values(_indices(feature.name, strings.values, analysis))
-        indices = indices[:, : feature.max_values]
-        return {feature.name: indices.to_tensor(PADDING_INDEX, shape=[None, feature.max_values])}
+        return {feature.name: fit_width(indices, feature.max_values, PADDING_INDEX)}
     strings = as_rows(feature.name, raw[feature.name], tf.string)
     return {feature.name: _indices(feature.name, strings, analysis)}
 
@@ -137,7 +136,7 @@ def _text(raw: Mapping[str, Tensor], feature: Any, analysis: Analysis) -> dict[s
     # A text that is cut keeps its [SEP].
     body, end = tokens[:, :-1], tokens[:, -1:]
     tokens = tf.concat([body[:, : feature.max_tokens - 1], end], axis=1)
-    return {feature.name: tokens.to_tensor(PADDING_INDEX, shape=[None, feature.max_tokens])}
+    return {feature.name: fit_width(tokens, feature.max_tokens, PADDING_INDEX)}
 
 
 def _embedding(raw: Mapping[str, Tensor], feature: Any, analysis: Analysis) -> dict[str, Tensor]:
@@ -148,29 +147,22 @@ def _embedding(raw: Mapping[str, Tensor], feature: Any, analysis: Analysis) -> d
 
 
 def _history(raw: Mapping[str, Tensor], feature: Any, analysis: Analysis) -> dict[str, Tensor]:
-    strings = as_ragged(feature.name, raw[feature.name], tf.string).to_tensor("")
-    shape = [None, feature.max_length]
+    strings = as_lists(feature.name, raw[feature.name], tf.string)
     is_event = tf.not_equal(strings, "")
     events = tf.ragged.boolean_mask(strings, is_event)[:, -feature.max_length :]
     indices = events.with_values(_indices(feature.of, events.values, analysis))
-    outputs = {feature.name: indices.to_tensor(PADDING_INDEX, shape=shape)}
+    outputs = {feature.name: fit_width(indices, feature.max_length, PADDING_INDEX)}
     if feature.values_name is None:
         return outputs
     if is_given(raw, feature.values_name):
-        values = as_ragged(feature.values_name, raw[feature.values_name], tf.float32)
-        values = _fit_width(values.to_tensor(0.0), tf.shape(strings)[1])
+        values = as_lists(feature.values_name, raw[feature.values_name], tf.float32)
+        values = fit_width(values, tf.shape(strings)[1], 0.0)
         values = tf.where(tf.math.is_finite(values), values, tf.zeros_like(values))
     else:
         values = tf.zeros_like(is_event, tf.float32)
     values = tf.ragged.boolean_mask(values, is_event)[:, -feature.max_length :]
-    outputs[feature.values_name] = values.to_tensor(0.0, shape=shape)
+    outputs[feature.values_name] = fit_width(values, feature.max_length, 0.0)
     return outputs
-
-
-def _fit_width(values: Tensor, width: Tensor) -> Tensor:
-    """Cuts or fills up the rows, for values that came longer or shorter than their events."""
-    filling = tf.zeros([tf.shape(values)[0], width], values.dtype)
-    return tf.concat([values, filling], axis=1)[:, :width]
 
 
 _BY_KIND: dict[str, Callable[[Mapping[str, Tensor], Any, Analysis], dict[str, Tensor]]] = {

@@ -80,8 +80,9 @@ class Preprocessor(tf.Module):
 
 
 def _table(values: Sequence[str]) -> tf.lookup.StaticHashTable:
-    keys = tf.constant(list(values), tf.string, shape=[len(values)])
-    positions = tf.range(len(values), dtype=tf.int64)
+    # A table must not be empty, and "" is no value of any vocabulary.
+    keys = tf.constant([*values, ""], tf.string)
+    positions = tf.constant([*range(len(values)), -1], tf.int64)
     return tf.lookup.StaticHashTable(
         tf.lookup.KeyValueTensorInitializer(keys, positions), default_value=-1
     )

@@ -40,8 +40,8 @@ def as_rows(name: str, value: Tensor, dtype: Any) -> Tensor:
     return value
 
 
-def as_ragged(name: str, value: Tensor, dtype: Any) -> tf.RaggedTensor:
-    """Returns a list a row, ragged `[B, any]`.
+def as_lists(name: str, value: Tensor, dtype: Any) -> Tensor:
+    """Returns a list a row, dense `[B, any]`, filled up at the right with `""` or NaN.
 
     Args:
         name: Stands in errors.
@@ -55,10 +55,10 @@ def as_ragged(name: str, value: Tensor, dtype: Any) -> tf.RaggedTensor:
     value = _checked(name, value, dtype)
     _check_rank(name, value, 2, "[B, any length]")
     if isinstance(value, tf.RaggedTensor):
-        return value
+        return value.to_tensor(_MISSING[dtype])
     if isinstance(value, tf.SparseTensor):
-        value = tf.sparse.to_dense(value, _MISSING[dtype])
-    return tf.RaggedTensor.from_tensor(value)
+        return tf.sparse.to_dense(value, _MISSING[dtype])
+    return value
 
 
 def as_vectors(name: str, value: Tensor, size: int) -> Tensor:
@@ -84,6 +84,23 @@ def as_vectors(name: str, value: Tensor, size: int) -> Tensor:
             f"`{name}` must hold {size} numbers a row, received shape {tuple(value.shape)}."
         )
     return tf.ensure_shape(value, [None, size])
+
+
+def fit_width(values: Tensor, width: Any, filling: Any) -> Tensor:
+    """Cuts or fills up lists at the right.
+
+    Args:
+        values: Dense or ragged `[B, any]`.
+        width: Wanted length, a number or an int32 scalar.
+        filling: What stands behind a shorter list.
+
+    Returns:
+        Dense `[B, width]`, also for no rows, where `RaggedTensor.to_tensor(shape=...)` fails.
+    """
+    if isinstance(values, tf.RaggedTensor):
+        values = values.to_tensor(filling)
+    tail = tf.fill([tf.shape(values)[0], width], tf.cast(filling, values.dtype))
+    return tf.concat([values, tail], axis=1)[:, :width]
 
 
 def _checked(name: str, value: Tensor, dtype: Any) -> Tensor:
