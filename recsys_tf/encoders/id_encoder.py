@@ -35,8 +35,8 @@ class IdEncoder(keras.layers.Layer):
     Example:
         >>> import numpy as np
         >>> vectors = IdEncoder(10, 4)(np.array([3, 0]))
-        >>> vectors.shape == (2, 4), float(abs(np.asarray(vectors)[1]).sum())
-        (True, 0.0)
+        >>> vectors.shape == (2, 4), [abs(float(each)) for each in vectors[1]]
+        (True, [0.0, 0.0, 0.0, 0.0])
 
     Source: Koren et al., 2009, "Matrix Factorization Techniques for Recommender Systems",
         https://doi.org/10.1109/MC.2009.263.

@@ -229,6 +229,8 @@ def _scalar(outputs: Any) -> Any:
 
 def _gradients(layer: keras.layers.Layer, inputs: tuple[Any, ...]) -> dict[str, np.ndarray | None]:
     variables = layer.trainable_variables
+    if not variables:
+        return {}
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
