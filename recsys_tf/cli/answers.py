@@ -1,0 +1,98 @@
+"""A recommendation as a person reads it: titles, and what is known of the user."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from recsys_tf.cli.console import plain_table
+from recsys_tf.cli.loading import load_interactions
+from recsys_tf.config import RunConfig
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.table import Table
+
+    from recsys_tf.datasets import Interactions
+    from serving import Recommendation
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """What a data set tells of a user and of the items' names.
+
+    Attributes:
+        titles: Title of each item, by id.
+        history: Items the user has met, oldest first.
+        history_values: The value of each of them, by the input's name.
+        features: The user's features by name.
+    """
+
+    titles: Mapping[str, str] = field(default_factory=dict)
+    history: tuple[str, ...] = ()
+    history_values: Mapping[str, list[float]] = field(default_factory=dict)
+    features: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_dict(self, offer: Recommendation) -> dict[str, Any]:
+        """Returns an answer as plain values for JSON."""
+        tasks = {name: [float(x) for x in scores] for name, scores in offer.task_scores.items()}
+        ids = [str(each) for each in offer.item_ids]
+        return {
+            "user": offer.user_id,
+            "model_version": offer.model_version,
+            "items": ids,
+            **({"titles": [self.titles.get(each, "") for each in ids]} if self.titles else {}),
+            "scores": [float(x) for x in offer.scores],
+            "tasks": tasks,
+        }
+
+
+def load_knowledge(run: RunConfig, user: str) -> Knowledge:
+    """Reads a data set for the titles and for one user."""
+    return knowledge_of(load_interactions(run), user)
+
+
+def knowledge_of(interactions: Interactions, user: str) -> Knowledge:
+    """Returns the titles, and of a known user the history and the features."""
+    schema = interactions.schema
+    events = interactions.events
+    own = events[events[schema.user_id] == user].sort_values(schema.timestamp, kind="stable")
+    values: dict[str, list[float]] = {}
+    history = schema.history
+    if history is not None:
+        own = own.iloc[-history.max_length :]
+        ratings = [t.label for t in schema.tasks if t.kind == "regression" and t.label]
+        if history.values_name is not None and ratings and len(own):
+            values[history.values_name] = own[ratings[0]].astype(float).tolist()
+    of_user = interactions.users[interactions.users[schema.user_id] == user]
+    features = {
+        feature.name: of_user[feature.name].iloc[0]
+        for feature in schema.features
+        if feature.side == "user" and feature.name in of_user and len(of_user)
+        if feature.name != schema.user_id
+    }
+    return Knowledge(titles(interactions), tuple(own[schema.item_id]), values, features)
+
+
+def titles(interactions: Interactions) -> dict[str, str]:
+    """Returns the title of each item by id."""
+    items: pd.DataFrame = interactions.items
+    ids, names = items[interactions.schema.item_id], items[interactions.title_column]
+    return dict(zip(ids, names, strict=True))
+
+
+def answer_table(offer: Recommendation, titles: Mapping[str, str], title: str) -> Table:
+    """Lays an answer out: a row an item, best first, with each task's score."""
+    table = plain_table(title)
+    table.add_column("", justify="right")
+    table.add_column("item")
+    if titles:
+        table.add_column("title", max_width=40, no_wrap=True, overflow="ellipsis")
+    for name in ("score", *offer.task_scores):
+        table.add_column(name, justify="right")
+    for place, item in enumerate(offer.item_ids):
+        scores = [offer.scores[place], *(each[place] for each in offer.task_scores.values())]
+        known = [titles.get(str(item), "")] if titles else []
+        table.add_row(str(place + 1), str(item), *known, *(f"{x:.3f}" for x in scores))
+    return table

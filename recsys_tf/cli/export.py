@@ -1,0 +1,68 @@
+"""`recsys-tf export`: a trained model as a SavedModel that a server picks up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from recsys_tf.cli.console import OUT, stage
+from recsys_tf.cli.failures import ExitCode, Failure, check_writable, reported
+from recsys_tf.cli.loading import load_prepared
+from recsys_tf.cli.options import DataFolder, RunFolderOption
+from recsys_tf.cli.run_folder import RunFolder
+
+
+@reported
+def export(
+    run: RunFolderOption,
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder of the served model; gets a version folder.")
+    ],
+    version: Annotated[
+        int | None,
+        typer.Option("--version", min=1, help="Its number; one above the highest by default."),
+    ] = None,
+    data_dir: DataFolder = None,
+) -> None:
+    """Write a trained model as a SavedModel for a server.
+
+    It goes into a new, numbered version folder. A server that watches the folder takes the new
+    version up by itself; it never sees half of one.
+
+    Examples:
+      recsys-tf export --run runs/first --out models/recommender
+      recsys-tf serve --model-dir models/recommender
+    """
+    folder = RunFolder(run)
+    config = folder.config(data_dir)
+    check_writable(out, "--out")
+    number = version if version is not None else newest_version(out) + 1
+    target = out / str(number)
+    if target.exists():
+        raise Failure(
+            f"`--version` {number} is taken in {out}; the next free one is "
+            f"{newest_version(out) + 1}.",
+            ExitCode.WRONG_USAGE,
+        )
+    data = load_prepared(config)
+    folder.use_saved_features(data)
+    model = folder.load_model()
+    from recsys_tf.export import ServedRecommender, export_saved_model
+
+    with stage("computing the catalogue's embeddings"):
+        served = ServedRecommender(
+            model, data.preprocessor, data.catalogue, config.export, config.evaluation.cutoffs
+        )
+    with stage(f"writing {target}"):
+        export_saved_model(served, target)
+    OUT.print(f"{target} is ready. Next: recsys-tf serve --model-dir {out}")
+
+
+def newest_version(folder: Path) -> int:
+    """Returns the highest number among the version folders, 0 where there is none."""
+    if not folder.is_dir():
+        return 0
+    numbers = [int(each.name) for each in folder.iterdir() if each.name.isdecimal()]
+    return max(numbers, default=0)

@@ -1,0 +1,115 @@
+"""`recsys-tf recommend`: asks a server, or a model on disk, for one user's best items."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from recsys_tf.cli.answers import Knowledge, answer_table, load_knowledge
+from recsys_tf.cli.console import print_table
+from recsys_tf.cli.failures import ExitCode, Failure, reported
+from recsys_tf.cli.local_server import local_server
+from recsys_tf.cli.options import AsJson, DataFolder, DatasetName, run_config
+from recsys_tf.cli.serve import ModelName
+
+if TYPE_CHECKING:
+    from serving import RecommenderClient
+
+
+@reported
+def recommend(
+    user: Annotated[str, typer.Option("--user", help="Id of the user; may be a new one.")],
+    target: Annotated[
+        str | None, typer.Option("--target", help="HOST:PORT of a server's gRPC port.")
+    ] = None,
+    model_dir: Annotated[
+        Path | None,
+        typer.Option("--model-dir", help="Folder of version folders, or one of these."),
+    ] = None,
+    history: Annotated[
+        str | None,
+        typer.Option("--history", help="Ids of the items met, oldest first, comma-separated."),
+    ] = None,
+    k: Annotated[int, typer.Option("--k", min=1, help="Items wanted.")] = 10,
+    context: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--context", metavar="NAME=VALUE", help="Another input of the model, such as hour=20."
+        ),
+    ] = None,
+    dataset: DatasetName = None,
+    data_dir: DataFolder = None,
+    model_name: ModelName = "recommender",
+    timeout_s: Annotated[float, typer.Option("--timeout-s", min=0.1, help="Of a request.")] = 10.0,
+    as_json: AsJson = False,
+) -> None:
+    """Print a user's best items, with each task's scores.
+
+    With `--dataset` the items have titles, and a known user's history and features come from the
+    data unless `--history` gives another.
+
+    Examples:
+      recsys-tf recommend --target 127.0.0.1:8500 --user 196 --dataset ml-100k
+      recsys-tf recommend --model-dir models/recommender --user new --history 50,181,172 --k 5
+    """
+    if (target is None) == (model_dir is None):
+        raise Failure("give either `--target` or `--model-dir`.", ExitCode.WRONG_USAGE)
+    given = _context(context or ())
+    known = Knowledge()
+    if dataset is not None:
+        known = load_knowledge(run_config(dataset=dataset, data_dir=data_dir), user)
+    items = known.history if history is None else _ids(history)
+    inputs: dict[str, Any] = {**known.features, **given}
+    if history is None:
+        inputs |= known.history_values
+    from serving import ServingError
+
+    try:
+        with _client(target, model_dir, model_name, timeout_s) as client:
+            inputs = {name: [value] for name, value in inputs.items()}
+            offer = client.recommend([user], [items], inputs, k)[0]
+    except ServingError as error:
+        raise Failure(f"{error} (asked was {target or model_dir}).") from error
+    if as_json:
+        typer.echo(json.dumps(known.as_dict(offer), indent=2))
+    else:
+        print_table(answer_table(offer, known.titles, f"user {user}, {len(items)} items met"))
+
+
+@contextmanager
+def _client(
+    target: str | None, model_dir: Path | None, model_name: str, timeout_s: float
+) -> Iterator[RecommenderClient]:
+    from serving import RecommenderClient
+
+    if target is not None:
+        with RecommenderClient(target, model_name, timeout_s=timeout_s) as client:
+            yield client
+        return
+    assert model_dir is not None  # one of the two is given
+    with (
+        local_server(model_dir, model_name) as port,
+        RecommenderClient(f"127.0.0.1:{port}", model_name, timeout_s=timeout_s) as client,
+    ):
+        yield client
+
+
+def _ids(text: str) -> list[str]:
+    return [each.strip() for each in text.split(",") if each.strip()]
+
+
+def _context(pairs: Sequence[str]) -> dict[str, str]:
+    values = {}
+    for pair in pairs:
+        name, sign, value = pair.partition("=")
+        if not sign or not name:
+            raise Failure(
+                f"`--context` must be NAME=VALUE, received {pair!r}.", ExitCode.WRONG_USAGE
+            )
+        values[name] = value
+    return values

@@ -1,0 +1,100 @@
+"""`recsys-tf train`: fits a model and keeps it with all that is needed to use it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from recsys_tf.cli.console import OUT, say, stage
+from recsys_tf.cli.failures import ExitCode, Failure, failing_with, reported
+from recsys_tf.cli.loading import load_prepared
+from recsys_tf.cli.options import (
+    Changes,
+    ConfigFile,
+    DataFolder,
+    DatasetName,
+    PresetName,
+    run_config,
+)
+from recsys_tf.cli.run_folder import RunFolder
+from recsys_tf.config import RunConfig
+
+if TYPE_CHECKING:
+    from recsys_tf.models import Recommender
+    from recsys_tf.preparation import PreparedData
+
+
+@reported
+def train(
+    out: Annotated[Path, typer.Option("--out", help="Folder of the run.")],
+    config: ConfigFile = None,
+    preset: PresetName = None,
+    dataset: DatasetName = None,
+    data_dir: DataFolder = None,
+    epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="At the most.")] = None,
+    changes: Changes = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace what `--out` holds.")
+    ] = False,
+) -> None:
+    """Train a model, from its last checkpoint if there is one.
+
+    The same command goes on where a killed or interrupted run ended. The folder gets model.keras,
+    run.yaml (the configuration), features (the fitted preprocessing) and history.json (losses and
+    metrics by epoch), all of them or none.
+
+    Examples:
+      recsys-tf train --dataset ml-100k --out runs/first
+      recsys-tf train --config run.yaml --set training.epochs=3 --out runs/short
+    """
+    changes = [*(changes or ()), *([f"training.epochs={epochs}"] if epochs else ())]
+    run = run_config(config, preset, dataset, data_dir, changes)
+    folder = RunFolder(out)
+    is_resumed = folder.claim(run, is_overwriting=overwrite)
+    data = load_prepared(run)
+    from recsys_tf.training import build_recommender
+
+    with stage("fitting the preprocessing, building the model"):
+        model = build_recommender(data)
+    if is_resumed:
+        say("going on from the last checkpoint")
+    history = _fit(run, data, model, folder)
+    with stage(f"saving {out}"):
+        folder.save(run, model, data.state, history)
+    OUT.print(
+        f"{out} is trained. Next: recsys-tf evaluate --run {out}, or "
+        f"recsys-tf export --run {out} --out models/{run.pipeline.name}"
+    )
+
+
+def _fit(
+    run: RunConfig, data: PreparedData, model: Recommender, folder: RunFolder
+) -> dict[str, list[float]]:
+    """Trains the model, and says where to go on when Ctrl-C ends it."""
+    from recsys_tf.cli.training_watch import TrainingWatch
+    from recsys_tf.training import NonFiniteLossError, fit
+
+    train_rows, validation_rows = data.dataset("train"), data.dataset("validation")
+    watch = TrainingWatch(folder.unfinished / "epochs.jsonl", int(train_rows.cardinality()))
+    try:
+        with failing_with(ExitCode.WORK_FAILED, NonFiniteLossError):
+            fit(
+                model,
+                train_rows,
+                validation_rows,
+                run.training,
+                checkpoint_folder=folder.checkpoints,
+                callbacks=[watch],
+                verbose=0,
+            )
+    except KeyboardInterrupt:
+        raise Failure(
+            f"interrupted after {watch.num_epochs_done} of {run.training.epochs} epochs; the same "
+            "command goes on from there.",
+            ExitCode.INTERRUPTED,
+        ) from None
+    finally:
+        watch.close()
+    return watch.history()
