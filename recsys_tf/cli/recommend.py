@@ -74,7 +74,7 @@ def recommend(
             inputs = {name: [value] for name, value in inputs.items()}
             offer = client.recommend([user], [items], inputs, k)[0]
     except ServingError as error:
-        raise Failure(f"{error} (asked was {target or model_dir}).") from error
+        raise Failure(str(error)) from error
     if as_json:
         typer.echo(json.dumps(known.as_dict(offer), indent=2))
     else:

@@ -1,0 +1,69 @@
+import numpy as np
+import pytest
+
+from recsys_tf.cli.answers import Knowledge, answer_table, knowledge_of
+from recsys_tf.cli.console import ERR, OUT, metrics_table
+from recsys_tf.datasets import load_synthetic
+from serving import Recommendation
+
+OFFER = Recommendation(
+    "7", np.array(["a", "b"]), np.array([2.0, 1.0]), {"rating": np.array([4.5, 3.0])}, 1
+)
+
+
+@pytest.fixture(scope="module")
+def interactions():
+    return load_synthetic(num_users=40, num_items=30, num_events=400)
+
+
+def printed(table, capsys):
+    OUT.print(table)
+    return [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_answer_shows_place_title_and_scores(capsys):
+    lines = printed(answer_table(OFFER, {"a": "Alien"}, "user 7"), capsys)
+    assert lines == [
+        "user 7",
+        "item title score rating",
+        "1 a Alien 2.000 4.500",
+        "2 b 1.000 3.000",
+    ]
+
+
+def test_answer_without_titles_has_no_such_column(capsys):
+    lines = printed(answer_table(OFFER, {}, ""), capsys)
+    assert lines[:2] == ["item score rating", "1 a 2.000 4.500"]
+
+
+def test_answer_as_plain_values():
+    assert Knowledge(titles={"a": "Alien"}).as_dict(OFFER) == {
+        "user": "7", "model_version": 1, "items": ["a", "b"], "titles": ["Alien", ""],
+        "scores": [2.0, 1.0], "tasks": {"rating": [4.5, 3.0]},
+    }  # fmt: skip
+
+
+def test_known_user_brings_history_oldest_first_and_features(interactions):
+    user = interactions.events["user_id"].iloc[-1]
+    own = interactions.events[interactions.events["user_id"] == user]
+    known = knowledge_of(interactions, user)
+    assert list(known.history) == own.sort_values("timestamp")["item_id"].tolist()
+    assert len(known.history_values["history_rating"]) == len(known.history)
+    assert set(known.features) == {"age", "gender", "occupation"}
+
+
+def test_new_user_brings_titles_only(interactions):
+    known = knowledge_of(interactions, "nobody")
+    assert (known.history, known.history_values, known.features) == ((), {}, {})
+    assert len(known.titles) == 30
+
+
+def test_metric_that_a_baseline_lacks_is_a_dash(capsys):
+    columns = {"model": {"watch/hit_at_10": 0.25, "rating/rmse": 0.9}, "bias": {"rating/rmse": 1.0}}
+    lines = printed(metrics_table(columns), capsys)
+    assert lines == ["metric model bias", "watch hit@10 0.2500 -", "rating rmse 0.9000 1.0000"]
+
+
+def test_progress_goes_to_stderr():
+    assert ERR.stderr
+    assert not OUT.stderr
