@@ -3,6 +3,8 @@
 import importlib.util
 import os
 
+import pytest
+
 # tensorflow-recommenders refuses to load unless `tf.keras` is Keras 2.
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -10,3 +12,48 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # The modelling part is tested without TFX too; then the adapters to it are not there.
 if importlib.util.find_spec("tfx") is None:
     collect_ignore_glob = ["pipeline/*"]
+
+
+@pytest.fixture(scope="session")
+def small_data():
+    """Generated data of a few thousand rows, prepared for a small model; a split by time."""
+    from recsys_tf import ModelConfig, RunConfig, TextConfig, TrainingConfig
+    from recsys_tf.config import DataConfig
+    from recsys_tf.datasets import load_dataset
+    from recsys_tf.preparation import prepare
+
+    text = TextConfig(
+        vocabulary_size=300, num_layers=1, num_heads=2, hidden_dim=16, intermediate_dim=16
+    )
+    config = RunConfig(
+        data=DataConfig(dataset="synthetic"),
+        model=ModelConfig(
+            embedding_dim=16,
+            output_dim=16,
+            tower_dims=(16,),
+            trunk_dims=(),
+            num_experts=2,
+            expert_dim=16,
+            head_dims=(),
+            text=text,
+        ),
+        training=TrainingConfig(batch_size=256, epochs=2, learning_rate=5e-3),
+    )
+    data = load_dataset("synthetic", num_users=150, num_items=60, num_events=3000)
+    return prepare(config, data)
+
+
+@pytest.fixture(scope="session")
+def trained(small_data):
+    """A small model, trained for two epochs, and its history."""
+    from recsys_tf.training import build_recommender, fit
+
+    model = build_recommender(small_data)
+    history = fit(
+        model,
+        small_data.dataset("train"),
+        small_data.dataset("validation"),
+        small_data.config.training,
+        verbose=0,
+    )
+    return model, history.history

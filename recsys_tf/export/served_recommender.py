@@ -45,12 +45,14 @@ class ServedRecommender(tf.Module):
     ) -> None:
         super().__init__(name="served_recommender")
         schema = model.schema
-        if schema.retrieval_task is None:
+        retrieval = schema.retrieval_task
+        if retrieval is None:
             raise ValueError(
                 "`model` must have a retrieval task to recommend from the catalogue; add a task "
                 "of kind 'retrieval' to the schema."
             )
         self.schema: Schema = schema
+        self.retrieval_name = retrieval.name
         self.cutoffs = tuple(cutoffs)
         self._config = config
         self._model = model
@@ -62,14 +64,14 @@ class ServedRecommender(tf.Module):
         )
         self._item_features = tf.Variable(of_items["features"], trainable=False)
         self._item_embeddings = tf.Variable(of_items["embedding"], trainable=False)
-        weights = config.score_weights or {schema.retrieval_task.name: 1.0}
+        weights = config.score_weights or {retrieval.name: 1.0}
         self._fusion = WeightedSum(weights, self.answer_tasks)
 
     @property
     def answer_tasks(self) -> tuple[str, ...]:
-        """Names of the tasks whose scores stand in an answer."""
-        tasks = (self.schema.retrieval_task, *self.schema.ranking_tasks)
-        return tuple(task.name for task in tasks if task is not None)
+        """Names of the tasks whose scores stand in an answer: those of one number a pair."""
+        ranking = [t.name for t in self.schema.ranking_tasks if t.kind in ("regression", "binary")]
+        return (self.retrieval_name, *ranking)
 
     def recommend(self, raw: TensorDict, k: Tensor) -> dict[str, Tensor]:
         """Recommends items.
@@ -149,7 +151,7 @@ class ServedRecommender(tf.Module):
         better = tf.reduce_sum(tf.cast(scores > own[:, tf.newaxis], tf.float32), -1)
         equal = tf.reduce_sum(tf.cast(scores == own[:, tf.newaxis], tf.float32), -1)
         rank = 1 + better + tf.maximum(equal - 1, 0) / 2
-        name = self.schema.retrieval_task.name
+        name = self.retrieval_name
         for k in self.cutoffs:
             is_hit = tf.cast(is_item & (rank <= k), tf.float32)
             outputs[f"{name}_hit_at_{k}"] = is_hit
@@ -169,7 +171,7 @@ class ServedRecommender(tf.Module):
         return {name: tf.TensorSpec(*spec, name=name) for name, spec in specs.items()}
 
     def _rank(self, features: TensorDict) -> dict[str, Tensor]:
-        tasks = [self.schema.task(name) for name in self.answer_tasks]
+        tasks = (self.schema.task(self.retrieval_name), *self.schema.ranking_tasks)
         return predict_all(tasks, self._model(features, training=False))
 
     def _query(self, features: TensorDict) -> dict[str, Tensor]:
@@ -178,8 +180,7 @@ class ServedRecommender(tf.Module):
 
     def _pair_predictions(self, query: TensorDict, retrieved: Tensor, rows: Tensor) -> TensorDict:
         """Predicts every answer task for each query with each of its `[B, C]` candidates."""
-        retrieval = self.schema.retrieval_task
-        predictions = {retrieval.name: retrieved / self._model.retrieval.temperature}
+        predictions = {self.retrieval_name: retrieved / self._model.retrieval.temperature}
         if not self.schema.ranking_tasks:
             return predictions
         num = tf.shape(rows)[1]
@@ -194,7 +195,7 @@ class ServedRecommender(tf.Module):
             training=False,
         )
         for name, values in predict_all(self.schema.ranking_tasks, logits).items():
-            if self.schema.task(name).kind in ("regression", "binary"):
+            if name in self.answer_tasks:
                 predictions[name] = tf.reshape(values, tf.shape(rows))
         return predictions
 

@@ -131,10 +131,8 @@ class Recommender(keras.Model):
             `query_embedding` and `candidate_embedding`, float `[B, D]`; by task the logits, for
             the retrieval task the dot product over the temperature.
         """
-        names = [feature.name for feature in self.schema.features]
-        names += [each.values_name for each in self.schema.features if _has_values(each)]
         # Only what the model was built on: a dataset may hold more.
-        return self.core({name: inputs[name] for name in names}, training=training)
+        return self.core({name: inputs[name] for name in self.core.input}, training=training)
 
     def compute_loss(
         self,
@@ -210,6 +208,3 @@ class Recommender(keras.Model):
         config["retrieval"] = RetrievalConfig.from_dict(config["retrieval"])
         return cls(schema, **config)
 
-
-def _has_values(feature: Any) -> bool:
-    return feature.kind == "history" and feature.values_name is not None

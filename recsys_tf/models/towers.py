@@ -17,6 +17,10 @@ from recsys_tf.models.once_per_row import OncePerRow
 from recsys_tf.schema import Schema
 
 
+InputShape = tuple[str, tuple[int, ...], str]
+"""Name, shape without the batch, and dtype of a tensor."""
+
+
 @dataclass(frozen=True)
 class Tower:
     """A tower with its symbolic inputs and outputs.
@@ -121,10 +125,10 @@ def vector_name(feature: str) -> str:
     return f"vector_{feature}"
 
 
-def input_shapes(spec: Any) -> list[tuple[str, tuple[int, ...], str]]:
+def input_shapes(spec: Any) -> list[InputShape]:
     """Tells the name, shape (without the batch) and dtype of a feature's transformed tensors."""
     if spec.kind == "history":
-        shapes = [(spec.name, (spec.max_length,), "int64")]
+        shapes: list[InputShape] = [(spec.name, (spec.max_length,), "int64")]
         if spec.values_name is not None:
             shapes.append((spec.values_name, (spec.max_length,), "float32"))
         return shapes

@@ -1,0 +1,196 @@
+"""The SavedModel answers as the model does, whatever is asked."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from recsys_tf.config import ExportConfig
+from recsys_tf.evaluation import candidate_embeddings, evaluate_tasks, query_embeddings
+from recsys_tf.export import ServedRecommender, export_saved_model
+from recsys_tf.features.tf_example import read_examples, write_examples
+
+
+@pytest.fixture(scope="module")
+def served(trained, small_data):
+    return ServedRecommender(
+        trained[0],
+        small_data.preprocessor,
+        small_data.catalogue,
+        ExportConfig(num_candidates=20, max_k=30),
+        cutoffs=(10,),
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(served, tmp_path_factory):
+    return export_saved_model(served, tmp_path_factory.mktemp("models") / "1")
+
+
+@pytest.fixture(scope="module")
+def loaded(folder):
+    return tf.saved_model.load(str(folder))
+
+
+@pytest.fixture(scope="module")
+def recommend(loaded, served):
+    """Calls the signature as a client does that sends only what it has."""
+    signature = loaded.signatures["recommend"]
+    specs = served.raw_specs(has_items=False)
+
+    def ask(user_ids, histories, k, **given):
+        num_rows = len(user_ids)
+        inputs = {}
+        for name, spec in specs.items():
+            shape = [num_rows, *([0] if len(spec.shape) == 2 else [])]
+            neutral = float("nan") if spec.dtype == tf.float32 else ""
+            inputs[name] = tf.fill(shape, tf.constant(neutral, spec.dtype))
+        length = max([len(each) for each in histories], default=0)
+        padded = [[*each, *[""] * (length - len(each))] for each in histories]
+        inputs["user_id"] = tf.constant(user_ids, tf.string)
+        inputs["history"] = tf.constant(padded, tf.string, shape=[num_rows, length])
+        inputs.update(given)
+        return signature(**inputs, k=tf.constant(k, tf.int32))
+
+    return ask
+
+
+@pytest.fixture(scope="module")
+def known(small_data):
+    """Two known users and their histories."""
+    events = small_data.interactions.events.iloc[small_data.train_rows]
+    users = events["user_id"].value_counts().index[:2].tolist()
+    return users, [events.loc[events["user_id"] == user, "item_id"].tolist() for user in users]
+
+
+def test_answer_is_ordered_and_leaves_the_history_out(recommend, known):
+    users, histories = known
+    answer = recommend(users, histories, [5, 5])
+    assert answer["item_ids"].shape == (2, 5)
+    scores = answer["scores"].numpy()
+    assert np.all(np.diff(scores, axis=1) <= 0)
+    for ids, history in zip(answer["item_ids"].numpy(), histories, strict=True):
+        offered = {each.decode() for each in ids}
+        assert len(offered) == 5
+        assert not offered & set(history)
+
+
+def test_answer_equals_the_models_own_ranking(recommend, trained, small_data):
+    rows = small_data.rows("test")[:3]
+    queries = query_embeddings(trained[0], small_data, "test", rows)
+    scores = queries @ candidate_embeddings(trained[0], small_data).T
+    examples = small_data.examples("test", rows)
+    given = {
+        name: tf.constant(values.astype("float32") if values.dtype != object else values)
+        for name, values in examples.columns.items()
+        if name in {each.name for each in small_data.schema.query_features}
+    }
+    histories = [examples.lists["history"].row(row).tolist() for row in range(len(rows))]
+    answer = recommend(given.pop("user_id"), histories, [4] * len(rows), **given)
+    ids = small_data.catalogue.columns["item_id"]
+    for row, history in enumerate(histories):
+        order = [ids[i] for i in np.argsort(-scores[row], kind="stable") if ids[i] not in history]
+        assert [each.decode() for each in answer["item_ids"][row].numpy()] == order[:4]
+
+
+def test_unknown_user_without_history_is_answered(recommend):
+    answer = recommend(["nobody" * 2000], [[]], [3])
+    assert all(answer["item_ids"].numpy()[0] != b"")
+    assert np.isfinite(answer["scores"].numpy()).all()
+
+
+def test_unknown_items_in_a_history_do_no_harm(recommend, known):
+    users, histories = known
+    answer = recommend(users[:1], [["no such film", *histories[0]]], [5])
+    assert all(answer["item_ids"].numpy()[0] != b"")
+
+
+def test_rows_may_want_different_numbers(recommend, known):
+    answer = recommend(*known, [1, 3])
+    assert answer["item_ids"].shape == (2, 3)
+    assert answer["item_ids"].numpy()[0].tolist()[1:] == [b"", b""]
+    assert answer["scores"].numpy()[0].tolist()[1:] == [0.0, 0.0]
+
+
+def test_empty_request_has_an_empty_answer(recommend):
+    assert recommend([], [], []).popitem()[1].shape[0] == 0
+
+
+def test_more_than_max_k_is_cut(recommend, known):
+    assert recommend(*known, [1000, 1000])["item_ids"].shape == (2, 30)
+
+
+def test_everything_seen_leaves_empty_places(recommend, small_data):
+    everything = small_data.catalogue.columns["item_id"].tolist()
+    answer = recommend(["u"], [everything], [2])
+    assert answer["item_ids"].numpy().tolist() == [[b"", b""]]
+
+
+def test_k_below_one_is_refused(recommend, known):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="`k` must be 1 or more"):
+        recommend(*known, [0, 1])
+
+
+def test_examples_are_scored_as_by_the_model(loaded, trained, small_data, tmp_path):
+    rows = small_data.rows("test")[:8]
+    examples = small_data.examples("test", rows)
+    write_examples(examples, small_data.catalogue, small_data.schema, tmp_path)
+    serialized = next(iter(read_examples(tmp_path).batch(8)))
+    scores = loaded.signatures["serving_default"](examples=serialized)
+    dataset = small_data.dataset("test", rows)
+    expected = trained[0].predict(dataset.map(lambda features, *_: features), verbose=0)
+    for name in ("watch", "rating", "like"):
+        np.testing.assert_allclose(scores[name], expected[name], rtol=1e-4, atol=1e-5)
+
+
+def test_row_metrics_are_hits_of_the_ranking(loaded, trained, small_data, tmp_path):
+    rows = small_data.rows("test")[:40]
+    write_examples(
+        small_data.examples("test", rows), small_data.catalogue, small_data.schema, tmp_path
+    )
+    serialized = next(iter(read_examples(tmp_path).batch(40)))
+    found = loaded.signatures["evaluate"](examples=serialized)
+    queries = query_embeddings(trained[0], small_data, "test", rows)
+    scores = queries @ candidate_embeddings(trained[0], small_data).T
+    ids = small_data.catalogue.columns["item_id"].tolist()
+    examples = small_data.examples("test", rows)
+    for row in range(len(rows)):
+        own = ids.index(examples.columns["item_id"][row])
+        seen = {ids.index(each) for each in examples.lists["history"].row(row)} - {own}
+        rank = 1 + sum(
+            scores[row, other] > scores[row, own] for other in range(len(ids)) if other not in seen
+        )
+        assert float(found["watch_hit_at_10"][row]) == float(rank <= 10)
+        expected = 1 / np.log2(1 + rank) if rank <= 10 else 0.0
+        assert float(found["watch_ndcg_at_10"][row]) == pytest.approx(expected, abs=1e-6)
+
+
+def test_evaluation_gives_every_task(trained, small_data):
+    metrics = evaluate_tasks(trained[0], small_data, "test")
+    assert {"rating/rmse", "like/auc", "click/log_loss"} <= set(metrics)
+
+
+def test_folder_in_use_is_refused_and_kept(served, folder):
+    before = sorted(each.name for each in folder.rglob("*"))
+    with pytest.raises(ValueError, match="must be new or empty"):
+        export_saved_model(served, folder)
+    assert sorted(each.name for each in folder.rglob("*")) == before
+
+
+def test_failed_writing_leaves_nothing_behind(served, tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tf.saved_model, "save", full)
+    with pytest.raises(OSError, match="No space left"):
+        export_saved_model(served, tmp_path / "7")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_weight_of_an_unknown_task_is_named(trained, small_data):
+    with pytest.raises(ValueError, match="Did you mean 'rating'"):
+        ServedRecommender(
+            trained[0],
+            small_data.preprocessor,
+            small_data.catalogue,
+            ExportConfig(score_weights={"ratng": 1.0}),
+        )

@@ -1,0 +1,145 @@
+"""The recommender behaves as a Keras user expects."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from recsys_tf import ModelConfig
+from recsys_tf.models import Recommender
+
+
+@pytest.fixture(scope="module")
+def batch(small_data):
+    return next(iter(small_data.dataset("validation")))
+
+
+def rebuilt(small_data, **changes):
+    config = small_data.config.model.model_copy(update=changes)
+    return Recommender(small_data.schema, small_data.state.num_indices_by_name, config)
+
+
+def test_history_holds_each_tasks_losses_and_metrics(trained):
+    _, history = trained
+    expected = {"loss", "watch_loss", "rating_rmse", "like_auc", "daypart_of_user_accuracy"}
+    assert expected <= set(history)
+    assert {f"val_{name}" for name in expected} <= set(history)
+    assert all(np.isfinite(values).all() for values in history.values())
+
+
+def test_total_loss_is_the_weighted_sum_of_the_tasks(trained, small_data):
+    _, history = trained
+    total = sum(
+        task.loss_weight * history[f"val_{task.name}_loss"][-1] for task in small_data.schema.tasks
+    )
+    assert history["val_loss"][-1] == pytest.approx(total, rel=1e-4)
+
+
+def test_training_lowers_every_weighty_loss(trained):
+    _, history = trained
+    for task in ("watch", "click", "rating"):
+        assert history[f"{task}_loss"][-1] < history[f"{task}_loss"][0]
+
+
+def test_predictions_have_the_tasks_own_units(trained, batch):
+    model, _ = trained
+    predictions = model.predict(batch[0], verbose=0)
+    assert np.all((predictions["like"] > 0) & (predictions["like"] < 1))
+    np.testing.assert_allclose(predictions["daypart_of_user"].sum(axis=1), 1, rtol=1e-5)
+
+
+def test_saved_and_loaded_model_predicts_equally(trained, batch, tmp_path):
+    model, _ = trained
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    expected = model.predict(batch[0], verbose=0)
+    for name, values in again.predict(batch[0], verbose=0).items():
+        np.testing.assert_allclose(values, expected[name], rtol=1e-5, atol=1e-6, err_msg=name)
+    np.testing.assert_array_equal(again.item_probability, model.item_probability)
+
+
+def test_retrieval_logit_is_the_dot_product_of_the_embeddings(trained, batch):
+    model, _ = trained
+    outputs = model(batch[0])
+    expected = np.sum(outputs["query_embedding"] * outputs["candidate_embedding"], axis=1)
+    np.testing.assert_allclose(outputs["watch"], expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("num_rows", [0, 1])
+def test_batch_of_any_size_is_answered(trained, batch, num_rows):
+    model, _ = trained
+    outputs = model({name: values[:num_rows] for name, values in batch[0].items()})
+    assert outputs["watch"].shape == (num_rows,)
+
+
+def test_rows_do_not_see_each_other(trained, batch):
+    model, _ = trained
+    reversed_rows = {name: values[::-1] for name, values in batch[0].items()}
+    np.testing.assert_allclose(
+        model(reversed_rows)["rating"], model(batch[0])["rating"][::-1], rtol=1e-4, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"history_encoder": "attention", "fusion": "gated", "multitask": "shared_bottom"},
+        {"history_encoder": "mean", "tower_dims": (), "output_dim": 8, "num_cross_layers": 0},
+    ],
+    ids=["attention-gated-shared", "mean-plain"],
+)
+def test_every_trainable_variable_gets_a_finite_gradient(small_data, batch, changes):
+    model = rebuilt(small_data, **changes)
+    features, labels, weights = batch
+    with tf.GradientTape() as tape:
+        outputs = model(features, training=True)
+        loss = model.compute_loss(features, labels, outputs, weights)
+    for variable, gradient in zip(
+        model.trainable_variables, tape.gradient(loss, model.trainable_variables), strict=True
+    ):
+        assert gradient is not None, variable.path
+        assert np.isfinite(tf.convert_to_tensor(gradient)).all(), variable.path
+
+
+def test_item_counts_set_the_bias_and_the_correction(small_data):
+    model = rebuilt(small_data)
+    counts = np.zeros(model.item_probability.shape[0])
+    counts[2], counts[3] = 3, 1
+    model.set_item_counts(counts)
+    assert float(model.item_probability[2]) == pytest.approx(0.75)
+    bias = model.candidate_tower.get_layer("item_bias").bias.embeddings
+    np.testing.assert_allclose(bias[2:4, 0], np.log([0.75, 0.25]), rtol=1e-6)
+
+
+def test_counts_of_another_length_are_refused(small_data):
+    with pytest.raises(ValueError, match="`counts` must hold"):
+        rebuilt(small_data).set_item_counts(np.ones(3))
+
+
+def test_unknown_block_is_answered_with_the_nearest(small_data):
+    with pytest.raises(ValueError, match="Did you mean 'mmoe'"):
+        rebuilt(small_data, multitask="mmeo")
+
+
+def test_equal_texts_are_encoded_once(small_data, batch):
+    model = rebuilt(small_data)
+    once = model.candidate_tower.get_layer("title_once")
+    tokens = tf.concat([batch[0]["title"]] * 2, axis=0)
+    vectors = once(tokens)
+    np.testing.assert_array_equal(vectors[: len(vectors) // 2], vectors[len(vectors) // 2 :])
+    np.testing.assert_allclose(vectors, once.encoder(tokens), rtol=1e-4, atol=1e-5)
+
+
+def test_mixed_precision_trains_to_finite_losses(small_data, batch):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = Recommender(
+            small_data.schema,
+            small_data.state.num_indices_by_name,
+            ModelConfig(**small_data.config.model.to_dict()),
+        )
+        model.compile(optimizer="adam", jit_compile=False)
+        history = model.fit(tf.data.Dataset.from_tensors(batch), verbose=0).history
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert all(np.isfinite(values).all() for values in history.values())

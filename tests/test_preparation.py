@@ -1,0 +1,72 @@
+"""Preparation keeps the future out of the past."""
+
+import numpy as np
+
+from recsys_tf import RunConfig
+from recsys_tf.config import DataConfig
+from recsys_tf.evaluation import evaluate_baselines, ranking_problem
+from recsys_tf.preparation import prepare, recency_weights
+
+
+def test_histories_of_the_test_end_before_it(small_data):
+    events = small_data.interactions.events
+    first_test = events["timestamp"].to_numpy()[small_data.rows("test")].min()
+    known = set(
+        zip(
+            events["user_id"].to_numpy()[small_data.known_rows("test")],
+            events["item_id"].to_numpy()[small_data.known_rows("test")],
+            strict=True,
+        )
+    )
+    assert events["timestamp"].to_numpy()[small_data.known_rows("test")].max() < first_test
+    examples = small_data.examples("test")
+    for row in range(0, len(examples), 50):
+        user = examples.columns["user_id"][row]
+        assert all((user, item) in known for item in examples.lists["history"].row(row))
+
+
+def test_no_training_row_reads_its_own_item(small_data):
+    for features, _, _ in small_data.dataset("train").take(3):
+        history, item = features["history"].numpy(), features["item_id"].numpy()
+        is_known = item > 1
+        assert not np.any((history == item[:, None])[is_known])
+
+
+def test_vocabularies_come_from_the_training_rows_alone(small_data):
+    events = small_data.interactions.events
+    of_train = set(events["item_id"].iloc[small_data.train_rows])
+    assert set(small_data.state.vocabularies["item_id"]) == of_train
+
+
+def test_validation_rows_can_be_trained_on(small_data):
+    whole = prepare(small_data.config, small_data.interactions, is_validation_trained=True)
+    split = small_data.split
+    assert len(whole.train_rows) == len(split.train) + len(split.validation)
+    np.testing.assert_array_equal(whole.rows("test"), split.test)
+
+
+def test_seen_and_relevant_do_not_overlap(small_data):
+    problem = ranking_problem(small_data, "test")
+    assert problem.seen.multiply(problem.relevant).nnz == 0
+    clicked = small_data.interactions.events["click"].iloc[small_data.rows("test")]
+    assert problem.relevant.sum() == (clicked >= 1).sum()
+    assert problem.is_new_user.any()
+
+
+def test_baselines_are_measured_on_the_same_problem(small_data):
+    results = evaluate_baselines(small_data, "test", ["popularity", "bias"])
+    assert 0 < results["popularity"]["watch/hit_at_10"] < 1
+    assert 0.3 < results["bias"]["rating/rmse"] < 2
+
+
+def test_recency_weights_halve_with_age():
+    weights = recency_weights(np.array([0, 86_400, 172_800]), half_life_days=1.0)
+    np.testing.assert_allclose(weights, np.array([1, 2, 4]) * 3 / 7)
+
+
+def test_features_of_the_configuration_replace_the_data_sets_own(small_data):
+    schema = small_data.schema.model_copy(update={"tasks": small_data.schema.tasks[:1]})
+    config = RunConfig(data=DataConfig(dataset="synthetic"), features_and_tasks=schema)
+    assert [task.name for task in prepare(config, small_data.interactions).schema.tasks] == [
+        "watch"
+    ]

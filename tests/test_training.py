@@ -1,0 +1,104 @@
+"""Training ends well, or says why it does not."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from recsys_tf import TrainingConfig
+from recsys_tf.training import EpochCheckpoint, NonFiniteLossError, fit, make_optimizer
+
+
+def small_model(seed=1):
+    keras.utils.set_random_seed(seed)
+    inputs = keras.Input((3,))
+    model = keras.Model(inputs, keras.layers.Dense(1)(inputs))
+    model.compute_loss = lambda x, y, y_pred, *_, **__: keras.ops.mean((y - y_pred) ** 2)
+    return model
+
+
+def dataset(num_rows=64, broken=False):
+    random = np.random.default_rng(0)
+    x = random.normal(size=(num_rows, 3)).astype("float32")
+    y = x.sum(axis=1, keepdims=True)
+    if broken:
+        y[40] = np.inf
+    return tf.data.Dataset.from_tensor_slices((x, y)).batch(16)
+
+
+def test_learning_rate_rises_and_falls():
+    config = TrainingConfig(learning_rate=0.1, warmup_share=0.1)
+    rate = make_optimizer(config, 100)._learning_rate
+    assert float(rate(0)) == 0.0
+    assert float(rate(10)) == pytest.approx(0.1)
+    assert float(rate(100)) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_constant_rate_stays():
+    optimizer = make_optimizer(TrainingConfig(learning_rate=0.1, schedule="constant"), 100)
+    assert float(optimizer.learning_rate) == pytest.approx(0.1)
+
+
+def test_empty_dataset_is_refused():
+    with pytest.raises(ValueError, match="`train` must hold at least one batch"):
+        fit(small_model(), dataset(0), None, TrainingConfig())
+
+
+def test_loss_that_is_not_finite_ends_training():
+    with pytest.raises(NonFiniteLossError, match="stopped being finite at step"):
+        fit(small_model(), dataset(broken=True), None, TrainingConfig(), verbose=0)
+
+
+class Killed(Exception):
+    """Stands for a kill between two epochs."""
+
+
+class KillAfter(keras.callbacks.Callback):
+    def __init__(self, epoch):
+        super().__init__()
+        self.epoch = epoch
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == self.epoch:
+            raise Killed
+
+
+def test_killed_run_goes_on_to_the_same_weights(tmp_path):
+    config = TrainingConfig(epochs=4, learning_rate=0.05)
+    whole = small_model()
+    fit(whole, dataset(), None, config, verbose=0)
+    with pytest.raises(Killed):
+        fit(
+            small_model(),
+            dataset(),
+            None,
+            config,
+            checkpoint_folder=tmp_path / "state",
+            callbacks=[KillAfter(2)],
+            verbose=0,
+        )
+    resumed = small_model(seed=2)
+    history = fit(resumed, dataset(), None, config, checkpoint_folder=tmp_path / "state", verbose=0)
+    assert history.epoch == [2, 3]
+    for weight, expected in zip(resumed.get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_allclose(weight, expected, rtol=1e-5)
+    assert not (tmp_path / "state").exists()
+
+
+def test_half_written_state_is_not_read(tmp_path):
+    (tmp_path / "writing").mkdir()
+    (tmp_path / "writing" / "state.weights.h5").write_bytes(b"half")
+    model = small_model()
+    model.compile("adam")
+    assert EpochCheckpoint(tmp_path).restore(model, next(iter(dataset()))) == 0
+
+
+def test_state_of_another_model_is_left_aside(tmp_path, caplog):
+    (tmp_path / "epoch-000002").mkdir()
+    inputs = keras.Input((5,))
+    other = keras.Model(inputs, keras.layers.Dense(2)(inputs))
+    other.save_weights(tmp_path / "epoch-000002" / "state.weights.h5")
+    model = small_model()
+    model.compile("adam")
+    assert EpochCheckpoint(tmp_path).restore(model, next(iter(dataset()))) == 0
+    assert "is of another model" in caplog.text
