@@ -77,6 +77,7 @@ def report(
     data: str,
     seeds: Sequence[int] = (),
     folder: Path = RESULTS,
+    variant: str = "",
 ) -> bool:
     """Prints the table and writes `results/<script>.json`.
 
@@ -86,14 +87,16 @@ def report(
         data: Which data, cut how, in a sentence.
         seeds: The seeds that the values are means over.
         folder: Where the file goes.
+        variant: Tells the files of one script apart that is run in several ways.
 
     Returns:
         Whether every rule holds: `sys.exit(not report(...))` tells the shell.
     """
     rows = list(rows)
-    name = Path(script).stem
+    script_name = Path(script).stem
+    name = f"{script_name}_{variant}" if variant else script_name
     content = {
-        "command": shlex.join(["python", f"benchmarks/{name}.py", *sys.argv[1:]]),
+        "command": shlex.join(["python", f"benchmarks/{script_name}.py", *sys.argv[1:]]),
         "machine": machine(),
         "versions": versions(),
         "data": data,

@@ -1,0 +1,98 @@
+"""Ranking and rating of one joint model on MovieLens 100K, beside the baselines.
+
+    python benchmarks/movielens_quality.py random --data-dir FOLDER
+    python benchmarks/movielens_quality.py time --data-dir FOLDER
+
+`random` is the papers' 80/20 split, `time` trains on the first 80 % of the rows by time. Training
+and validation rows are trained on; nothing is chosen by the test rows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+
+import numpy as np
+from reporting import Row, report
+
+from recsys_tf import RunConfig, presets
+from recsys_tf.evaluation import evaluate, evaluate_baselines
+from recsys_tf.preparation import prepare
+from recsys_tf.training import build_recommender, fit
+
+SPLITS = {"random": presets.movielens_random, "time": presets.movielens_time}
+BASELINES = ("popularity", "item_knn", "ease", "implicit_als", "bias")
+# Metric: rule, bound, published reference and its name.
+CLAIMS = {
+    "random": {
+        "watch/hit_at_100": ("at_least", 0.60, 0.235, "TFRS tutorial, seen items in"),
+        "watch/ndcg_at_10": ("at_least", 0.42, 0.4406, "EASE"),
+        "rating/rmse": ("at_most", 0.93, 1.110, "TFRS tutorial, joint"),
+    },
+    "time": {
+        "watch/hit_at_50": ("at_least", 0.171, 0.171, "popularity"),
+        "watch/hit_at_100": ("at_least", 0.294, 0.294, "popularity"),
+    },
+}
+SHOWN = ("watch/hit_at_10", "watch/hit_at_50", "watch/hit_at_100", "watch/ndcg_at_10")
+
+
+def run(config: RunConfig, seed: int) -> dict[str, float]:
+    """Trains and measures one model; adds the seconds of training."""
+    training = config.training.model_copy(update={"seed": seed})
+    data = prepare(config.model_copy(update={"training": training}), is_validation_trained=True)
+    model = build_recommender(data)
+    started = time.perf_counter()
+    fit(model, data.dataset("train"), None, training, verbose=2)
+    seconds = time.perf_counter() - started
+    return {**evaluate(model, data, "test"), "seconds of training": seconds}
+
+
+def main() -> None:
+    """Measures and reports."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("split", choices=SPLITS)
+    parser.add_argument("--data-dir", help="folder with the files of MovieLens 100K")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    arguments = parser.parse_args()
+    config = SPLITS[arguments.split]()
+    config = config.model_copy(
+        update={"data": config.data.model_copy(update={"folder": arguments.data_dir})}
+    )
+    runs = [run(config, seed) for seed in arguments.seeds]
+    rows = [model_row(name, runs, arguments.split) for name in _names(runs[0])]
+    data = prepare(config, is_validation_trained=True)
+    for baseline, metrics in evaluate_baselines(data, "test", BASELINES).items():
+        rows += [
+            Row(f"{name}, {baseline}", metrics[name], "")
+            for name in (*SHOWN, "rating/rmse")
+            if name in metrics
+        ]
+    description = f"MovieLens 100K, {arguments.split} 80/20, all films ranked, seen films left out"
+    sys.exit(not report(__file__, rows, description, arguments.seeds, variant=arguments.split))
+
+
+def model_row(name: str, runs: list[dict[str, float]], split: str) -> Row:
+    """Makes the row of one metric of the model, mean and standard deviation over the seeds."""
+    values = np.array([each[name] for each in runs])
+    rule, bound, reference, source = CLAIMS[split].get(name, (None, None, None, None))
+    return Row(
+        f"{name}, joint model",
+        float(values.mean()),
+        "s" if name.startswith("seconds") else "",
+        float(values.std()),
+        reference,
+        source,
+        rule,
+        bound,
+    )
+
+
+def _names(metrics: dict[str, float]) -> list[str]:
+    wanted = (*SHOWN, "rating/rmse", "like/auc", "seconds of training")
+    return [name for name in wanted if name in metrics]
+
+
+if __name__ == "__main__":
+    main()
