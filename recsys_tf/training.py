@@ -6,17 +6,19 @@ import logging
 import math
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
-from recsys_tf.config import TrainingConfig
+from recsys_tf.config import RunConfig, TrainingConfig
 from recsys_tf.features import count_items
 from recsys_tf.models import Recommender
 from recsys_tf.preparation import PreparedData
+from recsys_tf.schema import Schema
+from recsys_tf.types import Array, IntArray
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -66,27 +68,54 @@ def build_recommender(data: PreparedData) -> Recommender:
     Returns:
         The model, with fresh weights drawn from `training.seed`.
     """
-    config = data.config
+    return new_recommender(
+        data.config,
+        data.schema,
+        data.state.num_indices_by_name,
+        count_items(data.train_examples, data.preprocessor, data.schema),
+        data.train_examples.columns,
+    )
+
+
+def new_recommender(
+    config: RunConfig,
+    schema: Schema,
+    num_indices: Mapping[str, int],
+    item_counts: IntArray,
+    labels: Mapping[str, Array],
+) -> Recommender:
+    """Builds the model of a run from what is known of the training rows.
+
+    Args:
+        config: Sizes, blocks and seed.
+        schema: Features and tasks.
+        num_indices: Rows of each feature's embedding table.
+        item_counts: `[N + 2]`, training rows of each item index.
+        labels: Raw label columns of the training rows by name.
+
+    Returns:
+        The model, with fresh weights drawn from `training.seed`.
+    """
     keras.utils.set_random_seed(config.training.seed)
     if config.training.is_mixed_precision:
         keras.config.set_dtype_policy("mixed_bfloat16")
     model = Recommender(
-        data.schema,
-        data.state.num_indices_by_name,
+        schema,
+        num_indices,
         config.model,
         config.retrieval,
-        initial_biases=_initial_biases(data),
+        initial_biases=_initial_biases(schema, labels),
     )
-    model.set_item_counts(count_items(data.train_examples, data.preprocessor, data.schema))
+    model.set_item_counts(item_counts)
     return model
 
 
-def _initial_biases(data: PreparedData) -> dict[str, float]:
+def _initial_biases(schema: Schema, columns: Mapping[str, Array]) -> dict[str, float]:
     biases = {}
-    for task in data.schema.ranking_tasks:
+    for task in schema.ranking_tasks:
         if task.kind not in ("regression", "binary"):
             continue
-        labels = data.train_examples.columns[str(task.label)]
+        labels = columns[str(task.label)]
         labels = labels[np.isfinite(labels)].astype("float64")
         if task.positive_at_least is not None:
             labels = labels >= task.positive_at_least
