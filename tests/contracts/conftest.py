@@ -17,7 +17,14 @@ import pytest
 
 from recsys_tf import layers, schema
 from recsys_tf.config import ModelConfig, TextConfig
-from recsys_tf.encoders import ENCODERS, FUSIONS, POOLINGS, IdEncoder, make_encoder
+from recsys_tf.encoders import (
+    ENCODERS,
+    FUSIONS,
+    HISTORY_ENCODERS,
+    POOLINGS,
+    IdEncoder,
+    make_encoder,
+)
 from recsys_tf.heads import TaskHeads
 from recsys_tf.multitask import MULTITASK_BLOCKS, make_multitask_block
 
@@ -100,13 +107,6 @@ VARIANTS = {
         join(named(rating=floats(D), genre=floats(D))),
         {"rating": (), "genre": (3,)},
     ),
-    "history without values": Case(
-        lambda: make_encoder(
-            schema.HistoryFeature(name="h", side="user", of="item_id"), NUM_ROWS, CONFIG
-        ),
-        join(indices(L)),
-        (D,),
-    ),
     "item shared with its history": Case(
         lambda: _History(), join(indices(), indices(L), ratings), (2 * D,)
     ),
@@ -173,7 +173,19 @@ def make_cases() -> dict[str, Case]:
         features = join(named(user=floats(D), item=floats(D), hour=floats(D)))
         cases[f"fusion {name}"] = Case(make, features, (width,))
     for name, make in POOLINGS.items():
-        cases[f"history {name}"] = Case(make, join(floats(L, D), flags(L)), (D,))
+        cases[f"pooling {name}"] = Case(make, join(floats(L, D), flags(L)), (D,))
+    rated, inputs = FEATURES["history"]
+    unrated = rated.model_copy(update={"values_name": None})
+    for name in HISTORY_ENCODERS:
+        config = CONFIG.model_copy(update={"history_encoder": name})
+        cases[f"history {name}"] = Case(
+            lambda config=config: make_encoder(rated, NUM_ROWS, config), inputs, (D,)
+        )
+        cases[f"history {name} without values"] = Case(
+            lambda config=config: make_encoder(unrated, NUM_ROWS, config),
+            join(indices(L)),
+            (D,),
+        )
     for kind in ENCODERS:
         if kind in FEATURES:
             spec, inputs = FEATURES[kind]

@@ -11,6 +11,8 @@ import recsys_tf.encoders
 from recsys_tf import schema
 from recsys_tf.config import ModelConfig
 from recsys_tf.encoders import (
+    HISTORY_ENCODERS,
+    BagHistoryEncoder,
     CategoricalEncoder,
     EmbeddingEncoder,
     HistoryEncoder,
@@ -100,6 +102,38 @@ def test_history_equals_the_twin(twin, rng):
     found = ops.convert_to_numpy(encoder(ids, values))
     np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
     np.testing.assert_array_equal(found[0], np.zeros(4))
+
+
+@pytest.mark.parametrize("has_values", [True, False])
+def test_bag_equals_the_twin(twin, rng, has_values):
+    encoder = BagHistoryEncoder(20, 4, has_values=has_values)
+    # An item may stand in a history twice; it then counts twice.
+    ids = rng.integers(0, 20, (8, 6)) * (rng.random((8, 6)) < 0.6)
+    ids[0], ids[1, :2] = 0, 7
+    values = rng.integers(0, 6, (8, 6)).astype("float32") if has_values else np.zeros([8, 6])
+    arguments = (ids, values) if has_values else (ids,)
+    encoder(*arguments)
+    statistics = rng.normal(size=(3, 4)).astype("float32")
+    encoder.statistics.assign(statistics if has_values else statistics[:2])
+    items = ops.convert_to_numpy(encoder.items)
+    valued = ops.convert_to_numpy(encoder.valued) if has_values else np.zeros([20, 4])
+    wanted = twin.bag_history(ids, values, items, valued, statistics)
+    found = ops.convert_to_numpy(encoder(*arguments))
+    np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", HISTORY_ENCODERS)
+def test_row_that_loses_its_history_looks_like_an_empty_one(rng, name):
+    config = ModelConfig(
+        embedding_dim=4, history_encoder=name, history_dropout=0.0, empty_history_share=0.5
+    )
+    encoder = make_encoder(HISTORY, NUM_INDICES, config)
+    ids, ratings = np.tile([3, 5, 7], (400, 1)), np.tile([1.0, 3.0, 5.0], (400, 1))
+    trained = ops.convert_to_numpy(encoder(ids, ratings, training=True))
+    full, empty = (ops.convert_to_numpy(encoder(x[:1], ratings[:1])) for x in (ids, 0 * ids))
+    is_empty = np.isclose(trained, empty, atol=1e-6).all(axis=1)
+    assert 0.4 < is_empty.mean() < 0.6
+    np.testing.assert_allclose(trained[~is_empty], np.tile(full, ((~is_empty).sum(), 1)), rtol=1e-4)
 
 
 @pytest.mark.parametrize("pooling", ["attention", "mean", "root_mean"])
@@ -209,6 +243,10 @@ def test_fusion_of_one_feature():
         ),
         (
             lambda: make_encoder(HISTORY, NUM_INDICES, CONFIG)(np.ones([2, 3], "int64")),
+            "`values` must be given exactly where `has_values` is true",
+        ),
+        (
+            lambda: BagHistoryEncoder(9, 4, has_values=True)(np.ones([2, 3], "int64")),
             "`values` must be given exactly where `has_values` is true",
         ),
         (

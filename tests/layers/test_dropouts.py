@@ -39,6 +39,15 @@ def test_rows_draw_rates_of_their_own():
     assert fixed.std() < 0.05
 
 
+def test_a_share_of_the_rows_loses_everything():
+    ids = np.full((4000, 20), 7)
+    is_empty = (run(HistoryDropout(0.0, empty_share=0.25, seed=1), ids) == 0).all(axis=1)
+    # Four standard deviations are 0.027.
+    assert abs(is_empty.mean() - 0.25) < 0.027
+    found = run(HistoryDropout(0.0, empty_share=0.25, seed=1), ids)
+    assert set(found.sum(axis=1)) == {0, 140}
+
+
 def test_every_call_draws_anew_and_a_seed_repeats_the_draws():
     layer, again = IdDropout(0.5, seed=3), IdDropout(0.5, seed=3)
     first = run(layer, IDS)

@@ -71,3 +71,19 @@ def history(ids, values, table, values_kernel, statistics_kernel):
             pooled = pooled + bag @ values_kernel
         rows.append(pooled + np.array([np.log(1 + len(met)), mean]) @ statistics_kernel)
     return np.stack(rows)
+
+
+def bag_history(ids, values, items, valued, statistics):
+    """The bag encoder: both sums divided by the root of their number, and the statistics."""
+    rows = []
+    for row_ids, row_values in zip(ids, values, strict=True):
+        met = [i for i in row_ids if i != 0]
+        rated = [(i, v) for i, v in zip(row_ids, row_values, strict=True) if i != 0 and v != 0]
+        mean = np.mean([v for _, v in rated]) if rated else 0.0
+        row = np.array([np.log(1 + len(met)), float(not met), mean]) @ statistics
+        for i in met:
+            row = row + items[i] / np.sqrt(len(met))
+        for i, v in rated:
+            row = row + (v - mean) * valued[i] / np.sqrt(len(rated))
+        rows.append(row)
+    return np.stack(rows)
