@@ -4,11 +4,12 @@ The ranges admit both lines of the stack that were tried (TFX 1.16 on TensorFlow
 on TensorFlow 2.21). The exact versions that the tests run on are pinned in requirements/.
 """
 
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
-VERSION = "0.1.0"
+ROOT = Path(__file__).parent
 
 # The modelling part: import, train, evaluate, export. TFX is not among it on purpose, so that it
 # installs on every Python >= 3.10 that TensorFlow supports.
@@ -69,14 +70,20 @@ EXTRAS["dev"] = [
 ]
 
 
+def _version() -> str:
+    # Read, not imported: nothing that the package needs is installed yet.
+    text = (ROOT / "recsys_tf" / "__init__.py").read_text(encoding="utf-8")
+    return re.search(r'^__version__ = "(.+)"$', text, re.MULTILINE)[1]
+
+
 def _long_description() -> str:
-    readme = Path(__file__).parent / "README.md"
+    readme = ROOT / "README.md"
     return readme.read_text(encoding="utf-8") if readme.exists() else ""
 
 
 setup(
     name="recsys_tf",
-    version=VERSION,
+    version=_version(),
     description=(
         "Multi-task, multi-scenario recommenders with text, in Keras 3, TensorFlow Recommenders, "
         "TFX and TensorFlow Serving"

@@ -66,9 +66,9 @@ def matches(name: str, patterns: list[str]) -> bool:
 
 
 def room(module: str) -> str | None:
-    """`recsys_tf.layers.cross` -> `layers`; None outside of recsys_tf or for its own top."""
-    parts = module.split(".")
-    return parts[1] if parts[0] == "recsys_tf" and len(parts) > 1 else None
+    """`recsys_tf.layers.cross` -> `layers`; None elsewhere and for the package's own top."""
+    top, *parts = module.split(".")
+    return parts[0] if top == "recsys_tf" and parts and not parts[0].startswith("__") else None
 
 
 def room_imports() -> list[tuple[str, str | None, Import]]:
