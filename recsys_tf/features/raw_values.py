@@ -100,7 +100,8 @@ def fit_width(values: Tensor, width: Any, filling: Any) -> Tensor:
     if isinstance(values, tf.RaggedTensor):
         values = values.to_tensor(filling)
     tail = tf.fill([tf.shape(values)[0], width], tf.cast(filling, values.dtype))
-    return tf.concat([values, tail], axis=1)[:, :width]
+    fitted = tf.concat([values, tail], axis=1)[:, :width]
+    return tf.ensure_shape(fitted, [None, width if isinstance(width, int) else None])
 
 
 def _checked(name: str, value: Tensor, dtype: Any) -> Tensor:

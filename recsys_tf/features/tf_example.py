@@ -181,7 +181,8 @@ def _shard_faults(path: Path, rows: int) -> Iterable[str]:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0][:120]
+    # TensorFlow puts the name of the function before the message, in double braces.
+    return str(error).splitlines()[0].rpartition("}} ")[2][:120]
 
 
 def _encoder(

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 
 from recsys_tf.config import TextConfig
 from recsys_tf.features import Preprocessor, catalogue_examples, fit_state, make_examples
@@ -18,6 +19,7 @@ from recsys_tf.schema import (
 )
 
 LENGTH = 4
+LISTS = {"tags": tf.string, "history": tf.string, "genres": tf.string, "ratings": tf.float32}
 
 
 def make_schema(has_text=True):
@@ -129,6 +131,30 @@ class World:
         if any(each.name == "title" for each in self.schema.features):
             raw["title"] = item.title
         return raw
+
+    @staticmethod
+    def raw_tensors(rows):
+        """Dicts of plain values -> raw tensors, lists ragged."""
+        raw = {}
+        for name in rows[0]:
+            values = [row[name] for row in rows]
+            if name in LISTS:
+                raw[name] = tf.ragged.constant(values, LISTS[name], ragged_rank=1)
+            else:
+                is_text = isinstance(values[0], str)
+                raw[name] = tf.constant(values, tf.string if is_text else tf.float32)
+        return raw
+
+    def eager_rows(self, rows):
+        """The preprocessor on three rows at a time."""
+        chunks = [rows[start : start + 3] for start in range(0, len(rows), 3)]
+        parts = [self.preprocessor(self.raw_tensors(chunk)) for chunk in chunks]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    @staticmethod
+    def dataset_rows(dataset):
+        features = [batch[0] for batch in dataset]
+        return {name: np.concatenate([part[name] for part in features]) for name in features[0]}
 
 
 @pytest.fixture(scope="session")

@@ -162,6 +162,7 @@ def test_saved_model_takes_any_batch_size(preprocessor, tmp_path):
     module.preprocessor = preprocessor
     module.serve = tf.function(lambda raw: preprocessor(raw), input_signature=[specs])
     tf.saved_model.save(module, str(tmp_path))
+    assert module.serve.get_concrete_function().structured_outputs["history"].shape == [None, 3]
     serve = tf.saved_model.load(str(tmp_path)).serve
     for size in (0, 1, 3):
         part = {name: tf.constant(value)[:size] for name, value in RAW.items()}

@@ -1,0 +1,182 @@
+"""One row gives the same bits in every place where it is preprocessed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from recsys_tf.features import FeatureState, make_dataset, preprocess
+from recsys_tf.features.tf_example import parse_raw, read_examples, write_examples
+
+
+@pytest.fixture(scope="module")
+def eager(world):
+    return world.eager_rows([world.raw(row) for row in world.train])
+
+
+def assert_equal(found, wanted):
+    assert set(found) == set(wanted)
+    for name, value in wanted.items():
+        assert np.asarray(found[name]).dtype == value.dtype
+        assert np.asarray(found[name]).tobytes() == value.tobytes(), name
+
+
+def aligned_left(columns, names=("history", "ratings")):
+    """`make_dataset` leaves a gap where the target was; the others close it."""
+    order = np.argsort(columns["history"] == 0, axis=1, kind="stable")
+    return {
+        name: np.take_along_axis(value, order, 1) if name in names else value
+        for name, value in columns.items()
+    }
+
+
+def test_dataset_equals_single_rows(world, eager):
+    dataset = make_dataset(
+        world.examples, world.catalogue, world.preprocessor, world.schema, batch_size=16
+    )
+    assert_equal(aligned_left(world.dataset_rows(dataset)), eager)
+
+
+def test_saved_model_on_tf_examples_equals_single_rows(world, eager, tmp_path):
+    write_examples(world.examples, world.catalogue, world.schema, tmp_path / "rows")
+    module = tf.Module()
+    module.preprocessor = world.preprocessor
+    module.serve = tf.function(
+        lambda serialized: world.preprocessor(parse_raw(serialized, world.schema)),
+        input_signature=[tf.TensorSpec([None], tf.string)],
+    )
+    tf.saved_model.save(module, str(tmp_path / "model"))
+    serve = tf.saved_model.load(str(tmp_path / "model")).serve
+    parts = [serve(batch) for batch in read_examples(tmp_path / "rows").batch(33)]
+    found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    assert_equal(found, eager)
+
+
+def test_loaded_state_equals_single_rows(world, eager, tmp_path):
+    world.state.save(tmp_path)
+    assert FeatureState.load(tmp_path) == world.state
+
+
+class TransformAnalysis:
+    """Learns by TensorFlow Transform; `moments` are given where bits are compared."""
+
+    def __init__(self, schema, wordpieces, tft, moments=None):
+        self.schema, self.wordpieces, self.tft, self.given = schema, wordpieces, tft, moments
+        self.tables, self.tokenizers = {}, {}
+
+    def look_up(self, name, strings):
+        feature = self.schema.feature(name)
+        if getattr(feature, "values", None):
+            table = self.tft.make_and_track_object(
+                lambda: tf.lookup.StaticHashTable(
+                    tf.lookup.KeyValueTensorInitializer(
+                        tf.constant(feature.values),
+                        tf.range(len(feature.values), dtype=tf.int64),
+                    ),
+                    -1,
+                )
+            )
+            return table.lookup(strings)
+        if name not in self.tables:
+            self.tables[name] = self.tft.vocabulary(
+                strings,
+                frequency_threshold=getattr(feature, "min_count", 1),
+                vocab_filename=name,
+            )
+        return self.tft.apply_vocabulary(strings, self.tables[name], default_value=-1)
+
+    def moments(self, name, values):
+        if self.given is not None:
+            return tuple(np.float32(each) for each in self.given[name])
+        values = tf.cast(values, tf.float64)
+        std = tf.sqrt(self.tft.var(values))
+        std = tf.where(std > 0, std, tf.ones_like(std))
+        return tf.cast(self.tft.mean(values), tf.float32), tf.cast(std, tf.float32)
+
+    def tokenize(self, name, strings):
+        from recsys_tf.features import WordPieceTokenizer
+
+        tokens = self.wordpieces[name]
+        if name not in self.tokenizers:
+            self.tokenizers[name] = self.tft.make_and_track_object(
+                lambda: WordPieceTokenizer(tokens), name=f"tokenizer_{name}"
+            )
+        return self.tokenizers[name](strings)
+
+
+def transform(world, folder, moments):
+    """Runs TensorFlow Transform over the training rows; returns columns and learned values."""
+    import tensorflow_transform as tft
+    import tensorflow_transform.beam as tft_beam
+    from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
+
+    spec = {
+        name: tf.io.VarLenFeature(value.dtype)
+        for name, value in world.raw_tensors([world.raw(0)]).items()
+    }
+    metadata = dataset_metadata.DatasetMetadata(schema_utils.schema_from_feature_spec(spec))
+    rows = []
+    for row in world.train:
+        raw = world.raw(row)
+        rows.append({
+            name: value if isinstance(value, list) else [value] * (value != "" and value == value)
+            for name, value in raw.items()
+        })  # fmt: skip
+
+    # Beam pickles the function; tables and tensors, such as the world holds, cannot be.
+    schema, wordpieces = world.schema, dict(world.state.wordpieces)
+
+    def preprocessing_fn(inputs):
+        analysis = TransformAnalysis(schema, wordpieces, tft, moments)
+        return preprocess(inputs, schema, analysis)
+
+    with tft_beam.Context(temp_dir=str(folder), force_tf_compat_v1=False):
+        (found, _), transform_fn = (rows, metadata) | tft_beam.AnalyzeAndTransformDataset(
+            preprocessing_fn
+        )
+        transform_fn | tft_beam.WriteTransformFn(str(folder / "fn"))
+    columns = {name: np.stack([np.asarray(each[name]) for each in found]) for name in found[0]}
+    return columns, tft.TFTransformOutput(str(folder / "fn"))
+
+
+@pytest.mark.slow
+@pytest.mark.pipeline
+def test_transform_equals_single_rows(world, eager, tmp_path):
+    pytest.importorskip("tensorflow_transform")
+    columns, output = transform(world, tmp_path, world.state.moments)
+    for name in ("user_id", "item_id", "gender", "tags", "genres"):
+        learned = tuple(value.decode() for value in output.vocabulary_by_name(name))
+        assert learned == world.state.vocabularies[name], name
+    assert_equal(columns, eager)
+    # The graph that Transform saves, as a server runs it, on other batches.
+    layer = output.transform_features_layer()
+    raw = world.raw_tensors([world.raw(row) for row in world.train[:9]])
+    sparse = {
+        name: value.to_sparse()
+        if isinstance(value, tf.RaggedTensor)
+        else tf.sparse.from_dense(value)
+        if value.dtype == tf.string
+        else tf.RaggedTensor.from_tensor(tf.reshape(value, [9, -1]), padding=None).to_sparse()
+        for name, value in raw.items()
+    }
+    sparse = {
+        name: value if len(value.shape) == 2 else tf.sparse.reshape(value, [9, 1])
+        for name, value in sparse.items()
+    }
+    assert_equal(
+        {name: value.numpy() for name, value in layer(sparse).items()},
+        {name: value[:9] for name, value in eager.items()},
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.pipeline
+def test_transform_learns_the_same_moments(world, eager, tmp_path):
+    pytest.importorskip("tensorflow_transform")
+    columns, _ = transform(world, tmp_path, None)
+    for name, value in eager.items():
+        if value.dtype == np.float32:
+            np.testing.assert_allclose(columns[name], value, rtol=1e-6, atol=1e-6, err_msg=name)
+        else:
+            np.testing.assert_array_equal(columns[name], value, err_msg=name)

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import gzip
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from recsys_tf.features.tf_example import (
+    MANIFEST,
+    check_shards,
+    parse_raw,
+    read_examples,
+    write_examples,
+)
+
+
+def write(world, folder, **options):
+    return write_examples(world.examples, world.catalogue, world.schema, folder, **options)
+
+
+def test_written_rows_are_read_back(plain_world, tmp_path):
+    counts = write(plain_world, tmp_path)
+    assert counts == {"examples-00000-of-00001.gz": 100}
+    dataset = read_examples(tmp_path)
+    assert int(dataset.cardinality()) == 100
+    raw = parse_raw(next(iter(dataset.batch(200))), plain_world.schema, has_labels=True)
+    for row in range(100):
+        wanted = plain_world.raw(row)
+        for name, value in wanted.items():
+            found = raw[name][row].numpy()
+            if name in ("tags", "history", "genres"):
+                assert [each.decode() for each in found] == value
+            elif isinstance(value, str):
+                assert found.decode() == value
+            else:
+                np.testing.assert_array_equal(found, np.float32(value))
+    np.testing.assert_array_equal(raw["rating"], plain_world.events.rating[:100].astype(np.float32))
+    np.testing.assert_array_equal(raw["timestamp"], plain_world.events.timestamp[:100])
+
+
+def test_own_item_stays_where_it_is_asked_for(plain_world, tmp_path):
+    write(plain_world, tmp_path, is_target_masked=False)
+    raw = parse_raw(next(iter(read_examples(tmp_path).batch(200))), plain_world.schema)
+    for row in range(100):
+        wanted = plain_world.raw(row, is_target_masked=False)["history"]
+        assert [each.decode() for each in raw["history"][row].numpy()] == wanted
+
+
+def test_shards_hold_all_rows_and_replace_older_ones(plain_world, tmp_path):
+    write(plain_world, tmp_path, num_shards=2)
+    counts = write(plain_world, tmp_path, num_shards=3)
+    assert list(counts.values()) == [34, 33, 33]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [*sorted(counts), MANIFEST]
+    assert sum(1 for _ in read_examples(tmp_path)) == 100
+
+
+def test_empty_example_parses_to_missing_values(plain_world):
+    raw = parse_raw(tf.constant([b"", b""]), plain_world.schema, has_labels=True)
+    features = plain_world.preprocessor(raw)
+    assert {float(np.abs(value).sum()) for value in features.values()} == {0.0}
+    assert np.isnan(raw["rating"]).all()
+    assert parse_raw(tf.constant([], tf.string), plain_world.schema)["user_id"].shape == (0,)
+
+
+def test_shard_that_was_cut_short_is_found(plain_world, tmp_path):
+    write(plain_world, tmp_path, num_shards=3)
+    first, second, third = sorted(tmp_path.glob("*.gz"))
+    first.write_bytes(first.read_bytes()[:-200])
+    rows = gzip.decompress(second.read_bytes())
+    length = 16 + int.from_bytes(rows[:8], "little")
+    second.write_bytes(gzip.compress(rows[length:]))
+    third.unlink()
+    with pytest.raises(ValueError, match="The examples are not whole") as error:
+        read_examples(tmp_path)
+    lines = str(error.value).splitlines()[1:]
+    assert lines[0].startswith("  examples-00000-of-00003.gz: cannot be read after about 0 rows (")
+    assert lines[1] == "  examples-00001-of-00003.gz: holds 32 rows, the manifest says 33"
+    assert lines[2] == "  examples-00002-of-00003.gz: is absent"
+
+
+def test_changed_byte_is_found(plain_world, tmp_path):
+    write(plain_world, tmp_path)
+    (path,) = tmp_path.glob("*.gz")
+    rows = bytearray(gzip.decompress(path.read_bytes()))
+    rows[40] ^= 1
+    path.write_bytes(gzip.compress(bytes(rows)))
+    with pytest.raises(ValueError, match="cannot be read .* corrupted record at 12"):
+        check_shards(tmp_path)
+
+
+def test_folder_without_a_manifest_is_refused(plain_world, tmp_path):
+    with pytest.raises(ValueError, match=r"holds no manifest.json: its writing was cut short"):
+        read_examples(tmp_path)
+    write(plain_world, tmp_path)
+    assert json.loads((tmp_path / MANIFEST).read_text())["rows"]
+
+
+def test_no_shards_are_refused(plain_world, tmp_path):
+    with pytest.raises(ValueError, match="`num_shards` must be 1 or more, received 0"):
+        write(plain_world, tmp_path, num_shards=0)
