@@ -116,10 +116,11 @@ class PreparedData:
             self.schema,
             self.config.training.batch_size,
             shuffle_seed=self.config.training.seed if is_train else None,
-            row_weights=self._recency_weights(examples) if is_train else None,
+            row_weights=self.row_weights(examples) if is_train else None,
         )
 
-    def _recency_weights(self, examples: Examples) -> FloatArray | None:
+    def row_weights(self, examples: Examples) -> FloatArray | None:
+        """Returns the weight of each training row, None where all weigh alike."""
         half_life = self.config.training.recency_half_life_days
         if half_life is None:
             return None

@@ -18,7 +18,7 @@ from recsys_tf.features import count_items
 from recsys_tf.models import Recommender
 from recsys_tf.preparation import PreparedData
 from recsys_tf.schema import Schema
-from recsys_tf.types import Array, IntArray
+from recsys_tf.types import Array
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -68,29 +68,32 @@ def build_recommender(data: PreparedData) -> Recommender:
     Returns:
         The model, with fresh weights drawn from `training.seed`.
     """
-    return new_recommender(
-        data.config,
-        data.schema,
-        data.state.num_indices_by_name,
-        count_items(data.train_examples, data.preprocessor, data.schema),
-        data.train_examples.columns,
+    rows = data.train_examples
+    row_weights = data.row_weights(rows)
+    model = new_recommender(data.config, data.schema, data.state.num_indices_by_name, rows.columns)
+    model.set_item_counts(
+        count_items(rows, data.preprocessor, data.schema),
+        None
+        if row_weights is None
+        else count_items(rows, data.preprocessor, data.schema, row_weights),
     )
+    return model
 
 
 def new_recommender(
     config: RunConfig,
     schema: Schema,
     num_indices: Mapping[str, int],
-    item_counts: IntArray,
     labels: Mapping[str, Array],
 ) -> Recommender:
-    """Builds the model of a run from what is known of the training rows.
+    """Builds the model of a run; its heads start at the labels' means.
+
+    Give it the items' counts by `set_item_counts` before it is trained.
 
     Args:
         config: Sizes, blocks and seed.
         schema: Features and tasks.
         num_indices: Rows of each feature's embedding table.
-        item_counts: `[N + 2]`, training rows of each item index.
         labels: Raw label columns of the training rows by name.
 
     Returns:
@@ -99,15 +102,13 @@ def new_recommender(
     keras.utils.set_random_seed(config.training.seed)
     if config.training.is_mixed_precision:
         keras.config.set_dtype_policy("mixed_bfloat16")
-    model = Recommender(
+    return Recommender(
         schema,
         num_indices,
         config.model,
         config.retrieval,
         initial_biases=_initial_biases(schema, labels),
     )
-    model.set_item_counts(item_counts)
-    return model
 
 
 def _initial_biases(schema: Schema, columns: Mapping[str, Array]) -> dict[str, float]:

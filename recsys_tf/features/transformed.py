@@ -13,7 +13,7 @@ import tensorflow as tf
 from recsys_tf.features.examples import Examples, ListColumn
 from recsys_tf.features.preprocessor import Preprocessor
 from recsys_tf.schema import Schema
-from recsys_tf.types import PADDING_INDEX, Array, IntArray, Tensor
+from recsys_tf.types import PADDING_INDEX, Array, FloatArray, IntArray, Tensor
 
 Gather = Callable[[Tensor], dict[str, Tensor]]
 """Row positions, int64 `[B]` -> transformed tensors of these rows, by name."""
@@ -67,20 +67,26 @@ def transform_queries(examples: Examples, preprocessor: Preprocessor, schema: Sc
     return gather
 
 
-def count_items(examples: Examples, preprocessor: Preprocessor, schema: Schema) -> IntArray:
-    """Counts the rows of each item index.
+def count_items(
+    examples: Examples,
+    preprocessor: Preprocessor,
+    schema: Schema,
+    row_weights: FloatArray | None = None,
+) -> Array:
+    """Counts the rows of each item index, or sums their weights.
 
     Args:
         examples: The training rows.
         preprocessor: The preprocessing.
         schema: Features.
+        row_weights: float `[len(examples)]`; None counts.
 
     Returns:
-        int64 `[N + 2]`, by item index, with the rows of unknown items at index 1.
+        `[N + 2]`, by item index, with the rows of unknown items at index 1; int64 without weights.
     """
     table, codes = _table_and_codes(schema.feature(schema.item_id), examples, preprocessor)
     num_indices = preprocessor.state.num_indices(schema.item_id)
-    return np.bincount(table[codes], minlength=num_indices).astype(np.int64)
+    return np.bincount(table[codes], row_weights, minlength=num_indices)
 
 
 @dataclass(frozen=True, eq=False)

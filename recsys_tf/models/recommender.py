@@ -15,7 +15,7 @@ from recsys_tf.models.metrics import TaskMetrics
 from recsys_tf.models.predictions import predict_all
 from recsys_tf.schema import Schema
 from recsys_tf.tasks import RankingTask, RetrievalTask
-from recsys_tf.types import IntArray, Tensor, TensorDict
+from recsys_tf.types import Array, FloatArray, Tensor, TensorDict
 from recsys_tf.weighting import FixedWeighting
 
 
@@ -95,30 +95,36 @@ class Recommender(keras.Model):
         """Both towers' outputs -> each ranking task's logits."""
         return self.core.get_layer("trunk")
 
-    def set_item_counts(self, counts: IntArray) -> None:
+    def set_item_counts(self, counts: Array, weights: Array | None = None) -> None:
         """Tells how often each item stands in the training rows.
 
-        The counts correct the in-batch softmax, and start each item's bias at the logarithm of
-        its share, so that training begins with popularity and not with chance.
+        The counts correct the in-batch softmax. The logarithm of each item's share of the rows'
+        weights is where its bias starts, so that training begins with popularity, not with chance.
 
         Args:
-            counts: `[N + 2]`, by item index.
+            counts: `[N + 2]`, rows by item index.
+            weights: float `[N + 2]`, the sum of the rows' weights by item index where rows weigh
+                differently; None takes the counts.
 
         Raises:
-            ValueError: If the length is another, or a count is below 0.
+            ValueError: If a length is another, or a count or weight is below 0.
         """
+        shares = self._item_shares("counts", counts)
+        popularity = shares if weights is None else self._item_shares("weights", weights)
+        self.item_probability.assign(shares)
+        self.candidate_tower.get_layer("item_bias").start_at(
+            np.log(popularity) * self.retrieval.temperature
+        )
+
+    def _item_shares(self, argument: str, counts: Array) -> FloatArray:
         counts = np.asarray(counts, "float64")
         if counts.shape != tuple(self.item_probability.shape) or np.any(counts < 0):
             raise ValueError(
-                f"`counts` must hold {self.item_probability.shape[0]} counts of 0 or more, one "
-                f"for each item index, received shape {counts.shape}."
+                f"`{argument}` must hold {self.item_probability.shape[0]} numbers of 0 or more, "
+                f"one for each item index, received shape {counts.shape}."
             )
         # Half a row for items without any, which the logarithm would send to minus infinity.
-        shares = np.maximum(counts, 0.5) / max(counts.sum(), 1.0)
-        self.item_probability.assign(shares)
-        self.candidate_tower.get_layer("item_bias").start_at(
-            np.log(shares) * self.retrieval.temperature
-        )
+        return np.maximum(counts, 0.5) / max(counts.sum(), 1.0)
 
     def call(self, inputs: TensorDict, training: bool = False) -> dict[str, Tensor]:
         """Computes everything the losses need.
@@ -207,4 +213,3 @@ class Recommender(keras.Model):
         config["config"] = ModelConfig.from_dict(config["config"])
         config["retrieval"] = RetrievalConfig.from_dict(config["retrieval"])
         return cls(schema, **config)
-

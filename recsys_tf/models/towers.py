@@ -16,7 +16,6 @@ from recsys_tf.models.item_bias import ItemBias
 from recsys_tf.models.once_per_row import OncePerRow
 from recsys_tf.schema import Schema
 
-
 InputShape = tuple[str, tuple[int, ...], str]
 """Name, shape without the batch, and dtype of a tensor."""
 
