@@ -59,6 +59,7 @@ def test_message_names_what_was_looked_for_and_what_to_install():
     assert "No Python 3.10 that can build C extensions was found" in text
     assert "line tfx 1.16, which fits this machine's glibc 2.36" in text
     assert "  - python3.10 on PATH" in text
+    assert "Found Python 3.11.7 at /usr/bin/python3.11." in text
     assert "`pyenv install 3.10` or `uv python install 3.10`" in text
     assert "Python.h" not in text
 

@@ -89,6 +89,7 @@ def nothing_found(
         f"which fits this machine's glibc {dotted(glibc)}, needs one.",
         "Looked for:",
         *(f"  - {place}" for place in looked),
+        *(f"Found Python {dotted(other.version)} at {other.path}." for other in found),
     ]
     if headless:
         minor = dotted(headless[0].version[:2])

@@ -112,7 +112,7 @@ def managed_python(uv: str, line: Line, root: Path) -> None:
     minor = dotted(line.pythons[0])
     print(f"  no suitable Python here: asking uv for its own Python {minor} ...", flush=True)
     subprocess.run(
-        [uv, "python", "install", "--quiet", minor],
+        [uv, "python", "install", minor],
         stdout=sys.stdout,
         stderr=sys.stdout,
         check=False,
