@@ -7,7 +7,6 @@ import json
 import os
 import ssl
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -62,16 +61,22 @@ def told(what: str) -> Iterator[None]:
     print(f"    done in {time.monotonic() - start:.0f} s", flush=True)
 
 
-def run_uv(uv: str, *arguments: str, root: Path) -> None:
-    """Runs uv, passing on what it says but for its list of every package."""
-    environment = {k: v for k, v in os.environ.items() if k not in ("VIRTUAL_ENV", "PYTHONPATH")}
+def uv_environment(root: Path) -> dict[str, str]:
+    """Returns the environment that uv runs in."""
+    kept = {k: v for k, v in os.environ.items() if k not in ("VIRTUAL_ENV", "PYTHONPATH")}
     if ssl.get_default_verify_paths().cafile:
         # pip trusts what the system trusts (a company's own authority, say); let uv do the same.
-        environment.setdefault("UV_SYSTEM_CERTS", "1")
+        kept.setdefault("UV_SYSTEM_CERTS", "1")
+    # An interpreter that uv has to bring stays inside the checkout.
+    return kept | {"UV_PYTHON_INSTALL_DIR": str(root / ".cache" / "python")}
+
+
+def run_uv(uv: str, *arguments: str, root: Path) -> None:
+    """Runs uv, passing on what it says but for its list of every package."""
     process = subprocess.Popen(
         [uv, *arguments],
         cwd=root,
-        env=environment,
+        env=uv_environment(root),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -106,14 +111,19 @@ def make(root: Path, uv: str, line: Line, python: Interpreter) -> None:
     (venv / _STAMP).write_text(json.dumps(made) + "\n", encoding="utf-8")
 
 
-def managed_python(uv: str, line: Line, root: Path) -> None:
-    """Asks uv for an interpreter of its own, kept inside the checkout."""
-    os.environ["UV_PYTHON_INSTALL_DIR"] = str(root / ".cache" / "python")
+def managed_python(uv: str, line: Line, root: Path) -> str | None:
+    """Has uv bring an interpreter of its own, and returns its path; None where it cannot."""
     minor = dotted(line.pythons[0])
-    print(f"  no suitable Python here: asking uv for its own Python {minor} ...", flush=True)
-    subprocess.run(
-        [uv, "python", "install", minor],
-        stdout=sys.stdout,
-        stderr=sys.stdout,
+    with told(f"no suitable Python here: asking uv for its own Python {minor}"):
+        try:
+            run_uv(uv, "python", "install", minor, root=root)
+        except InstallFailed:
+            return None
+    found = subprocess.run(
+        [uv, "python", "find", "--managed-python", minor],
+        env=uv_environment(root),
+        capture_output=True,
+        text=True,
         check=False,
     )
+    return found.stdout.strip() or None

@@ -30,12 +30,10 @@ def find_python(root: Path, uv: str, line: Line, glibc: Version) -> Interpreter:
     found = probe.find_interpreters(line)
     if python := pick_interpreter(line, found):
         return python
-    environment.managed_python(uv, line, root)
-    minor = dotted(line.pythons[0])
-    path = probe.run_quietly([uv, "python", "find", "--managed-python", minor])
+    path = environment.managed_python(uv, line, root)
     if path and (python := probe.interpreter(path)):
         return python
-    looked = [*probe.places_looked_at(line), f"a Python {minor} managed by uv"]
+    looked = [*probe.places_looked_at(line), "a Python managed by uv"]
     raise nothing_found(line, glibc, found, looked)
 
 
