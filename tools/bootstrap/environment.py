@@ -58,7 +58,7 @@ def told(what: str) -> Iterator[None]:
     print(f"  {what} ...", flush=True)
     start = time.monotonic()
     yield
-    print(f"    done in {time.monotonic() - start:.0f} s", flush=True)
+    print(f"    took {time.monotonic() - start:.0f} s", flush=True)
 
 
 def uv_environment(root: Path) -> dict[str, str]:
