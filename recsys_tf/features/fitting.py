@@ -136,8 +136,8 @@ def _moments(feature: Any, values: FloatArray, weights: IntArray) -> tuple[float
         return 0.0, 1.0
     if feature.scaling == "log":
         numbers = np.sign(numbers) * np.log1p(np.abs(numbers))
-    mean = np.average(numbers, weights=weights)
-    std = np.sqrt(np.average(np.square(numbers - mean), weights=weights))
+    mean = float(np.average(numbers, weights=weights))
+    std = float(np.sqrt(np.average(np.square(numbers - mean), weights=weights)))
     # Rounded to what the graph computes with, so that the saved numbers are the used ones. A
     # deviation that is only rounding noise would blow constants up.
     is_constant = std <= 1e-7 * max(abs(mean), 1e-30)

@@ -78,9 +78,10 @@ class FrameColumns:
 
     def positions(self, column: str, wanted: Array) -> IntArray:
         """Returns the row of each wanted id, int64; -1 where the frame does not hold it."""
-        index = pd.Index(self.strings(column))
+        ids = self.strings(column)
+        index = pd.Index(ids)
         if not index.is_unique:
-            repeated = index[index.duplicated()]
+            repeated = ids[index.duplicated()]
             raise ValueError(
                 f"`{self._name}.{column}` must hold each id once, {len(repeated)} are there "
                 f"again, for instance {repeated[0]!r}."

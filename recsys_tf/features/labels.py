@@ -115,7 +115,11 @@ def _multi_hot(indices: Tensor, depth: int) -> Tensor:
 
 def _faults(task: TaskSpec, columns: Mapping[str, Array]) -> list[str]:
     faults = []
-    if task.label in columns and task.kind not in ("multiclass", "multilabel"):
+    if (
+        task.label is not None
+        and task.label in columns
+        and task.kind not in ("multiclass", "multilabel")
+    ):
         label = columns[task.label]
         present = label[~np.isnan(label)]
         faults += _count(task.label, np.isinf(present), present, "must be finite")

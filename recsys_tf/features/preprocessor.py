@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -68,7 +69,7 @@ class Preprocessor(tf.Module):
         """Returns the positions of strings in a vocabulary; see `Analysis`."""
         return self._tables[name].lookup(strings)
 
-    def moments(self, name: str, values: Tensor) -> tuple[float, float]:
+    def moments(self, name: str, values: Tensor) -> tuple[Any, Any]:
         """Returns the fitted mean and standard deviation; see `Analysis`."""
         del values  # They were learned from the training rows.
         mean, std = self.state.moments[name]

@@ -132,11 +132,20 @@ def test_keras_nlp_folder_of_the_bert_family_is_read(tmp_path):
 def test_preset_of_another_family_is_refused(tmp_path):
     keras_nlp = pytest.importorskip("keras_nlp")
     tokenizer = keras_nlp.models.RobertaTokenizer(
-        vocabulary={"<s>": 0, "<pad>": 1, "</s>": 2, "<unk>": 3, "<mask>": 4, "a": 5, "b": 6},
+        vocabulary={
+            "<s>": 0,
+            "<pad>": 1,
+            "</s>": 2,
+            "<unk>": 3,
+            "<mask>": 4,
+            "a": 5,
+            "b": 6,
+            "ab": 7,
+        },
         merges=["a b"],
     )
     backbone = keras_nlp.models.RobertaBackbone(
-        vocabulary_size=7, num_layers=1, num_heads=1, hidden_dim=2, intermediate_dim=2
+        vocabulary_size=8, num_layers=1, num_heads=1, hidden_dim=2, intermediate_dim=2
     )
     backbone.save_to_preset(str(tmp_path))
     tokenizer.save_to_preset(str(tmp_path))
