@@ -8,7 +8,14 @@ import sys
 import pytest
 
 from tools.bootstrap import environment, probe, uv
-from tools.bootstrap.choose import CURRENT, OLDER
+from tools.bootstrap.choose import CURRENT, OLDER, NoLineFits
+
+
+def scripted(tmp_path, name, text):
+    path = tmp_path / name
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return str(path)
 
 
 @pytest.fixture
@@ -80,19 +87,15 @@ def test_environment_of_somebody_else_is_foreign(root):
 
 
 def test_failure_of_uv_is_told_with_its_exit_code(root, capfd):
-    script = root / "uv"
-    script.write_text("#!/bin/sh\necho ' + tensorflow==1.0'\necho 'No solution found'\nexit 3\n")
-    script.chmod(0o755)
+    script = scripted(root, "uv", "echo ' + tensorflow==1.0'\necho 'No solution found'\nexit 3")
     with pytest.raises(environment.InstallFailed, match="uv pip ended with 3"):
-        environment.run_uv(str(script), "pip", "install", root=root)
+        environment.run_uv(script, "pip", "install", root=root)
     assert capfd.readouterr().out == "    No solution found\n"
 
 
 def test_shim_that_answers_with_an_error_is_no_interpreter(tmp_path):
-    shim = tmp_path / "python3.10"
-    shim.write_text("#!/bin/sh\necho 'pyenv: python3.10: command not found' >&2\nexit 127\n")
-    shim.chmod(0o755)
-    assert probe.interpreter(str(shim)) is None
+    shim = scripted(tmp_path, "python3.10", "echo 'pyenv: command not found' >&2; exit 127")
+    assert probe.interpreter(shim) is None
     assert probe.interpreter(str(tmp_path / "absent")) is None
     assert probe.interpreter(sys.executable).version == tuple(sys.version_info[:3])
 
@@ -101,23 +104,29 @@ def test_shim_that_answers_with_an_error_is_no_interpreter(tmp_path):
     ("said", "usable"), [("uv 0.13.9 (x86_64)", True), ("uv 0.7.22", False), ("pyenv: no", False)]
 )
 def test_uv_is_used_when_it_runs_and_is_new_enough(tmp_path, said, usable):
-    script = tmp_path / "uv"
-    script.write_text(f"#!/bin/sh\necho '{said}'\n")
-    script.chmod(0o755)
-    assert uv.is_usable(str(script)) is usable
+    assert uv.is_usable(scripted(tmp_path, "uv", f"echo '{said}'")) is usable
 
 
-def test_wheel_for_this_kind_of_machine_is_picked():
-    names = [
-        f"uv-{uv.UV_VERSION}-py3-none-manylinux_2_17_aarch64.manylinux2014_aarch64.whl",
-        "uv-0.0.1-py3-none-manylinux_2_17_x86_64.manylinux2014_x86_64.whl",
-        f"uv-{uv.UV_VERSION}-py3-none-musllinux_1_1_x86_64.whl",
-        f"uv-{uv.UV_VERSION}-py3-none-manylinux_2_17_x86_64.manylinux2014_x86_64.whl",
-    ]
-    files = [{"filename": name} for name in names]
-    assert uv.pick_wheel(files, uv.UV_VERSION)["filename"] == names[3]
-    with pytest.raises(OSError, match=r"no wheel of uv 9\.9\.9"):
-        uv.pick_wheel(files, "9.9.9")
+def test_uv_is_fetched_by_pip_alone_where_no_environment_can_be_made(tmp_path, monkeypatch):
+    folder = tmp_path / "uv"
+    python = scripted(
+        tmp_path,
+        "python3",
+        'test "$2" = venv && exit 1\n'
+        f"mkdir -p {folder}/bin && printf '#!/bin/sh\\necho uv 0.13.9\\n' > {folder}/bin/uv\n"
+        f"chmod +x {folder}/bin/uv",
+    )
+    monkeypatch.setattr(sys, "executable", python)
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    assert uv.get_uv(folder) == f"{folder}/bin/uv"
+
+
+def test_failure_to_fetch_uv_is_told_in_pips_own_words(tmp_path, monkeypatch):
+    python = scripted(tmp_path, "python3", 'echo "No module named $2" >&2; exit 1')
+    monkeypatch.setattr(sys, "executable", python)
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    with pytest.raises(NoLineFits, match="No module named venv\nNo module named pip\nuv, which"):
+        uv.get_uv(tmp_path / "uv")
 
 
 def test_check_of_this_machine_changes_nothing(checkout):

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
-import os
 import re
 import shutil
 import subprocess
 import sys
-import urllib.parse
-import urllib.request
-import zipfile
 from pathlib import Path
 
+from tools.bootstrap.choose import NoLineFits
 from tools.bootstrap.probe import run_quietly
 
-UV_VERSION = "0.13.9"
+UV = "uv==0.13.9"
 OLDEST_USABLE = (0, 8)
-_PUBLIC_INDEX = "https://pypi.org/simple"
-_JSON = "application/vnd.pypi.simple.v1+json"
 
 
 def is_usable(uv: str) -> bool:
@@ -37,58 +29,39 @@ def find_uv(folder: Path) -> str | None:
     return None
 
 
-def get_uv(folder: Path) -> str:
-    """Returns the path of a uv that runs, fetched into `folder` where there is none.
+def ways_to_fetch(python: str, folder: Path) -> list[list[list[str]]]:
+    """Returns the commands to try in turn, each ending with `folder/bin/uv`."""
+    install = ["-m", "pip", "install", "--quiet"]
+    return [
+        [
+            [python, "-m", "venv", "--clear", str(folder)],
+            [str(folder / "bin" / "python"), *install, UV],
+        ],
+        # Debian's Python cannot make an environment without python3-venv; it may have pip.
+        [[python, *install, "--upgrade", "--target", str(folder), UV]],
+    ]
 
-    By pip where the starting Python can make an environment, which honours the user's pip
-    configuration; straight from the index where it cannot (Debian without python3-venv).
+
+def get_uv(folder: Path) -> str:
+    """Returns the path of a uv that runs, fetched into `folder` by pip where there is none.
+
+    Raises:
+        NoLineFits: pip could not bring it; the text has pip's own words.
     """
     if found := find_uv(folder):
         return found
-    try:
-        subprocess.run(
-            [sys.executable, "-m", "venv", "--clear", str(folder)], check=True, capture_output=True
-        )
-        subprocess.run(
-            [str(folder / "bin" / "python"), "-m", "pip", "install", "-q", f"uv=={UV_VERSION}"],
-            check=True,
-            capture_output=True,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        download(folder)
-    if found := find_uv(folder):
-        return found
-    raise OSError(f"uv was fetched into {folder} and does not run")
-
-
-def index_url() -> str:
-    """Returns the package index that the user's environment names, or the public one."""
-    names = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL")
-    return next((os.environ[name] for name in names if os.environ.get(name)), _PUBLIC_INDEX)
-
-
-def pick_wheel(files: list[dict], version: str) -> dict:
-    """Returns the index's entry of the x86-64 glibc wheel."""
-    for file in files:
-        name = file["filename"]
-        if name.startswith(f"uv-{version}-") and "manylinux" in name and name.endswith("_64.whl"):
-            return file
-    raise OSError(f"the package index has no wheel of uv {version} for Linux on x86-64")
-
-
-def download(folder: Path) -> None:
-    """Takes uv's program out of its wheel, checked by the index's SHA-256."""
-    page = f"{index_url().rstrip('/')}/uv/"
-    request = urllib.request.Request(page, headers={"Accept": _JSON})
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        wheel = pick_wheel(json.load(answer)["files"], UV_VERSION)
-    address = urllib.parse.urljoin(page, wheel["url"])
-    with urllib.request.urlopen(address, timeout=300) as answer:
-        content = answer.read()
-    if hashlib.sha256(content).hexdigest() != wheel["hashes"]["sha256"]:
-        raise OSError(f"{wheel['filename']} arrived damaged (its SHA-256 is another one)")
-    program = folder / "bin" / "uv"
-    program.parent.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        program.write_bytes(archive.read(f"uv-{UV_VERSION}.data/scripts/uv"))
-    program.chmod(0o755)
+    words = []
+    for commands in ways_to_fetch(sys.executable, folder):
+        for command in commands:
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode:
+                words.append((done.stderr or done.stdout).strip())
+                break
+        if found := find_uv(folder):
+            return found
+    raise NoLineFits(
+        "\n".join(words)
+        + f"\nuv, which installs everything else, is not on PATH, and {sys.executable} could not "
+        "fetch it (its words are above). Install uv, or what that Python lacks (on Debian and "
+        "Ubuntu: `apt-get install python3-venv`), or name another one: `make PYTHON=...`."
+    )
