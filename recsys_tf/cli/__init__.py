@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import inspect
 import os
+import sys
+import warnings
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -100,6 +102,10 @@ for _name, _command in _COMMANDS.items():
 
 def main() -> None:
     """Runs the console script."""
-    # Read by TensorFlow when it loads; its own notes are not for the person who asked for results.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    if "--debug" not in sys.argv:
+        # TensorFlow reads it when it loads. What it tells its developers, and other libraries
+        # tell theirs, is not for the person who asked for results; an error still is raised.
+        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+        warnings.simplefilter("ignore", FutureWarning)
+        warnings.filterwarnings("ignore", category=UserWarning, module=r"keras|tf_keras|google")
     app(prog_name="recsys-tf")

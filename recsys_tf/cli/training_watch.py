@@ -31,6 +31,7 @@ class TrainingWatch(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         """Shows the bar."""
+        say(f"training: {self.params['epochs']} epochs of {self._num_steps} steps")
         self._progress.start()
         self._task = self._progress.add_task("training", total=self._num_steps)
 

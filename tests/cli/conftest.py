@@ -9,14 +9,28 @@ from typer.testing import CliRunner
 
 from recsys_tf.cli import app
 from recsys_tf.cli.failures import set_debug
+from recsys_tf.config import RunConfig
 
 SMALL = {"num_users": 60, "num_items": 40, "num_events": 1000, "num_days": 30}
-SMALL_MODEL = [
-    *("--set", "model.embedding_dim=8", "--set", "model.output_dim=8"),
-    *("--set", "model.tower_dims=[8]", "--set", "model.expert_dim=8"),
-    *("--set", "model.text.vocabulary_size=100", "--set", "model.text.hidden_dim=8"),
-    *("--set", "model.text.intermediate_dim=8", "--set", "training.batch_size=64"),
-]
+# Ids, a history, three tasks: a graph that is built in seconds.
+SMALL_RUN = {
+    "data": {"dataset": "synthetic"},
+    "features_and_tasks": {
+        "features": [
+            {"kind": "id", "name": "user_id", "side": "user"},
+            {"kind": "history", "name": "history", "side": "user", "of": "item_id"},
+            {"kind": "id", "name": "item_id", "side": "item"},
+        ],
+        "tasks": [
+            {"kind": "retrieval", "name": "watch"},
+            {"kind": "binary", "name": "click", "label": "click"},
+            {"kind": "regression", "name": "rating", "label": "rating"},
+        ],
+    },
+    "model": {"embedding_dim": 8, "output_dim": 8, "trunk_dims": [8], "expert_dim": 8},
+    "training": {"batch_size": 64, "epochs": 2, "steps_per_execution": 1},
+    "pipeline": {"name": "small"},
+}
 
 
 @pytest.fixture
@@ -39,9 +53,17 @@ def small_synthetic(monkeypatch):
 
 
 @pytest.fixture
-def small_model():
-    """Options that make the model small."""
-    return list(SMALL_MODEL)
+def small_sections():
+    """The sections of a run of two epochs of a small model, but for its data."""
+    return {name: values for name, values in SMALL_RUN.items() if name != "data"}
+
+
+@pytest.fixture
+def small_run(tmp_path):
+    """A file that describes a run of two epochs of a small model."""
+    path = tmp_path / "small.yaml"
+    RunConfig.from_dict(SMALL_RUN).to_yaml(path)
+    return path
 
 
 @pytest.fixture

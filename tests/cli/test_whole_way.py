@@ -26,9 +26,9 @@ def interrupted_once(monkeypatch):
     return epochs
 
 
-def test_data_become_answers(call, small_synthetic, small_model, interrupted_once, tmp_path):
+def test_data_become_answers(call, small_synthetic, small_run, interrupted_once, tmp_path):
     run, models = tmp_path / "runs" / "first", tmp_path / "models"
-    train = ["train", "--dataset", "synthetic", "--epochs", 2, "--out", run, *small_model]
+    train = ["train", "--config", small_run, "--out", run]
 
     stopped = call(*train)
     assert stopped.exit_code == 130, stopped.stderr
