@@ -33,8 +33,6 @@ class RetrievalTask:
     def __init__(self, temperature: float = 1.0, popularity_correction: float = 1.0) -> None:
         self._task = tfrs.tasks.Retrieval(temperature=temperature, remove_accidental_hits=True)
         self._correction = popularity_correction
-        # Keras 3 switches autograph off in its train step, and TFRS needs it.
-        self._traced_sum = tf.function(self._sum, reduce_retracing=True)
 
     def loss(
         self,
@@ -57,24 +55,13 @@ class RetrievalTask:
             float32 scalar, 0 where all weights are 0.
         """
         # In half precision the logits of a large batch lose the difference between near items.
-        total = self._traced_sum(
+        total = self._task(
             tf.cast(query_embeddings, tf.float32),
             tf.cast(candidate_embeddings, tf.float32),
-            item_indices,
-            tf.pow(sampling_probability, self._correction),
-            sample_weight,
-        )
-        return tf.math.divide_no_nan(total, tf.reduce_sum(sample_weight))
-
-    def _sum(
-        self, query: Tensor, candidate: Tensor, items: Tensor, probability: Tensor, weight: Tensor
-    ) -> Tensor:
-        return self._task(
-            query,
-            candidate,
-            sample_weight=weight,
-            candidate_sampling_probability=probability,
-            candidate_ids=items,
+            sample_weight=sample_weight,
+            candidate_sampling_probability=tf.pow(sampling_probability, self._correction),
+            candidate_ids=item_indices,
             compute_metrics=False,
             compute_batch_metrics=False,
         )
+        return tf.math.divide_no_nan(total, tf.reduce_sum(sample_weight))

@@ -72,3 +72,9 @@ def test_half_precision_embeddings_are_scored_in_single_precision(batch):
     loss = RetrievalTask().loss(**half)
     assert loss.dtype == tf.float32
     assert float(loss) == pytest.approx(float(RetrievalTask().loss(**batch)), rel=0.02)
+
+
+def test_loss_is_traced_without_autograph(batch):
+    task = RetrievalTask()
+    traced = tf.function(lambda: task.loss(**batch), autograph=False)
+    assert float(traced()) == pytest.approx(float(task.loss(**batch)), rel=1e-6)
