@@ -7,6 +7,7 @@ loading TensorFlow.
 from __future__ import annotations
 
 import inspect
+import logging
 import os
 import sys
 import warnings
@@ -106,6 +107,7 @@ def main() -> None:
         # TensorFlow reads it when it loads. What it tells its developers, and other libraries
         # tell theirs, is not for the person who asked for results; an error still is raised.
         os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
         warnings.simplefilter("ignore", FutureWarning)
         warnings.filterwarnings("ignore", category=UserWarning, module=r"keras|tf_keras|google")
     app(prog_name="recsys-tf")

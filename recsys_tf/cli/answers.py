@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from recsys_tf.datasets import Interactions
-    from serving import Recommendation
+    from serving import Recommendation, RecommenderClient
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,18 @@ class Knowledge:
     history: tuple[str, ...] = ()
     history_values: Mapping[str, list[float]] = field(default_factory=dict)
     features: Mapping[str, Any] = field(default_factory=dict)
+
+    def inputs(self, client: RecommenderClient, *, has_history_values: bool) -> dict[str, Any]:
+        """Returns those of the user's values that the served model reads, one row each.
+
+        Args:
+            client: Connected to the model; it knows the names.
+            has_history_values: Whether the history that is sent is this one.
+        """
+        signatures = client.metadata()
+        names = signatures["recommend"].inputs if "recommend" in signatures else {}
+        values = {**self.features, **(self.history_values if has_history_values else {})}
+        return {name: [value] for name, value in values.items() if name in names}
 
     def as_dict(self, offer: Recommendation) -> dict[str, Any]:
         """Returns an answer as plain values for JSON."""
@@ -82,17 +94,19 @@ def titles(interactions: Interactions) -> dict[str, str]:
     return dict(zip(ids, names, strict=True))
 
 
-def answer_table(offer: Recommendation, titles: Mapping[str, str], title: str) -> Table:
+def answer_table(offer: Recommendation, titles: Mapping[str, str]) -> Table:
     """Lays an answer out: a row an item, best first, with each task's score."""
-    table = plain_table(title)
+    # A server's outputs come in any order.
+    tasks = sorted(offer.task_scores)
+    table = plain_table()
     table.add_column("", justify="right")
     table.add_column("item")
     if titles:
         table.add_column("title", max_width=40, no_wrap=True, overflow="ellipsis")
-    for name in ("score", *offer.task_scores):
+    for name in ("score", *tasks):
         table.add_column(name, justify="right")
     for place, item in enumerate(offer.item_ids):
-        scores = [offer.scores[place], *(each[place] for each in offer.task_scores.values())]
+        scores = [offer.scores[place], *(offer.task_scores[name][place] for name in tasks)]
         known = [titles.get(str(item), "")] if titles else []
         table.add_row(str(place + 1), str(item), *known, *(f"{x:.3f}" for x in scores))
     return table

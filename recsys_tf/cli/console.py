@@ -67,30 +67,32 @@ def progress() -> Progress:
     )
 
 
-def print_table(table: Table) -> None:
-    """Prints a table of results."""
+def print_table(table: Table, title: str = "") -> None:
+    """Prints a table of results, below a title where there is one."""
+    if title:
+        # Not as the table's own title, which would be as narrow as the table.
+        OUT.print(title, markup=False)
     OUT.print(table, soft_wrap=False)
 
 
-def plain_table(title: str = "") -> Table:
+def plain_table() -> Table:
     """Makes an empty table in the one form of this program."""
-    return Table(title=title or None, title_justify="left", box=None, pad_edge=False)
+    return Table(box=None, pad_edge=False)
 
 
 def metrics_table(
-    columns: Mapping[str, Mapping[str, float]], names: Sequence[str] | None = None, title: str = ""
+    columns: Mapping[str, Mapping[str, float]], names: Sequence[str] | None = None
 ) -> Table:
     """Lays metrics out: a row a metric, a column a model.
 
     Args:
         columns: By model, values by `<task>/<metric>`.
         names: The metrics to show, in order; None shows all that the first model has.
-        title: Above the table.
 
     Returns:
         The table; a dash where a model has no such metric.
     """
-    table = plain_table(title)
+    table = plain_table()
     table.add_column("metric")
     for name in columns:
         table.add_column(name, justify="right")

@@ -13,7 +13,7 @@ from recsys_tf.cli.console import OUT, metrics_table, print_table, say
 from recsys_tf.cli.demo_asked import Asked, asked_users
 from recsys_tf.cli.demo_memory import DemoResult, demo_key, forget, recall, remember
 from recsys_tf.cli.evaluate import baseline_metrics
-from recsys_tf.cli.failures import Failure, check_writable, reported
+from recsys_tf.cli.failures import ExitCode, Failure, check_writable, failing_with, reported
 from recsys_tf.cli.installed import require
 from recsys_tf.cli.loading import check_rejections, load_interactions, load_prepared
 from recsys_tf.cli.local_server import local_server
@@ -105,27 +105,24 @@ def _model(run: RunConfig, interactions: Interactions, folder: Path) -> DemoResu
 
 
 def _ask_three(run: RunConfig, interactions: Interactions, version: Path) -> None:
-    from serving import RecommenderClient
+    from serving import RecommenderClient, ServingError
 
     name = run.pipeline.name
-    with local_server(version, name) as port:
+    with (
+        failing_with(ExitCode.WORK_FAILED, ServingError),
+        local_server(version, name) as port,
+    ):
         target = f"127.0.0.1:{port}"
         with RecommenderClient(target, name, timeout_s=30.0) as client:
             for asked in asked_users(interactions):
                 known = knowledge_of(interactions, asked.user)
                 start_s = time.monotonic()
-                offer = client.recommend(
-                    [asked.user], [asked.history], _inputs(asked, known), PLACES
-                )[0]
+                inputs = known.inputs(client, has_history_values=True)
+                offer = client.recommend([asked.user], [asked.history], inputs, PLACES)[0]
                 say(f"asking {target} for user {asked.user!r}", time.monotonic() - start_s)
                 OUT.print()
-                print_table(answer_table(offer, known.titles, _headline(asked, known.titles)))
+                print_table(answer_table(offer, known.titles), _headline(asked, known.titles))
     OUT.print()
-
-
-def _inputs(asked: Asked, known: Any) -> dict[str, Any]:
-    values = {**known.features, **known.history_values}
-    return {name: [value] for name, value in values.items()}
 
 
 def _headline(asked: Asked, titles: Any) -> str:
@@ -140,9 +137,11 @@ def _print_metrics(result: DemoResult, schema: Schema) -> None:
         name
         for name in columns["model"]
         if any(name in of_baseline for of_baseline in result.baselines.values())
+        # The Evaluator averages it over rows, a ranking over users: not to be compared.
+        and "/ndcg_at_" not in name
     ]
     own = [name for name in columns["model"] if name.endswith("/auc")]
-    print_table(metrics_table(columns, [*shared, *own], "on the held-out rows"))
+    print_table(metrics_table(columns, [*shared, *own]), "On the held-out rows:")
     OUT.print("hit@K: share of the rows whose item is among the first K of the whole catalogue\n")
     print_table(slice_table(result.metrics))
     OUT.print()

@@ -67,7 +67,7 @@ def evaluate(
         typer.echo(json.dumps(columns, indent=2))
         return
     shown = [name for name in columns["model"] if is_all or _is_headline(name)]
-    print_table(metrics_table(columns, shown, f"{config.data.dataset}, {part.value} rows"))
+    print_table(metrics_table(columns, shown), f"{config.data.dataset}, {part.value} rows")
 
 
 def baseline_metrics(

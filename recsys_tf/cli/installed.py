@@ -44,14 +44,13 @@ def packages(extras: Iterable[str]) -> list[Package]:
     Raises:
         Failure: If the package itself is not installed, so that its ranges are not known.
     """
-    try:
-        declared = importlib.metadata.requires(DISTRIBUTION) or []
-    except importlib.metadata.PackageNotFoundError:
+    declared = _declared()
+    if declared is None:
         raise Failure(
             "recsys_tf runs from a folder and is not installed; `make bootstrap` in the checkout, "
             "or `pip install -e .`.",
             ExitCode.ENVIRONMENT,
-        ) from None
+        )
     requirements = [Requirement(text) for text in declared]
     return [_package(extra, each) for extra in extras for each in requirements if _of(extra, each)]
 
@@ -66,6 +65,8 @@ def require(extra: str, command: str) -> None:
     Raises:
         Failure: If one is missing; the text names all of them.
     """
+    if _declared() is None:
+        return  # Run from a folder: the import itself will tell.
     missing = [each.name for each in packages([extra]) if each.fault == "missing"]
     if missing:
         raise Failure(
@@ -73,6 +74,14 @@ def require(extra: str, command: str) -> None:
             ", or see `recsys-tf doctor`.",
             ExitCode.ENVIRONMENT,
         )
+
+
+def _declared() -> list[str] | None:
+    """Returns the package's own requirements; None where it is not installed."""
+    try:
+        return importlib.metadata.requires(DISTRIBUTION) or []
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def _of(extra: str, requirement: Requirement) -> bool:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -64,21 +64,19 @@ def recommend(
     if dataset is not None:
         known = load_knowledge(run_config(dataset=dataset, data_dir=data_dir), user)
     items = known.history if history is None else _ids(history)
-    inputs: dict[str, Any] = {**known.features, **given}
-    if history is None:
-        inputs |= known.history_values
     from serving import ServingError
 
     try:
         with _client(target, model_dir, model_name, timeout_s) as client:
-            inputs = {name: [value] for name, value in inputs.items()}
+            inputs = known.inputs(client, has_history_values=history is None)
+            inputs |= {name: [value] for name, value in given.items()}
             offer = client.recommend([user], [items], inputs, k)[0]
     except ServingError as error:
         raise Failure(str(error)) from error
     if as_json:
         typer.echo(json.dumps(known.as_dict(offer), indent=2))
     else:
-        print_table(answer_table(offer, known.titles, f"user {user}, {len(items)} items met"))
+        print_table(answer_table(offer, known.titles), f"user {user}, {len(items)} items met")
 
 
 @contextmanager

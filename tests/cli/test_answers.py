@@ -5,6 +5,7 @@ from recsys_tf.cli.answers import Knowledge, answer_table, knowledge_of
 from recsys_tf.cli.console import ERR, OUT, metrics_table
 from recsys_tf.datasets import load_synthetic
 from serving import Recommendation
+from serving.signatures import Signature
 
 OFFER = Recommendation(
     "7", np.array(["a", "b"]), np.array([2.0, 1.0]), {"rating": np.array([4.5, 3.0])}, 1
@@ -22,9 +23,8 @@ def printed(table, capsys):
 
 
 def test_answer_shows_place_title_and_scores(capsys):
-    lines = printed(answer_table(OFFER, {"a": "Alien"}, "user 7"), capsys)
+    lines = printed(answer_table(OFFER, {"a": "Alien"}), capsys)
     assert lines == [
-        "user 7",
         "item title score rating",
         "1 a Alien 2.000 4.500",
         "2 b 1.000 3.000",
@@ -32,7 +32,7 @@ def test_answer_shows_place_title_and_scores(capsys):
 
 
 def test_answer_without_titles_has_no_such_column(capsys):
-    lines = printed(answer_table(OFFER, {}, ""), capsys)
+    lines = printed(answer_table(OFFER, {}), capsys)
     assert lines[:2] == ["item score rating", "1 a 2.000 4.500"]
 
 
@@ -50,6 +50,25 @@ def test_known_user_brings_history_oldest_first_and_features(interactions):
     assert list(known.history) == own.sort_values("timestamp")["item_id"].tolist()
     assert len(known.history_values["history_rating"]) == len(known.history)
     assert set(known.features) == {"age", "gender", "occupation"}
+
+
+def test_only_what_the_model_reads_is_sent(interactions):
+    class Client:
+        def metadata(self):
+            return {
+                "recommend": Signature(dict.fromkeys(["age", "history_rating"]), {}, frozenset())
+            }
+
+    known = knowledge_of(interactions, interactions.events["user_id"].iloc[-1])
+    assert set(known.inputs(Client(), has_history_values=True)) == {"age", "history_rating"}
+    assert set(known.inputs(Client(), has_history_values=False)) == {"age"}
+
+
+def test_tasks_stand_in_one_order_whatever_the_server_s(capsys):
+    scores = {"watch": np.array([1.0]), "click": np.array([2.0])}
+    offer = Recommendation("7", np.array(["a"]), np.array([3.0]), scores, 1)
+    lines = printed(answer_table(offer, {}), capsys)
+    assert lines == ["item score click watch", "1 a 3.000 2.000 1.000"]
 
 
 def test_new_user_brings_titles_only(interactions):
