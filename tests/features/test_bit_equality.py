@@ -123,7 +123,7 @@ def transform(world, folder):
     for row in world.train:
         raw = world.raw(row)
         rows.append({
-            name: value if isinstance(value, list) else [value] * (value != "" and value == value)
+            name: value if isinstance(value, list) else [value] * bool(value != "" and value == value)
             for name, value in raw.items()
         })  # fmt: skip
 
