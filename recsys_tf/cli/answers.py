@@ -66,14 +66,17 @@ def load_knowledge(run: RunConfig, user: str) -> Knowledge:
 
 
 def knowledge_of(interactions: Interactions, user: str) -> Knowledge:
-    """Returns the titles, and of a known user the history and the features."""
+    """Returns the titles, and of a known user the history and the features.
+
+    The history is whole: the model reads its newest events, but leaves all of them out of the
+    answer.
+    """
     schema = interactions.schema
     events = interactions.events
     own = events[events[schema.user_id] == user].sort_values(schema.timestamp, kind="stable")
     values: dict[str, list[float]] = {}
     history = schema.history
     if history is not None:
-        own = own.iloc[-history.max_length :]
         ratings = [t.label for t in schema.tasks if t.kind == "regression" and t.label]
         if history.values_name is not None and ratings and len(own):
             values[history.values_name] = own[ratings[0]].astype(float).tolist()

@@ -70,14 +70,19 @@ def reported(command: Callable[Parameters, Result]) -> Callable[Parameters, Resu
         try:
             return command(*args, **kwargs)
         except (Exception, KeyboardInterrupt) as error:
-            # Typer's own: an exit that was asked for, or a wrong flag.
-            if _Debug.is_on or type(error).__module__.startswith(("typer", "click")):
+            if _Debug.is_on or _is_typers(error):
                 raise
             exit_code, message = explain(error)
             typer.echo(message, err=True)
             raise typer.Exit(exit_code) from None
 
     return run
+
+
+def _is_typers(error: BaseException) -> bool:
+    """Whether Typer knows best: an exit that was asked for, a wrong flag, `| head` gone."""
+    is_own = type(error).__module__.startswith(("typer", "click"))
+    return is_own or isinstance(error, BrokenPipeError)
 
 
 def explain(error: BaseException) -> tuple[ExitCode, str]:
