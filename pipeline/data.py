@@ -1,0 +1,132 @@
+"""Writes the named splits as files of `tf.Example`s, under a name made of their content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.catalogue import write_catalogue
+from pipeline.fingerprints import code_fingerprint
+from pipeline.progress import tell
+from recsys_tf.features import FeatureState
+from recsys_tf.features.tf_example import MANIFEST, write_examples
+from recsys_tf.preparation import Part, PreparedData
+
+_SUMMARY = "rows.json"
+_ROWS_A_SHARD = 50_000
+
+
+@dataclass(frozen=True)
+class WrittenData:
+    """Examples on disk, one folder a split, and beside them the catalogue and the word pieces.
+
+    Attributes:
+        folder: Where they are.
+        rows: Number of rows by split.
+        num_items: Items of the catalogue.
+    """
+
+    folder: Path
+    rows: dict[str, int]
+    num_items: int
+
+
+def write_data(data: PreparedData, root: Path) -> WrittenData:
+    """Writes the splits that `data` was cut into, unless equal ones are there already.
+
+    Args:
+        data: The prepared data; its split was made before, by time as a rule, never by a hash.
+        root: The folder's parent. The folder's name is a hash of everything that is written, so
+            that equal data are found again and TFX's cache knows them.
+
+    Returns:
+        What was written.
+
+    Raises:
+        ValueError: If a split is empty.
+        OSError: If the files cannot be written; nothing is left behind.
+    """
+    parts: list[Part] = ["train", "test"] if data.is_validation_trained else _all_parts()
+    empty = [part for part in parts if not len(data.rows(part))]
+    if empty:
+        raise ValueError(
+            f"`data` has no rows in the split {' and '.join(map(repr, empty))}; take another "
+            "`data.split`, or larger shares."
+        )
+    folder = root / _content_key(data)
+    if not (folder / _SUMMARY).is_file():
+        _write(data, parts, folder)
+    summary = json.loads((folder / _SUMMARY).read_text(encoding="utf-8"))
+    return WrittenData(folder, summary["rows"], summary["num_items"])
+
+
+def _all_parts() -> list[Part]:
+    return ["train", "validation", "test"]
+
+
+def _write(data: PreparedData, parts: list[Part], folder: Path) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    writing = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder.parent))
+    try:
+        rows = {}
+        for part in parts:
+            rows[part] = len(data.rows(part))
+            tell(f"Data: writing {rows[part]:,} rows of the split {part!r}")
+            write_examples(
+                data.examples(part),
+                data.catalogue,
+                data.schema,
+                writing / part,
+                num_shards=1 + rows[part] // _ROWS_A_SHARD,
+            )
+        write_catalogue(data.catalogue, data.schema, writing / "catalogue")
+        pieces = FeatureState(
+            wordpieces=data.state.wordpieces, is_lower_case=data.state.is_lower_case
+        )
+        pieces.save(writing / "word_pieces")
+        summary = {"rows": rows, "num_items": len(data.catalogue)}
+        (writing / _SUMMARY).write_text(json.dumps(summary, indent=2), encoding="utf-8")
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(writing, folder)
+    except BaseException:
+        shutil.rmtree(writing, ignore_errors=True)
+        raise
+
+
+def _content_key(data: PreparedData) -> str:
+    digest = hashlib.sha256()
+    settings: dict[str, Any] = {
+        "schema": data.schema.to_dict(),
+        "data": data.config.data.to_dict(),
+        "text": data.config.model.text.to_dict(),
+        "is_validation_trained": data.is_validation_trained,
+        "code": code_fingerprint("pipeline.data"),
+        "format": MANIFEST,
+    }
+    digest.update(json.dumps(settings, sort_keys=True).encode())
+    for name in ("train", "validation", "test"):
+        digest.update(np.ascontiguousarray(getattr(data.split, name), np.int64).tobytes())
+    for frame in (data.interactions.events, data.interactions.users, data.interactions.items):
+        digest.update(_frame_digest(frame))
+    return digest.hexdigest()[:20]
+
+
+def _frame_digest(frame: pd.DataFrame) -> bytes:
+    plain = {}
+    for name in sorted(map(str, frame.columns)):
+        column = frame[name].reset_index(drop=True)
+        if column.dtype == object:
+            # Lists and vectors cannot be hashed by pandas.
+            column = column.map(lambda value: value if isinstance(value, str) else repr(value))
+        plain[name] = column
+    hashes = pd.util.hash_pandas_object(pd.DataFrame(plain), index=False).to_numpy()
+    return json.dumps(list(plain)).encode() + hashes.tobytes()

@@ -1,0 +1,100 @@
+"""Runs the pipeline: from prepared data to a published version, told in plain words."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+from pipeline.dag_runner import ComponentError, ComponentRun, TellingDagRunner
+from pipeline.data import write_data
+from pipeline.graph import build_pipeline, serving_folder
+from pipeline.progress import Progress, listening, tell
+from pipeline.publishing import PublishError
+from pipeline.quiet import quietly
+from pipeline.results import PipelineResult, read_result
+from recsys_tf.config import RunConfig
+from recsys_tf.preparation import PreparedData, prepare
+
+_DOES = {
+    "ExampleGen": "checks and takes in the examples of each split",
+    "StatisticsGen": "counts what the columns hold",
+    "ImportSchemaGen": "takes in the curated schema",
+    "ExampleValidator": "compares the columns with the schema",
+    "ValidationGate": "stops here if the data are not sound",
+    "Transform": "learns vocabularies and scales, and applies them",
+    "Trainer": "trains and exports the model",
+    "LatestBlessedModel": "finds the model to compare with",
+    "Evaluator": "measures the model on the held-out rows, by slice",
+    "Pusher": "publishes the model if it passed",
+}
+
+
+class PipelineError(RuntimeError):
+    """A run failed; the text says where, why, and in which file the rest stands."""
+
+
+def run_pipeline(
+    config: RunConfig,
+    root: str | Path,
+    data: PreparedData | None = None,
+    progress: Progress | None = print,
+) -> PipelineResult:
+    """Runs the TFX pipeline; what did not change since the last run comes from the cache.
+
+    Args:
+        config: The run.
+        root: Folder of the pipeline. Below it lie the written examples (`data`), TFX's artifacts
+            and metadata, the logs, and the versions for a server (`serving/<pipeline name>`).
+        data: Prepared data; None prepares those that `config` names.
+        progress: Takes each line of progress; None for silence.
+
+    Returns:
+        Whether the model was blessed and pushed, its metrics by slice, and what each component
+        took. A model that was not blessed is a result, not an error.
+
+    Raises:
+        PipelineError: If a component fails: data that are not sound, a training that diverges, a
+            full disk. Served versions stay as they were.
+        ValueError: If the configuration does not fit the data.
+    """
+    root = Path(root).resolve()
+    log = root / "logs" / f"{datetime.datetime.now():%Y%m%d-%H%M%S}.log"
+    with listening(progress), quietly(log):
+        data = data if data is not None else prepare(config)
+        try:
+            result = _run(config, root, data, log)
+        except ComponentError as error:
+            raise PipelineError(f"{error} (details: {log})") from error
+        except (OSError, PublishError) as error:
+            raise PipelineError(f"{error} (details: {log})") from error
+    return result
+
+
+def _run(config: RunConfig, root: Path, data: PreparedData, log: Path) -> PipelineResult:
+    written = write_data(data, root / "data")
+    result = _run_once(config, root, data, written, log)
+    if result.path is not None and not result.path.is_dir():
+        # The cache says pushed, but somebody has deleted the version: push it again.
+        tell(f"Pusher: version {result.version} is gone from {result.path.parent}, once more")
+        (serving_folder(root, config) / ".token").unlink(missing_ok=True)
+        result = _run_once(config, root, data, written, log)
+    return result
+
+
+def _run_once(config, root, data, written, log) -> PipelineResult:  # type: ignore[no-untyped-def]
+    pipeline = build_pipeline(config, data.schema, written, root)
+    finished: list[ComponentRun] = []
+
+    def on_finish(component: ComponentRun) -> None:
+        finished.append(component)
+        how = "from the cache" if component.is_cached else f"done in {component.seconds:.1f} s"
+        tell(f"{component.name}: {how}")
+
+    runner = TellingDagRunner(lambda name: tell(f"{name}: {_DOES.get(name, 'runs')}"), on_finish)
+    runner.run(pipeline)
+    result = read_result(pipeline.metadata_connection_config, tuple(finished), log)
+    if result.version is not None:
+        tell(f"Published: version {result.version} in {result.path}")
+    else:
+        tell(f"Not published: {'; '.join(result.reasons)}")
+    return result

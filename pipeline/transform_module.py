@@ -1,0 +1,182 @@
+"""What TensorFlow Transform runs: the package's own preprocessing over its analyzer."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from pipeline.joint_analyzer import learn_jointly
+from recsys_tf.features import FeatureState, WordPieceTokenizer, label_columns, preprocess
+from recsys_tf.schema import HistoryFeature, Schema
+from recsys_tf.types import Tensor
+
+
+def preprocessing_fn(
+    inputs: Mapping[str, Tensor], custom_config: Mapping[str, Any]
+) -> dict[str, Tensor]:
+    """Defines the transform graph; called by the Transform component.
+
+    Args:
+        inputs: Raw tensors, sparse where a value may be missing.
+        custom_config: `schema` as plain values, and `word_pieces`, the folder of their state.
+
+    Returns:
+        The features as `preprocess` gives them; each label and weight, NaN where missing; the
+        timestamp; and the learned moments, equal in all rows.
+    """
+    schema = Schema.from_dict(custom_config["schema"])
+    asked = _Asked()
+    preprocess(inputs, schema, asked)
+    learned = _Learned(schema, asked, custom_config["word_pieces"])
+    widths = _widths(schema)
+    outputs = {
+        # TFT writes a schema of the outputs, for which it must know how wide they are.
+        name: tf.ensure_shape(tensor, [None, *widths[name]])
+        for name, tensor in preprocess(inputs, schema, learned).items()
+    }
+    for name in label_columns(schema):
+        outputs[raw_name(name)] = _one_a_row(inputs[name])
+    timestamp = inputs[schema.timestamp]
+    outputs[raw_name(schema.timestamp)] = timestamp
+    # The only way to read a number back out of the transform graph bit by bit.
+    for name, moments in learned.moments_by_name.items():
+        outputs[moments_name(name)] = tf.broadcast_to(moments, [tf.shape(timestamp)[0], 2])
+    return outputs
+
+
+def raw_name(name: str) -> str:
+    """Returns the name of a raw value among the transformed features.
+
+    A column may be both a feature and a label; the feature is scaled, the label is not.
+    """
+    return f"raw_{name}"
+
+
+def moments_name(name: str) -> str:
+    """Returns the name of a feature's mean and deviation among the transformed features."""
+    return f"moments_of_{name}"
+
+
+class _Asked:
+    """An `Analysis` that answers nothing and notes what every feature would be learned from."""
+
+    def __init__(self) -> None:
+        self.strings: dict[str, Tensor] = {}
+        self.numbers: dict[str, Tensor] = {}
+
+    def look_up(self, name: str, strings: Tensor) -> Tensor:
+        # The feature's own values come first, a history's later.
+        self.strings.setdefault(name, strings)
+        return tf.zeros_like(strings, tf.int64)
+
+    def moments(self, name: str, values: Tensor) -> tuple[float, float]:
+        self.numbers[name] = values
+        return 0.0, 1.0
+
+    def tokenize(self, name: str, strings: Tensor) -> Tensor:
+        return tf.RaggedTensor.from_tensor(tf.zeros([tf.shape(strings)[0], 2], tf.int64))
+
+
+class _Learned:
+    """An `Analysis` of what the joint analyzer learns over all training rows.
+
+    The word pieces are learned when the examples are written: their learner works on different
+    texts, not on rows.
+    """
+
+    def __init__(self, schema: Schema, asked: _Asked, word_pieces: str) -> None:
+        self._schema = schema
+        self._word_pieces = word_pieces
+        free = {
+            name: values for name, values in asked.strings.items() if not self._fixed_values(name)
+        }
+        self._files, self.moments_by_name = learn_jointly(
+            {name: tf.boolean_mask(values, values != "") for name, values in free.items()},
+            {name: getattr(schema.feature(name), "min_count", 1) for name in free},
+            {
+                # float64, so that the sums do not depend on how Beam cuts the rows into batches.
+                name: tf.cast(tf.boolean_mask(values, ~tf.math.is_nan(values)), tf.float64)
+                for name, values in asked.numbers.items()
+            },
+        )
+
+    def look_up(self, name: str, strings: Tensor) -> Tensor:
+        values = self._fixed_values(name)
+        if values is None:
+            return tft.apply_vocabulary(strings, self._files[name], default_value=-1)
+        table = tft.make_and_track_object(lambda: _table(values), name=f"values_of_{name}")
+        return table.lookup(strings)
+
+    def moments(self, name: str, values: Tensor) -> tuple[Tensor, Tensor]:
+        del values
+        return self.moments_by_name[name][0], self.moments_by_name[name][1]
+
+    def tokenize(self, name: str, strings: Tensor) -> Tensor:
+        tokenizer = tft.make_and_track_object(
+            lambda: _Tokenizer.of(self._word_pieces, name), name=f"word_pieces_of_{name}"
+        )
+        return tokenizer(strings)
+
+    def _fixed_values(self, name: str) -> tuple[str, ...] | None:
+        return getattr(self._schema.feature(name), "values", None)
+
+
+class _Tokenizer(tf.Module):
+    """A tokenizer that is traced once; TFT traces the whole graph some seven times."""
+
+    def __init__(self, tokens: tuple[str, ...], is_lower_case: bool) -> None:
+        super().__init__(name="tokenizer")
+        self._tokenizer = WordPieceTokenizer(tokens, is_lower_case)
+        self._cut = tf.function(
+            self._tokenizer, input_signature=[tf.TensorSpec([None], tf.string)], autograph=False
+        )
+
+    def __call__(self, strings: Tensor) -> Tensor:
+        return self._cut(strings)
+
+    @staticmethod
+    @functools.lru_cache(maxsize=8)
+    def of(folder: str, name: str) -> _Tokenizer:
+        state = FeatureState.load(Path(folder))
+        return _Tokenizer(state.wordpieces[name], state.is_lower_case)
+
+
+def _table(values: tuple[str, ...]) -> tf.lookup.StaticHashTable:
+    return tf.lookup.StaticHashTable(
+        tf.lookup.KeyValueTensorInitializer(
+            tf.constant(values, tf.string), tf.range(len(values), dtype=tf.int64)
+        ),
+        default_value=-1,
+    )
+
+
+def _widths(schema: Schema) -> dict[str, list[int]]:
+    widths: dict[str, list[int]] = {}
+    for feature in schema.features:
+        widths[feature.name] = _width(feature)
+        if isinstance(feature, HistoryFeature) and feature.values_name is not None:
+            widths[feature.values_name] = _width(feature)
+    return widths
+
+
+def _width(feature: Any) -> list[int]:
+    if feature.kind == "numeric":
+        return [2]
+    if getattr(feature, "is_multivalent", False):
+        return [feature.max_values]
+    for field in ("max_tokens", "max_length", "size"):
+        if hasattr(feature, field):
+            return [getattr(feature, field)]
+    return []
+
+
+def _one_a_row(value: Tensor) -> Tensor:
+    if isinstance(value, tf.SparseTensor):
+        value = tf.SparseTensor(value.indices, value.values, [value.dense_shape[0], 1])
+        value = tf.sparse.to_dense(value, float("nan"))[:, 0]
+    return value
