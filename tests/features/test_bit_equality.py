@@ -105,6 +105,13 @@ class TransformAnalysis:
         return self.tokenizers[name](strings)
 
 
+def as_list(value):
+    if isinstance(value, list):
+        return value
+    is_missing = value == "" or value != value
+    return [] if is_missing else [value]
+
+
 def transform(world, folder):
     """Runs TensorFlow Transform over the training rows.
 
@@ -119,13 +126,7 @@ def transform(world, folder):
         for name, value in world.raw_tensors([world.raw(0)]).items()
     }
     metadata = dataset_metadata.DatasetMetadata(schema_utils.schema_from_feature_spec(spec))
-    rows = []
-    for row in world.train:
-        raw = world.raw(row)
-        rows.append({
-            name: value if isinstance(value, list) else [value] * bool(value != "" and value == value)
-            for name, value in raw.items()
-        })  # fmt: skip
+    rows = [{name: as_list(value) for name, value in world.raw(k).items()} for k in world.train]
 
     # Beam pickles the function; tables and tensors, such as the world holds, cannot be.
     schema, wordpieces = world.schema, dict(world.state.wordpieces)
