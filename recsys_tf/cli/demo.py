@@ -71,14 +71,7 @@ def demo(
     _ask_three(run, interactions, Path(result.path))
     _print_metrics(result, run.features_and_tasks or interactions.schema)
     say("everything", time.monotonic() - start_s)
-    OUT.print(
-        f"\nThe model is in {result.path}. Ask it yourself:\n"
-        f"  recsys-tf serve --model-dir {Path(result.path).parent} --model-name "
-        f"{run.pipeline.name}\n"
-        f"  recsys-tf recommend --target 127.0.0.1:8500 --model-name {run.pipeline.name} "
-        f"--dataset {run.data.dataset} --user 1",
-        markup=False,
-    )
+    _print_next(run, Path(result.path), asked_users(interactions)[0].user)
 
 
 def _model(run: RunConfig, interactions: Interactions, folder: Path) -> DemoResult:
@@ -123,6 +116,18 @@ def _ask_three(run: RunConfig, interactions: Interactions, version: Path) -> Non
                 OUT.print()
                 print_table(answer_table(offer, known.titles), _headline(asked, known.titles))
     OUT.print()
+
+
+def _print_next(run: RunConfig, version: Path, user: str) -> None:
+    folder = f" --data-dir {run.data.folder}" if run.data.folder else ""
+    name = f"--model-name {run.pipeline.name}"
+    OUT.print(
+        f"\nThe model is in {version}. Ask it yourself:\n"
+        f"  recsys-tf serve --model-dir {version.parent} {name}\n"
+        f"  recsys-tf recommend --target 127.0.0.1:8500 {name} --dataset {run.data.dataset}"
+        f"{folder} --user {user}",
+        markup=False,
+    )
 
 
 def _headline(asked: Asked, titles: Any) -> str:
