@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import tensorflow as tf
 
 from recsys_tf.tasks.tfrs import tfrs
 from recsys_tf.types import Tensor
+
+# Scores made at a time: few megabytes, which stay in a processor's cache from their product to
+# their gradient. A batch of 8,192 rows has 67 million, and every pass over them goes to memory.
+_BLOCK_SCORES = 2**19
 
 
 class RetrievalTask:
@@ -31,7 +37,7 @@ class RetrievalTask:
     """
 
     def __init__(self, temperature: float = 1.0, popularity_correction: float = 1.0) -> None:
-        self._task = tfrs.tasks.Retrieval(temperature=temperature, remove_accidental_hits=True)
+        self._task = _RetrievalInBlocks(temperature=temperature, remove_accidental_hits=True)
         self._correction = popularity_correction
 
     def loss(
@@ -58,10 +64,98 @@ class RetrievalTask:
         total = self._task(
             tf.cast(query_embeddings, tf.float32),
             tf.cast(candidate_embeddings, tf.float32),
-            sample_weight=sample_weight,
+            sample_weight=tf.cast(sample_weight, tf.float32),
             candidate_sampling_probability=tf.pow(sampling_probability, self._correction),
-            candidate_ids=item_indices,
-            compute_metrics=False,
-            compute_batch_metrics=False,
+            candidate_ids=tf.cast(item_indices, tf.int32),
         )
         return tf.math.divide_no_nan(total, tf.reduce_sum(sample_weight))
+
+
+class _RetrievalInBlocks(tfrs.tasks.Retrieval):
+    """The TFRS task's loss without its `[B, B]` matrices of scores, labels and repeated items.
+
+    Queries are taken in blocks, and each block makes its gradient with its loss, as
+    `softmax(S) C`: half the time of the TFRS task, and memory that does not grow with `B^2`.
+    """
+
+    def call(
+        self,
+        query_embeddings: Tensor,
+        candidate_embeddings: Tensor,
+        sample_weight: Tensor,
+        candidate_sampling_probability: Tensor,
+        candidate_ids: Tensor,
+    ) -> Tensor:
+        """Sums `-w_i log softmax_j(s_ij)[i]`; see `tfrs.tasks.Retrieval.call`."""
+        query = query_embeddings / self._temperature
+        # The correction is one more unit of the vectors, so that the product takes it off.
+        correction = -tf.math.log(tf.clip_by_value(candidate_sampling_probability, 1e-6, 1.0))
+        return _summed_crossentropy(
+            tf.concat([query, tf.ones_like(query[:, :1])], axis=1),
+            tf.concat([candidate_embeddings, correction[:, tf.newaxis]], axis=1),
+            sample_weight,
+            candidate_ids,
+        )
+
+
+def _summed_crossentropy(query: Tensor, candidate: Tensor, weight: Tensor, items: Tensor) -> Tensor:
+    """Sums the weighted losses of all queries, block by block."""
+
+    @tf.custom_gradient
+    def total(query: Tensor, candidate: Tensor) -> tuple[Tensor, Any]:
+        num_rows, num_units = tf.shape(query)[0], query.shape[1]
+        size = tf.maximum(_BLOCK_SCORES // tf.maximum(num_rows, 1), 1)
+        order = tf.argsort(items)
+        in_order = tf.gather(items, order)
+        first = tf.searchsorted(in_order, items, "left")
+        last = tf.searchsorted(in_order, items, "right")
+
+        def block(start: Tensor, loss: Tensor, of_queries: Any, of_candidates: Tensor) -> Any:
+            rows = tf.range(start, tf.minimum(start + size, num_rows))
+            own_query, own_candidate = tf.gather(query, rows), tf.gather(candidate, rows)
+            own_weight = tf.gather(weight, rows)[:, tf.newaxis]
+            # Where the rows' own items stand among the candidates, one or several times each.
+            equal = tf.ragged.range(tf.gather(first, rows), tf.gather(last, rows))
+            columns = tf.gather(order, equal.values)
+            cells = tf.stack([tf.cast(equal.value_rowids(), tf.int32), columns], axis=1)
+            probability, log_own = _softmax(own_query, candidate, rows, cells)
+            of_own = own_weight * (tf.matmul(probability, candidate) - own_candidate)
+            of_candidates += tf.matmul(probability, own_weight * own_query, transpose_a=True)
+            loss -= tf.reduce_sum(own_weight[:, 0] * log_own)
+            return start + size, loss, of_queries.write(of_queries.size(), of_own), of_candidates
+
+        parts = tf.TensorArray(
+            tf.float32, 0, True, infer_shape=False, element_shape=[None, num_units]
+        )
+        # Each block makes its own gradient, so nothing is kept for a backward loop.
+        _, loss, of_queries, of_candidates = tf.while_loop(
+            lambda start, *_: start < num_rows,
+            block,
+            (tf.constant(0), tf.constant(0.0), parts, -weight[:, tf.newaxis] * query),
+            parallel_iterations=1,
+        )
+        of_queries = tf.ensure_shape(of_queries.concat(), query.shape)
+        return loss, lambda upstream: (upstream * of_queries, upstream * of_candidates)
+
+    return total(query, candidate)
+
+
+def _softmax(
+    query: Tensor, candidate: Tensor, rows: Tensor, equal_cells: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Returns `softmax(S)`, 0 at other rows' equal items, and its logarithm at the rows' own."""
+    scores = tf.matmul(query, candidate, transpose_b=True)
+    own_cells = tf.stack([tf.range(tf.shape(rows)[0]), rows], axis=1)
+    own = tf.gather_nd(scores, own_cells)
+    removed = tf.fill(tf.shape(equal_cells)[:1], scores.dtype.min)
+    scores = tf.tensor_scatter_nd_update(scores, equal_cells, removed)
+    scores = tf.tensor_scatter_nd_update(scores, own_cells, own)
+    probability = tf.nn.softmax(scores)
+    own_probability = tf.gather_nd(probability, own_cells)
+    # The logarithm of a number that is about to vanish is taken from the scores, at one more pass.
+    log_own = tf.cond(
+        tf.reduce_all(own_probability > 1e-30),
+        lambda: tf.math.log(own_probability),
+        lambda: own - tf.reduce_logsumexp(scores, axis=1),
+    )
+    return probability, log_own

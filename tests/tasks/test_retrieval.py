@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from recsys_tf.tasks import RetrievalTask
+from recsys_tf.tasks import RetrievalTask, retrieval
+from recsys_tf.tasks.tfrs import tfrs
 
 
 def numpy_twin(query, candidate, items, probability, weight, temperature, correction):
@@ -78,3 +79,44 @@ def test_loss_is_traced_without_autograph(batch):
     task = RetrievalTask()
     traced = tf.function(lambda: task.loss(**batch), autograph=False)
     assert float(traced()) == pytest.approx(float(task.loss(**batch)), rel=1e-6)
+
+
+@pytest.mark.parametrize("block_scores", [1, 30, 2**20])
+def test_blocks_give_the_loss_and_the_gradients_of_the_tfrs_task(block_scores, monkeypatch):
+    monkeypatch.setattr(retrieval, "_BLOCK_SCORES", block_scores)
+    random = np.random.default_rng(1)
+    embeddings = [tf.constant(random.normal(size=(13, 3)), tf.float32) for _ in range(2)]
+    items, probability = random.integers(6, size=13), random.uniform(0.01, 0.3, size=13)
+    weight = random.uniform(size=13).astype("float32")
+    peer = tfrs.tasks.Retrieval(temperature=0.5, remove_accidental_hits=True)
+    answers = []
+    for is_ours in (True, False):
+        with tf.GradientTape() as tape:
+            tape.watch(embeddings)
+            if is_ours:
+                probability = probability.astype("float32")
+                loss = RetrievalTask(0.5, 1.0).loss(*embeddings, items, probability, weight)
+            else:
+                loss = peer(
+                    *embeddings,
+                    sample_weight=weight,
+                    candidate_sampling_probability=probability,
+                    candidate_ids=items,
+                )
+                loss = loss / weight.sum()
+        answers.append([loss, *tape.gradient(loss, embeddings)])
+    for ours, expected in zip(*answers, strict=True):
+        np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_loss_is_exact_where_the_own_probability_vanishes():
+    query = np.array([[40.0, 0.0], [0.0, 40.0]], "float32")
+    even = np.full(2, 0.5, "float32")
+    with tf.GradientTape() as tape:
+        candidate = tf.constant([[0.0, 5.0], [5.0, 0.0]])
+        tape.watch(candidate)
+        loss = RetrievalTask().loss(query, candidate, [2, 3], even, np.ones(2, "float32"))
+    assert float(loss) == pytest.approx(200.0)
+    np.testing.assert_allclose(
+        tape.gradient(loss, candidate), [[-20.0, 20.0], [20.0, -20.0]], atol=1e-5
+    )
