@@ -25,7 +25,7 @@ from recsys_tf.cli.options import (
 from recsys_tf.config import RunConfig
 
 if TYPE_CHECKING:
-    from pipeline import PipelineResult
+    from pipeline.results import PipelineResult
     from recsys_tf.preparation import PreparedData
 
 
@@ -71,7 +71,7 @@ def run_told(run: RunConfig, root: Path, data: PreparedData) -> PipelineResult:
         Failure: If a component fails.
     """
     with stage("loading TFX"):
-        from pipeline import PipelineError, run_pipeline
+        from pipeline.runner import PipelineError, run_pipeline
 
     with failing_with(ExitCode.WORK_FAILED, PipelineError), _Teller() as teller:
         return run_pipeline(run, root, data, teller)

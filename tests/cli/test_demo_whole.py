@@ -26,7 +26,7 @@ def test_second_run_asks_the_same_model_without_a_pipeline(
         assert text in first.stdout
     assert "Trainer: trains and exports the model" in first.stderr
 
-    monkeypatch.setitem(sys.modules, "pipeline", None)
+    monkeypatch.setitem(sys.modules, "pipeline.runner", None)
     second = call(*demo)
     assert second.exit_code == 0, second.stderr
     assert "nothing has changed" in second.stderr
