@@ -31,7 +31,9 @@ def preprocessing_fn(
     """
     schema = Schema.from_dict(custom_config["schema"])
     asked = _Asked()
-    preprocess(inputs, schema, asked)
+    learned_kinds = ("id", "categorical", "numeric")
+    features = tuple(each for each in schema.features if each.kind in learned_kinds)
+    preprocess(inputs, Schema.model_construct(features=features), asked)
     learned = _Learned(schema, asked, custom_config["word_pieces"])
     widths = _widths(schema)
     outputs = {
@@ -70,8 +72,7 @@ class _Asked:
         self.numbers: dict[str, Tensor] = {}
 
     def look_up(self, name: str, strings: Tensor) -> Tensor:
-        # The feature's own values come first, a history's later.
-        self.strings.setdefault(name, strings)
+        self.strings[name] = strings
         return tf.zeros_like(strings, tf.int64)
 
     def moments(self, name: str, values: Tensor) -> tuple[float, float]:
@@ -79,7 +80,7 @@ class _Asked:
         return 0.0, 1.0
 
     def tokenize(self, name: str, strings: Tensor) -> Tensor:
-        return tf.RaggedTensor.from_tensor(tf.zeros([tf.shape(strings)[0], 2], tf.int64))
+        raise NotImplementedError("Texts are not learned from here.")
 
 
 class _Learned:
@@ -118,7 +119,7 @@ class _Learned:
 
     def tokenize(self, name: str, strings: Tensor) -> Tensor:
         tokenizer = tft.make_and_track_object(
-            lambda: _Tokenizer.of(self._word_pieces, name), name=f"word_pieces_of_{name}"
+            lambda: _tokenizer(self._word_pieces, name), name=f"word_pieces_of_{name}"
         )
         return tokenizer(strings)
 
@@ -126,24 +127,11 @@ class _Learned:
         return getattr(self._schema.feature(name), "values", None)
 
 
-class _Tokenizer(tf.Module):
-    """A tokenizer that is traced once; TFT traces the whole graph some seven times."""
-
-    def __init__(self, tokens: tuple[str, ...], is_lower_case: bool) -> None:
-        super().__init__(name="tokenizer")
-        self._tokenizer = WordPieceTokenizer(tokens, is_lower_case)
-        self._cut = tf.function(
-            self._tokenizer, input_signature=[tf.TensorSpec([None], tf.string)], autograph=False
-        )
-
-    def __call__(self, strings: Tensor) -> Tensor:
-        return self._cut(strings)
-
-    @staticmethod
-    @functools.lru_cache(maxsize=8)
-    def of(folder: str, name: str) -> _Tokenizer:
-        state = FeatureState.load(Path(folder))
-        return _Tokenizer(state.wordpieces[name], state.is_lower_case)
+@functools.lru_cache(maxsize=8)
+def _tokenizer(folder: str, name: str) -> WordPieceTokenizer:
+    # TFT traces the whole graph some seven times, a tokenizer is traced once.
+    state = FeatureState.load(Path(folder))
+    return WordPieceTokenizer(state.wordpieces[name], state.is_lower_case)
 
 
 def _table(values: tuple[str, ...]) -> tf.lookup.StaticHashTable:

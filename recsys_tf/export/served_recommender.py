@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
@@ -16,6 +17,13 @@ from recsys_tf.retrieval.candidate_index import EXCLUDED_SCORE
 from recsys_tf.schema import Schema
 from recsys_tf.score_fusion import WeightedSum
 from recsys_tf.types import Tensor, TensorDict
+
+
+@dataclass(frozen=True, eq=False)
+class _Untracked:
+    """Holds a model where `tf.Module` does not look for variables."""
+
+    model: Recommender
 
 
 class ServedRecommender(tf.Module):
@@ -55,7 +63,11 @@ class ServedRecommender(tf.Module):
         self.retrieval_name = retrieval.name
         self.cutoffs = tuple(cutoffs)
         self._config = config
-        self._model = model
+        # A Keras 3 variable goes into a SavedModel as a copy that no signature reads, and a session
+        # (TensorFlow Serving, the local server) would restore that copy alone. So the TensorFlow
+        # variables within are what is tracked.
+        self._held = _Untracked(model)
+        self._model_variables = [variable.value for variable in model.core.variables]
         self._preprocessor = preprocessor
         columns = transform_catalogue(catalogue, preprocessor, schema)
         of_items = model.candidate_tower.predict(columns, batch_size=1024, verbose=0)
@@ -66,6 +78,10 @@ class ServedRecommender(tf.Module):
         self._item_embeddings = tf.Variable(of_items["embedding"], trainable=False)
         weights = config.score_weights or {retrieval.name: 1.0}
         self._fusion = WeightedSum(weights, self.answer_tasks)
+
+    @property
+    def _model(self) -> Recommender:
+        return self._held.model
 
     @property
     def answer_tasks(self) -> tuple[str, ...]:

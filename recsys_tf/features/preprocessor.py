@@ -44,11 +44,13 @@ class Preprocessor(tf.Module):
         self.state = state
         _check_complete(schema, state)
         self._tables = {name: _table(values) for name, values in state.vocabularies.items()}
-        self._tokenizers = {
-            feature.name: WordPieceTokenizer(state.wordpieces[feature.name], state.is_lower_case)
-            for feature in schema.features
-            if feature.kind == "text"
+        texts = [feature.name for feature in schema.features if feature.kind == "text"]
+        # Texts with the same word pieces share one tokenizer.
+        by_pieces = {
+            tokens: WordPieceTokenizer(tokens, state.is_lower_case)
+            for tokens in {tuple(state.wordpieces[name]) for name in texts}
         }
+        self._tokenizers = {name: by_pieces[tuple(state.wordpieces[name])] for name in texts}
 
     def __call__(self, raw: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Computes the features that `raw` holds; see `preprocess`.

@@ -85,9 +85,7 @@ def test_split_that_leaves_a_part_without_rows_is_refused(split, stamps):
 
 def test_time_split_of_a_data_set_without_a_clock_is_refused():
     data = load_synthetic(num_users=40, num_items=60, num_events=600)
-    data = Interactions(
-        data.schema, data.events, data.users, data.items, is_time_comparable=False
-    )
+    data = Interactions(data.schema, data.events, data.users, data.items, is_time_comparable=False)
     with pytest.raises(ValueError, match=r"must not be 'time' .* use 'last_out' or 'random'"):
         make_split(data, DataConfig(split="time"))
     assert make_split(data, DataConfig(split="last_out")).method == "last_out"

@@ -85,6 +85,8 @@ def test_answer_equals_the_models_own_ranking(recommend, trained, small_data):
         if name in {each.name for each in small_data.schema.query_features}
     }
     histories = [examples.lists["history"].row(row).tolist() for row in range(len(rows))]
+    ratings = [examples.lists["history_rating"].row(row).tolist() for row in range(len(rows))]
+    given["history_rating"] = tf.ragged.constant(ratings, ragged_rank=1).to_tensor(float("nan"))
     answer = recommend(given.pop("user_id"), histories, [4] * len(rows), **given)
     ids = small_data.catalogue.columns["item_id"]
     for row, history in enumerate(histories):
@@ -194,3 +196,22 @@ def test_weight_of_an_unknown_task_is_named(trained, small_data):
             small_data.catalogue,
             ExportConfig(score_weights={"ratng": 1.0}),
         )
+
+
+def test_session_restores_every_variable_that_a_signature_reads(folder, loaded, served):
+    # TensorFlow Serving and the local server load by session, `tf.saved_model.load` by objects.
+    raw = {
+        name: np.full([1] * len(spec.shape), np.nan if spec.dtype == tf.float32 else "")
+        for name, spec in served.raw_specs(has_items=False).items()
+    }
+    raw = {k: v.astype(object if v.dtype.kind == "U" else "float32") for k, v in raw.items()}
+    raw["k"] = np.array([5], "int32")
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        meta_graph = tf.compat.v1.saved_model.load(session, ["serve"], str(folder))
+        signature = meta_graph.signature_def["recommend"]
+        feeds = {signature.inputs[name].name: value for name, value in raw.items()}
+        answer = session.run({k: v.name for k, v in signature.outputs.items()}, feeds)
+    expected = loaded.signatures["recommend"](**{k: tf.constant(v) for k, v in raw.items()})
+    assert answer["item_ids"].tolist() == expected["item_ids"].numpy().tolist()
+    for name in served.answer_tasks:
+        np.testing.assert_allclose(answer[name], expected[name], rtol=1e-5)

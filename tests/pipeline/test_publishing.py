@@ -92,7 +92,9 @@ def test_a_full_disk_leaves_the_old_version_and_says_so(tmp_path, monkeypatch, n
 
     target = {"write": (shutil, "copyfileobj"), "fsync": (os, "fsync"), "rename": (os, "rename")}
     monkeypatch.setattr(*target[name], fail)
-    with pytest.raises(PublishError, match=r"cannot be published .*No space left on device.*untouched"):
+    with pytest.raises(
+        PublishError, match=r"cannot be published .*No space left on device.*untouched"
+    ):
         publish(make_model(tmp_path / "b", "b"), tmp_path / "served")
     monkeypatch.undo()
     assert versions(tmp_path / "served") == {old.version: old.path}

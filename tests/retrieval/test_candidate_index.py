@@ -32,9 +32,7 @@ def test_seen_items_come_last(index):
 
 def test_each_row_has_its_own_seen_items(index):
     mask = index.seen_mask(tf.constant([["a", ""], ["b", "b"]]))
-    np.testing.assert_array_equal(
-        mask, [[True, False, False, False], [False, True, False, False]]
-    )
+    np.testing.assert_array_equal(mask, [[True, False, False, False], [False, True, False, False]])
 
 
 def test_more_than_there_are_gives_all(index):
