@@ -21,6 +21,7 @@ CORE = [
     "pydantic>=2,<3",
     "PyYAML>=6",
     "typer>=0.12",
+    "packaging>=23",
     "rich>=13",
     "tensorflow>=2.16.2,<2.22",
     "tf-keras>=2.16,<2.22",

@@ -126,6 +126,9 @@ class Recommender(keras.Model):
         # Half a row for items without any, which the logarithm would send to minus infinity.
         return np.maximum(counts, 0.5) / max(counts.sum(), 1.0)
 
+    def build(self, inputs_shape: Any = None) -> None:
+        """Does nothing: towers and trunk are built with the model."""
+
     def call(self, inputs: TensorDict, training: bool = False) -> dict[str, Tensor]:
         """Computes everything the losses need.
 
