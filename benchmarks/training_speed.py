@@ -1,0 +1,272 @@
+"""Times training beside the multi-task tutorials of TensorFlow Recommenders and keras-rs.
+
+    python benchmarks/training_speed.py --peer-python /opt/envs/kerasrs/bin/python
+
+MovieLens 100K, 80,000 training rows, user and film ids only, a retrieval and a rating task, width
+32, a rating network of 256 and 128 units, no dropout. Each round runs every model once, in turn
+and in a process of its own, and gives its ratios; only whole epochs after the first are timed.
+All processes run under `--peer-python`, so that they share one TensorFlow: an environment with
+tensorflow, keras-rs and what recsys_tf needs (Python 3.11 or newer, for keras-rs).
+
+The peers are trained as their tutorials do: cached batches, Adagrad at 0.1, the softmax over the
+batch summed. The tutorial of TFRS ranks the whole catalogue in every training step; it is timed
+with that (`as in the tutorial`) and without. The last table row group tells where the time of one
+of our steps goes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from reporting import Row, report
+from tutorials import RATING_DIMS, WIDTH, epoch_clock, time_keras_rs, time_tfrs
+
+ROOT = Path(__file__).resolve().parents[1]
+SEED = 42
+OURS = "recsys_tf"
+PEERS = {
+    "tfrs": "TFRS tutorial, no metric of the whole catalogue",
+    "tfrs_as_published": "TFRS tutorial, as in the tutorial",
+    "keras_rs": "keras-rs tutorial on TensorFlow",
+    "keras_rs_jax": "keras-rs tutorial on JAX",
+}
+# Held against the fastest of these. Ranking the catalogue in each step is work that we do not do.
+RIVALS = ("tfrs", "keras_rs", "keras_rs_jax")
+
+
+def our_data(data_folder: str | None, batch_size: int, num_epochs: int) -> Any:
+    """Prepares the rows for our model, with ids and ratings only."""
+    from recsys_tf import IdFeature, ModelConfig, RunConfig, Schema, TaskSpec, TrainingConfig
+    from recsys_tf.config import DataConfig
+    from recsys_tf.preparation import prepare
+
+    schema = Schema(
+        features=(IdFeature(name="user_id", side="user"), IdFeature(name="item_id", side="item")),
+        tasks=(
+            TaskSpec(name="watch", kind="retrieval"),
+            TaskSpec(name="rating", kind="regression", label="rating", value_range=(1, 5)),
+        ),
+    )
+    model = ModelConfig(
+        embedding_dim=WIDTH,
+        output_dim=WIDTH,
+        num_cross_layers=0,
+        trunk_dims=RATING_DIMS,
+        multitask="shared_bottom",
+        expert_dim=WIDTH,
+        head_dims=(),
+        dropout=0.0,
+        tower_dropout=0.0,
+        user_dropout=0.0,
+        item_dropout=0.0,
+    )
+    config = RunConfig(
+        data=DataConfig(dataset="ml-100k", folder=data_folder, split="random", history="others"),
+        features_and_tasks=schema,
+        model=model,
+        training=TrainingConfig(batch_size=batch_size, epochs=num_epochs, seed=SEED),
+    )
+    return prepare(config, is_validation_trained=True)
+
+
+def time_ours(data_folder: str | None, batch_size: int, num_epochs: int) -> list[float]:
+    """Seconds of each epoch of our model after the first."""
+    import keras
+
+    from recsys_tf.training import build_recommender, fit
+
+    data = our_data(data_folder, batch_size, num_epochs + 1)
+    clock = epoch_clock(keras)
+    model = build_recommender(data)
+    fit(model, data.dataset("train"), None, data.config.training, callbacks=[clock], verbose=0)
+    return np.diff(clock.ends).tolist()
+
+
+def profile(data_folder: str | None, batch_size: int, num_steps: int) -> dict[str, float]:
+    """Milliseconds of the parts of our step, each the difference to the parts before it."""
+    import tensorflow as tf
+
+    from recsys_tf.training import build_recommender, make_optimizer
+
+    data = our_data(data_folder, batch_size, 1)
+    batches = data.dataset("train")
+    model = build_recommender(data)
+    model.compile(optimizer=make_optimizer(data.config.training, 1000), jit_compile=False)
+    batch = next(iter(batches))
+    model.train_step(batch)  # Makes the optimiser's variables.
+
+    def run(depth: int) -> Callable[[], Any]:
+        @tf.function(autograph=False)
+        def step(features: Any, labels: Any, weights: Any) -> Any:
+            with tf.GradientTape() as tape:
+                outputs = model(features, training=True)
+                if depth == 0:
+                    return outputs
+                losses = model.task_losses(features, labels, outputs, weights)
+                loss = model.weighting(losses)
+            if depth == 1:
+                return loss
+            variables = [variable.value for variable in model.trainable_variables]
+            gradients = tape.gradient(loss, variables)
+            if depth == 2:
+                return [tf.convert_to_tensor(gradient) for gradient in gradients]
+            model.optimizer.apply(gradients, model.trainable_variables)
+            return loss
+
+        return lambda: step(*batch)
+
+    whole = tf.function(lambda *batch: model.train_step(batch), autograph=False)
+    calls = [run(depth) for depth in range(4)] + [lambda: whole(*batch)]
+    names = ("forward", "losses", "backward", "optimizer", "metrics")
+    so_far = [_median_ms(call, num_steps) for call in calls]
+    parts = dict(zip(names, np.diff([0.0, *so_far]).tolist(), strict=True))
+    return {"input": _input_ms(batches, num_steps), **parts}
+
+
+def _median_ms(call: Callable[[], Any], num_steps: int) -> float:
+    call()
+    seconds = []
+    for _ in range(num_steps):
+        start = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - start)
+    return 1e3 * float(np.median(seconds))
+
+
+def _input_ms(batches: Iterable[Any], num_steps: int) -> float:
+    num_batches, seconds = 0, 0.0
+    for _ in range(3):
+        start = time.perf_counter()
+        num_batches += sum(1 for _ in batches)
+        seconds += time.perf_counter() - start
+    return 1e3 * seconds / num_batches
+
+
+def run_child(name: str, arguments: argparse.Namespace, batch_size: int) -> Any:
+    """Measures one model in a process of its own."""
+    environment = {
+        **os.environ,
+        "TF_USE_LEGACY_KERAS": "1",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "KERAS_BACKEND": "jax" if name == "keras_rs_jax" else "tensorflow",
+        "CUDA_VISIBLE_DEVICES": "-1",
+        "JAX_PLATFORMS": "cpu",
+        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
+    }
+    command = [arguments.peer_python, "-W", "ignore", __file__, "--child", name]
+    command += ["--batch-size", str(batch_size), "--epochs", str(arguments.epochs)]
+    if arguments.data_dir:
+        command += ["--data-dir", arguments.data_dir]
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, timeout=900)
+    if done.returncode:
+        sys.exit(f"`{name}` failed with exit code {done.returncode}; its last words stand above.")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def child(name: str, arguments: argparse.Namespace) -> Any:
+    """Runs what `run_child` asks for."""
+    folder, size, epochs = arguments.data_dir, arguments.batch_size[0], arguments.epochs
+    if name == "profile":
+        return profile(folder, size, num_steps=max(8, 40_000 // size))
+    if name == OURS:
+        return time_ours(folder, size, epochs)
+    data = our_data(folder, 1, 1)
+    events = data.interactions.events.iloc[data.train_rows]
+    if name.startswith("tfrs"):
+        return time_tfrs(events, size, epochs, has_metric=name == "tfrs_as_published")
+    return time_keras_rs(events, size, epochs)
+
+
+def measure(arguments: argparse.Namespace, batch_size: int) -> dict[str, list[float]]:
+    """Examples a second of each model in each round; the order turns from round to round."""
+    speeds: dict[str, list[float]] = {name: [] for name in (OURS, *arguments.peers)}
+    names = list(speeds)
+    for turn in range(arguments.rounds):
+        for name in names[turn % len(names) :] + names[: turn % len(names)]:
+            seconds = run_child(name, arguments, batch_size)
+            speeds[name].append(80_000 / float(np.median(seconds)))
+            print(f"batch {batch_size}, round {turn}, {name}: {speeds[name][-1]:,.0f} examples/s")
+    return speeds
+
+
+def rows_of(speeds: dict[str, list[float]], parts: dict[str, float], size: int) -> list[Row]:
+    """Makes the rows of one batch size: speeds, ratios by round, and where a step's time goes."""
+
+    def row(name: str, values: Any, unit: str, **claim: Any) -> Row:
+        spread = (max(values) - min(values)) / 2
+        return Row(f"{name}, batch {size}", float(np.median(values)), unit, spread, **claim)
+
+    rows = [row("training, recsys_tf", speeds[OURS], "examples/s")]
+    for name in speeds:
+        if name != OURS:
+            rows.append(row(f"training, {PEERS[name]}", speeds[name], "examples/s"))
+    medians = {name: np.median(speeds[name]) for name in speeds if name in RIVALS}
+    for name in speeds:
+        if name == OURS:
+            continue
+        ratios = np.array(speeds[OURS]) / np.array(speeds[name])
+        is_fastest = name == max(medians, key=lambda each: medians[each])
+        claim = {"rule": "at_least", "bound": 1.0} if is_fastest else {}
+        what = f"recsys_tf / {PEERS[name]}{' (the fastest peer)' if is_fastest else ''}"
+        rows.append(row(what, ratios, "x", **claim))
+    return rows + [Row(f"a step's {part}, batch {size}", ms, "ms") for part, ms in parts.items()]
+
+
+def main() -> None:
+    """Measures and reports."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data-dir", default=default_data_folder(), help="files of MovieLens 100K")
+    parser.add_argument("--peer-python", default=sys.executable, help="interpreter of all models")
+    parser.add_argument("--peers", nargs="+", choices=PEERS, default=default_peers())
+    parser.add_argument("--batch-size", type=int, nargs="+", default=[8192, 1024])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=3, help="timed epochs (default 3)")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.child is not None:
+        print(json.dumps(child(arguments.child, arguments)))
+        return
+    rows = []
+    for batch_size in arguments.batch_size:
+        speeds = measure(arguments, batch_size)
+        rows += rows_of(speeds, run_child("profile", arguments, batch_size), batch_size)
+    data = (
+        "MovieLens 100K, random 80/20, 80,000 training rows, user and film ids, width 32, median "
+        f"and half the range over {arguments.rounds} rounds in turn; {peer_versions(arguments)}"
+    )
+    sys.exit(not report(__file__, rows, data, [SEED]))
+
+
+def peer_versions(arguments: argparse.Namespace) -> str:
+    """Tells the versions that all models ran under."""
+    code = (
+        "import importlib.metadata as m; print(', '.join(f'{n} {m.version(n)}' for n in "
+        "('tensorflow', 'keras', 'tf-keras', 'tensorflow-recommenders', 'keras-rs') "
+        "if any(m.distributions(name=n))))"
+    )
+    command = [arguments.peer_python, "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def default_peers() -> list[str]:
+    """Returns the peers but JAX, which is one more package to install."""
+    return [name for name in PEERS if name != "keras_rs_jax"]
+
+
+def default_data_folder() -> str | None:
+    """Returns the folder beside the repository, where there is one and no other is named."""
+    folder = ROOT.parent / "shared" / "data" / "ml-100k"
+    return str(folder) if folder.is_dir() and "RECSYS_DATA_DIR" not in os.environ else None
+
+
+if __name__ == "__main__":
+    main()
