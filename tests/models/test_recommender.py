@@ -65,11 +65,10 @@ def test_retrieval_logit_is_the_dot_product_of_the_embeddings(trained, batch):
     np.testing.assert_allclose(outputs["watch"], expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("num_rows", [0, 1])
-def test_batch_of_any_size_is_answered(trained, batch, num_rows):
+def test_row_is_answered_alone_as_among_others(trained, batch):
     model, _ = trained
-    outputs = model({name: values[:num_rows] for name, values in batch[0].items()})
-    assert outputs["watch"].shape == (num_rows,)
+    alone = model({name: values[:1] for name, values in batch[0].items()})
+    np.testing.assert_allclose(alone["watch"], model(batch[0])["watch"][:1], rtol=1e-4, atol=1e-5)
 
 
 def test_rows_do_not_see_each_other(trained, batch):
