@@ -1,0 +1,87 @@
+"""The notebooks run, are kept with their outputs, and use public names only."""
+
+import ast
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+import recsys_tf
+
+nbformat = pytest.importorskip("nbformat", reason="needs the extra `notebooks`")
+nbclient = pytest.importorskip("nbclient", reason="needs the extra `notebooks`")
+
+NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
+pytestmark = [
+    pytest.mark.checkout,
+    pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem),
+]
+# Pictures as well: a reader on a slow line, and every clone, pays for it.
+MAX_BYTES = 400_000
+
+
+def code_cells(path):
+    return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+
+
+def is_private(name):
+    return name.startswith("_") and not (name.startswith("__") and name.endswith("__"))
+
+
+def names_in(source):
+    """Names that a cell imports, and attributes that it reads."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (part for alias in node.names for part in alias.name.split("."))
+        elif isinstance(node, ast.ImportFrom):
+            yield from (node.module or "").split(".")
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.Attribute):
+            yield node.attr
+
+
+def test_notebook_is_kept_with_the_outputs_of_one_run(path):
+    cells = code_cells(path)
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    assert [cell.source for cell in cells if not cell.outputs] == []
+    assert path.stat().st_size < MAX_BYTES
+
+
+def test_notebook_uses_public_names_only(path):
+    private = [name for cell in code_cells(path) for name in names_in(cell.source)]
+    assert [name for name in private if is_private(name)] == []
+
+
+def test_kept_outputs_hold_no_error_and_no_noise(path):
+    outputs = [output for cell in code_cells(path) for output in cell.outputs]
+    assert [each for each in outputs if each.output_type == "error"] == []
+    assert [each.text for each in outputs if each.get("name") == "stderr"] == []
+
+
+@pytest.mark.slow
+def test_notebook_runs(path, tmp_path, monkeypatch):
+    notebook = nbformat.read(shutil.copy(path, tmp_path), as_version=4)
+    # The package under test, also where it is not installed.
+    package = str(Path(recsys_tf.__file__).parents[1])
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([package, *_paths()]))
+    # Raises CellExecutionError, with the cell and its traceback, at the first error.
+    nbclient.NotebookClient(
+        notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": tmp_path}}
+    ).execute()
+    ran = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    outputs = [output for cell in ran for output in cell.outputs]
+    assert [each for each in outputs if each.output_type == "error"] == []
+    assert all(cell.outputs for cell in ran)
+
+
+def test_private_names_are_found():
+    assert [
+        name
+        for name in names_in("from recsys_tf._x import y\na._b\na.__version__")
+        if is_private(name)
+    ] == ["_x", "_b"]
+
+
+def _paths():
+    return [path for path in [os.environ.get("PYTHONPATH")] if path]
