@@ -147,9 +147,10 @@ def _softmax(
     scores = tf.matmul(query, candidate, transpose_b=True)
     own_cells = tf.stack([tf.range(tf.shape(rows)[0]), rows], axis=1)
     own = tf.gather_nd(scores, own_cells)
-    removed = tf.fill(tf.shape(equal_cells)[:1], scores.dtype.min)
-    scores = tf.tensor_scatter_nd_update(scores, equal_cells, removed)
-    scores = tf.tensor_scatter_nd_update(scores, own_cells, own)
+    row_of_cell, column = equal_cells[:, 0], equal_cells[:, 1]
+    is_own = tf.equal(column, tf.gather(rows, row_of_cell))
+    kept = tf.where(is_own, tf.gather(own, row_of_cell), scores.dtype.min)
+    scores = tf.tensor_scatter_nd_update(scores, equal_cells, kept)
     probability = tf.nn.softmax(scores)
     own_probability = tf.gather_nd(probability, own_cells)
     # The logarithm of a number that is about to vanish is taken from the scores, at one more pass.
