@@ -41,7 +41,7 @@ ARCHIVE = RemoteFile(
 )
 # RecBole carries the data in its wheel, which a machine gets that reaches a package index alone.
 WHEEL = RemoteFile(
-    url="https://pypi.org/project/recbole/1.2.1/",
+    url="pip download --no-deps recbole==1.2.1",
     name="recbole-1.2.1-py3-none-any.whl",
     num_bytes=2_130_151,
     sha256="9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407",

@@ -29,7 +29,7 @@ def wheel(tmp_path, monkeypatch):
     monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
     content = (folder / NAME).read_bytes()
     digest = hashlib.sha256(content).hexdigest()
-    return RemoteFile("https://pypi.org", NAME, len(content), digest)
+    return RemoteFile("https://example.org", NAME, len(content), digest)
 
 
 def test_wheel_is_fetched_by_pip_and_its_files_are_read(wheel, tmp_path, monkeypatch):

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
+import serving
 from serving.server.config import ModelConfig, ServerConfig, read_model_config_file
 from serving.server.errors import StartError
 from serving.server.flags import parse_flags
 
-DEPLOY = Path(__file__).parents[2] / "serving" / "deploy"
+DEPLOY = Path(serving.__file__).parent / "deploy"
 
 
 def test_flags_carry_tensorflow_servings_names(tmp_path):
