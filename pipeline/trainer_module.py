@@ -13,7 +13,8 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from pipeline.catalogue import read_catalogue
-from pipeline.evaluation_inputs import evaluation_inputs
+from pipeline.evaluation_config import ROWS_SIGNATURE, SLICES_SIGNATURE
+from pipeline.measures import measures, row_values, slice_values
 from pipeline.progress import tell
 from pipeline.transform_module import raw_name
 from pipeline.transformed_examples import (
@@ -87,7 +88,12 @@ def run_fn(fn_args: Any) -> None:
     export_saved_model(
         served,
         fn_args.serving_model_dir,
-        example_signatures={"transformed_labels": evaluation_inputs(schema, preprocessor)},
+        example_signatures={
+            ROWS_SIGNATURE: row_values(
+                served.evaluate_examples, schema, preprocessor, measures(schema, config, 0)
+            ),
+            SLICES_SIGNATURE: slice_values(schema, preprocessor),
+        },
     )
 
 
