@@ -170,6 +170,9 @@ def fit(
         # Keras would choose XLA by itself: minutes of compilation for look-ups it does not speed.
         jit_compile=False,
     )
+    if model.built:
+        # Moments that are made while the step is traced make TensorFlow trace it a second time.
+        model.optimizer.build(model.trainable_variables)
     watchers: list[keras.callbacks.Callback] = [StopAtNonFiniteLoss(), *callbacks]
     first_epoch = 0
     if checkpoint_folder is not None:

@@ -49,6 +49,14 @@ def test_loss_that_is_not_finite_ends_training():
         fit(small_model(), dataset(broken=True), None, TrainingConfig(), verbose=0)
 
 
+def test_step_is_traced_once():
+    model = small_model()
+    loss, num_traces = model.compute_loss, []
+    model.compute_loss = lambda *args, **kwargs: num_traces.append(1) or loss(*args, **kwargs)
+    fit(model, dataset(), None, TrainingConfig(epochs=2), verbose=0)
+    assert len(num_traces) == 1
+
+
 class Killed(Exception):
     """Stands for a kill between two epochs."""
 
