@@ -132,7 +132,7 @@ def _user_frame(rng: np.random.Generator, users: pd.DataFrame) -> pd.DataFrame:
     }
     for names, (mean, slope) in leanings.items():
         shares = _softmaxed(mean + slope * youth + 0.5 * rng.standard_normal((n, len(names))))
-        columns.update({name: shares[:, place] for place, name in enumerate(names)})
+        columns.update(dict(zip(names, shares.T, strict=True)))
     return pd.DataFrame(columns)
 
 

@@ -76,7 +76,7 @@ def hit_rate(hits: Array, num_relevant: IntArray, k: int) -> FloatArray:
         [1.0, 0.0]
     """
     cut, num_relevant = _cut(hits, num_relevant, k)
-    return _of_users(cut.any(axis=1), num_relevant)
+    return _of_users(np.asarray(cut.any(axis=1)), num_relevant)
 
 
 def recall(hits: Array, num_relevant: IntArray, k: int) -> FloatArray:

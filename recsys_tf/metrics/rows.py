@@ -47,7 +47,7 @@ def labelled_rows(
         )
     present = ~np.isnan(labels)
     if present.ndim > 1:
-        present = present.any(axis=tuple(range(1, present.ndim)))
+        present = np.asarray(present.any(axis=tuple(range(1, present.ndim))))
     bad_weights = present & ~(np.isfinite(weights) & (weights >= 0))
     if bad_weights.any():
         raise ValueError(

@@ -75,7 +75,7 @@ def test_notebook_runs(path, tmp_path, monkeypatch):
     assert all(cell.outputs for cell in ran)
 
 
-def test_private_names_are_found():
+def test_private_names_are_found(path):
     assert [
         name
         for name in names_in("from recsys_tf._x import y\na._b\na.__version__")

@@ -7,11 +7,11 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
+from pipeline.transformed_examples import fitted_state, read_transformed
 
 from pipeline import trainer_module
 from pipeline.publishing import MANIFEST, file_digests, versions
 from pipeline.runner import PipelineError, run_pipeline
-from pipeline.transformed_examples import fitted_state, read_transformed
 from recsys_tf.features import Preprocessor
 from recsys_tf.features.tf_example import parse_raw, read_examples
 from serving.server.manifest import check_version
@@ -115,7 +115,8 @@ def test_other_bounds_measure_again_but_do_not_train_again(first_run):
     assert not components(stricter)["Evaluator"].is_cached
     assert not stricter.result.is_blessed
     assert stricter.result.version is None
-    assert any("rating/rmse is" in reason and "0.01" in reason for reason in stricter.result.reasons)
+    reasons = stricter.result.reasons
+    assert any("rating/rmse is" in reason and "0.01" in reason for reason in reasons)
 
 
 @pytest.mark.parametrize(
@@ -173,7 +174,8 @@ def test_an_infinite_label_stops_before_training(first_run, tmp_path):
     ratings = first_run.data.interactions.events["rating"].to_numpy().copy()
     ratings[first_run.data.split.train[3]] = np.inf
     data = with_events(first_run.data, rating=ratings)
-    with pytest.raises(PipelineError, match=r"ValidationGate failed: .*train: column `rating`: .*[Ii]nf"):
+    message = r"ValidationGate failed: .*train: column `rating`: .*[Ii]nf"
+    with pytest.raises(PipelineError, match=message):
         run_pipeline(first_run.config, tmp_path, data, progress=None)
     assert not (tmp_path / "artifacts" / "Trainer").exists()
     assert not (tmp_path / "artifacts" / "Transform").exists()
