@@ -134,7 +134,8 @@ def _computations(
 
 
 def _key(name: str, model_name: str) -> metric_types.MetricKey:
-    return metric_types.MetricKey(name=name, model_name=model_name)
+    # None, as in the keys that TFMA makes of the bounds: the weights are in the vectors.
+    return metric_types.MetricKey(name=name, model_name=model_name, example_weighted=None)
 
 
 def _summed(values: np.ndarray, weights: np.ndarray) -> np.ndarray:

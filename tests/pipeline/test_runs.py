@@ -7,7 +7,8 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
-from pipeline.transformed_examples import fitted_state, read_transformed
+import tensorflow_transform as tft
+from pipeline.training_rows import SkewError, checked_preprocessor, fitted_state
 
 from pipeline import trainer_module
 from pipeline.publishing import MANIFEST, file_digests, versions
@@ -145,29 +146,34 @@ def test_a_spoilt_model_is_measured_and_not_pushed(first_run, monkeypatch, noise
 
 
 def test_transform_learns_what_fit_state_learns_and_gives_the_same_bits(first_run):
-    import tensorflow_transform as tft
-
-    data, root = first_run.data, first_run.root
-    folder = next(iter((root / "artifacts" / "Transform" / "transform_graph").iterdir()))
+    data = first_run.data
+    folder = next(iter((first_run.root / "artifacts" / "Transform" / "transform_graph").iterdir()))
     transform = tft.TFTransformOutput(str(folder))
-    split = next(iter((root / "artifacts" / "Transform" / "transformed_examples").iterdir()))
-    rows = read_transformed([str(split / "Split-train" / "*")], transform, data.schema)
-    learned = fitted_state(transform, rows, data.schema, data.state)
+    train = next((first_run.root / "data").glob("*")) / "train"
+    serialized = next(iter(read_examples(train).batch(5000)))
+    transformed = transform.transform_raw_features(
+        tf.io.parse_example(serialized, transform.raw_feature_spec())
+    )
+    learned = fitted_state(transform, transformed, data.schema, data.state)
     assert learned.vocabularies == data.state.vocabularies
     assert learned.wordpieces == data.state.wordpieces
     for name, moments in data.state.moments.items():
         np.testing.assert_allclose(learned.moments[name], moments, rtol=1e-6)
 
-    preprocessor = Preprocessor(data.schema, learned)
-    train = next((root / "data").glob("*")) / "train"
-    serialized = next(iter(read_examples(train).batch(len(rows))))
-    served = preprocessor(parse_raw(serialized, data.schema))
-    raw = parse_raw(serialized, data.schema, has_labels=True)
-    order = np.lexsort(
-        (served["item_id"].numpy(), served["user_id"].numpy(), raw["timestamp"].numpy())
-    )
+    served = Preprocessor(data.schema, learned)(parse_raw(serialized, data.schema))
     for name, values in served.items():
-        assert values.numpy()[order].tobytes() == rows.columns[name].tobytes(), name
+        assert values.numpy().tobytes() == transformed[name].numpy().tobytes(), name
+
+
+def test_a_served_preprocessing_that_differs_stops_the_training(first_run):
+    data = first_run.data
+    folder = next(iter((first_run.root / "artifacts" / "Transform" / "transform_graph").iterdir()))
+    genres = data.schema.feature("genres").model_copy(update={"max_values": 1})
+    features = [genres if each.name == "genres" else each for each in data.schema.features]
+    other = data.schema.model_copy(update={"features": tuple(features)})
+    test = next((first_run.root / "data").glob("*")) / "test"
+    with pytest.raises(SkewError, match="served preprocessing differ in genres;"):
+        checked_preprocessor(tft.TFTransformOutput(str(folder)), other, data.state, test)
 
 
 def test_an_infinite_label_stops_before_training(first_run, tmp_path):
