@@ -21,6 +21,8 @@ def quietly(log: Path) -> Iterator[None]:
         log: The file.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
+    # Beam makes thousands of option parsers, each of which looks on the disk for translations.
+    os.environ["LANGUAGE"] = "C"
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     sys.stderr.flush()

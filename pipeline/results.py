@@ -74,8 +74,8 @@ def read_result(
         reasons=() if is_blessed else _reasons(evaluation.uri),
         version=int(properties["pushed_version"].string_value) if is_pushed else None,
         path=Path(properties["pushed_destination"].string_value) if is_pushed else None,
-        metrics=_metrics(evaluation.uri, "candidate" if has_baseline else None),
-        baseline_metrics=_metrics(evaluation.uri, "baseline") if has_baseline else {},
+        metrics=_metrics(evaluation.uri, tfma.CANDIDATE_KEY if has_baseline else None),
+        baseline_metrics=_metrics(evaluation.uri, tfma.BASELINE_KEY) if has_baseline else {},
         components=components,
         log=log,
     )
@@ -133,8 +133,8 @@ def _reason(failure: Any) -> str:
         return f"{name} differs by {value:+.4g} from the blessed model, more than {share:.1%} worse"
     if value != value:
         return f"{name} is not a number"
-    if value <= low:
-        return f"{name} is {value:.4g}, not above {low:.4g}"
-    if value >= high:
-        return f"{name} is {value:.4g}, not below {high:.4g}"
-    return f"{name} is {value:.4g}: {failure.message}"
+    if value < low:
+        return f"{name} is {value:.4g}, below the lowest allowed {low:.4g}"
+    if value > high:
+        return f"{name} is {value:.4g}, above the highest allowed {high:.4g}"
+    return f"{name}: {failure.message.strip() or 'its bound does not hold'}"

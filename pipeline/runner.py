@@ -21,7 +21,7 @@ _DOES = {
     "ImportSchemaGen": "takes in the curated schema",
     "ExampleValidator": "compares the columns with the schema",
     "ValidationGate": "stops here if the data are not sound",
-    "Transform": "learns vocabularies and scales, and applies them",
+    "Transform": "learns vocabularies and scales from the training rows",
     "Trainer": "trains and exports the model",
     "LatestBlessedModel": "finds the model to compare with",
     "Evaluator": "measures the model on the held-out rows, by slice",

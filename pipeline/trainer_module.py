@@ -9,35 +9,26 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 import tensorflow_transform as tft
 
 from pipeline.catalogue import read_catalogue
-from pipeline.evaluation_inputs import evaluation_inputs
+from pipeline.evaluation_config import ROWS_SIGNATURE, SLICES_SIGNATURE
+from pipeline.measures import columns, measures, row_values, slice_values, write_columns
 from pipeline.progress import tell
-from pipeline.transform_module import raw_name
-from pipeline.transformed_examples import (
-    TransformedRows,
-    feature_names,
-    fitted_state,
-    read_transformed,
+from pipeline.training_rows import (
+    TrainingRows,
+    checked_preprocessor,
+    read_rows,
     training_dataset,
 )
 from recsys_tf.config import RunConfig
 from recsys_tf.export import ServedRecommender, export_saved_model
-from recsys_tf.features import FeatureState, Preprocessor, label_columns
-from recsys_tf.features.tf_example import parse_raw, read_examples
+from recsys_tf.features import FeatureState
 from recsys_tf.models import Recommender
 from recsys_tf.preparation import recency_weights
 from recsys_tf.schema import Schema
 from recsys_tf.training import fit, new_recommender
 from recsys_tf.types import FloatArray
-
-_NUM_CHECKED_ROWS = 512
-
-
-class SkewError(RuntimeError):
-    """The served preprocessing differs from what Transform did to the training rows."""
 
 
 def run_fn(fn_args: Any) -> None:
@@ -52,17 +43,16 @@ def run_fn(fn_args: Any) -> None:
     config, schema = RunConfig.from_dict(custom["config"]), Schema.from_dict(custom["schema"])
     data = Path(custom["data"])
     transform = tft.TFTransformOutput(fn_args.transform_output)
-    train = read_transformed(fn_args.train_files, transform, schema)
     pieces = FeatureState.load(data / "word_pieces")
-    preprocessor = Preprocessor(schema, fitted_state(transform, train, schema, pieces))
-    check_no_skew(transform, preprocessor, schema, data / "test")
+    preprocessor = checked_preprocessor(transform, schema, pieces, data / "test")
+    train = read_rows(fn_args.train_files, schema, preprocessor)
 
     num_indices = preprocessor.state.num_indices_by_name
     model = build_recommender(train, schema, config, num_indices)
     size, seed = config.training.batch_size, config.training.seed
     validation = None
     if custom["has_validation"]:
-        rows = read_transformed(fn_args.eval_files, transform, schema)
+        rows = read_rows(fn_args.eval_files, schema, preprocessor)
         validation = training_dataset(rows, schema, num_indices, size)
     fit(
         model,
@@ -80,6 +70,7 @@ def run_fn(fn_args: Any) -> None:
         callbacks=[TellEpochs(config.training.epochs)],
         verbose=0,
     )
+    found = measures(schema, config, 0)
     catalogue = read_catalogue(data / "catalogue", schema)
     served = ServedRecommender(
         model, preprocessor, catalogue, config.export, config.evaluation.cutoffs
@@ -87,17 +78,21 @@ def run_fn(fn_args: Any) -> None:
     export_saved_model(
         served,
         fn_args.serving_model_dir,
-        example_signatures={"transformed_labels": evaluation_inputs(schema, preprocessor)},
+        example_signatures={
+            ROWS_SIGNATURE: row_values(served.evaluate_examples, schema, preprocessor, found),
+            SLICES_SIGNATURE: slice_values(schema, preprocessor),
+        },
     )
+    # For the run that will compare its model with this one.
+    write_columns(Path(fn_args.serving_model_dir).parent, columns(found))
 
 
 def build_recommender(
-    train: TransformedRows, schema: Schema, config: RunConfig, num_indices: dict[str, int]
+    train: TrainingRows, schema: Schema, config: RunConfig, num_indices: dict[str, int]
 ) -> Recommender:
-    """Builds the model over the transformed rows, started as `recsys_tf.training` starts it."""
-    labels = {name: train.columns[raw_name(name)] for name in label_columns(schema)}
-    model = new_recommender(config, schema, num_indices, labels)
-    items, size = train.columns[schema.item_id], num_indices[schema.item_id]
+    """Builds the model over the training rows, started as `recsys_tf.training` starts it."""
+    model = new_recommender(config, schema, num_indices, dict(train.labels))
+    items, size = train.features[schema.item_id], num_indices[schema.item_id]
     weights = row_weights(train, schema, config)
     model.set_item_counts(
         np.bincount(items, minlength=size),
@@ -106,42 +101,12 @@ def build_recommender(
     return model
 
 
-def row_weights(train: TransformedRows, schema: Schema, config: RunConfig) -> FloatArray | None:
+def row_weights(train: TrainingRows, schema: Schema, config: RunConfig) -> FloatArray | None:
     """Returns the weight of each training row, None where all weigh alike."""
     half_life = config.training.recency_half_life_days
     if half_life is None:
         return None
-    return recency_weights(train.columns[raw_name(schema.timestamp)], half_life)
-
-
-def check_no_skew(
-    transform: tft.TFTransformOutput, preprocessor: Preprocessor, schema: Schema, folder: Path
-) -> None:
-    """Checks on real rows that the served preprocessing gives the transform graph's bits.
-
-    Args:
-        transform: What Transform wrote.
-        preprocessor: What goes into the SavedModel.
-        schema: Features.
-        folder: Written examples to compare on.
-
-    Raises:
-        SkewError: If any bit of any feature differs; the text names the features.
-    """
-    serialized = next(iter(read_examples(folder).batch(_NUM_CHECKED_ROWS)))
-    served = preprocessor(parse_raw(serialized, schema))
-    raw = tf.io.parse_example(serialized, transform.raw_feature_spec())
-    trained = transform.transform_raw_features(raw)
-    different = [
-        name
-        for name in feature_names(schema)
-        if trained[name].numpy().tobytes() != served[name].numpy().tobytes()
-    ]
-    if different:
-        raise SkewError(
-            f"Transform and the served preprocessing differ in {', '.join(different)}; a model "
-            "would be asked in other numbers than it was trained on. Please report this."
-        )
+    return recency_weights(train.timestamps, half_life)
 
 
 class TellEpochs(keras.callbacks.Callback):

@@ -11,7 +11,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from pipeline.joint_analyzer import learn_jointly
-from recsys_tf.features import FeatureState, WordPieceTokenizer, label_columns, preprocess
+from recsys_tf.features import FeatureState, WordPieceTokenizer, preprocess
 from recsys_tf.schema import HistoryFeature, Schema
 from recsys_tf.types import Tensor
 
@@ -26,8 +26,7 @@ def preprocessing_fn(
         custom_config: `schema` as plain values, and `word_pieces`, the folder of their state.
 
     Returns:
-        The features as `preprocess` gives them; each label and weight, NaN where missing; the
-        timestamp; and the learned moments, equal in all rows.
+        The features as `preprocess` gives them, and the learned moments, equal in all rows.
     """
     schema = Schema.from_dict(custom_config["schema"])
     asked = _Asked()
@@ -41,22 +40,11 @@ def preprocessing_fn(
         name: tf.ensure_shape(tensor, [None, *widths[name]])
         for name, tensor in preprocess(inputs, schema, learned).items()
     }
-    for name in label_columns(schema):
-        outputs[raw_name(name)] = _one_a_row(inputs[name])
-    timestamp = inputs[schema.timestamp]
-    outputs[raw_name(schema.timestamp)] = timestamp
     # The only way to read a number back out of the transform graph bit by bit.
+    num_rows = tf.shape(inputs[schema.timestamp])[0]
     for name, moments in learned.moments_by_name.items():
-        outputs[moments_name(name)] = tf.broadcast_to(moments, [tf.shape(timestamp)[0], 2])
+        outputs[moments_name(name)] = tf.broadcast_to(moments, [num_rows, 2])
     return outputs
-
-
-def raw_name(name: str) -> str:
-    """Returns the name of a raw value among the transformed features.
-
-    A column may be both a feature and a label; the feature is scaled, the label is not.
-    """
-    return f"raw_{name}"
 
 
 def moments_name(name: str) -> str:
@@ -161,10 +149,3 @@ def _width(feature: Any) -> list[int]:
         if hasattr(feature, field):
             return [getattr(feature, field)]
     return []
-
-
-def _one_a_row(value: Tensor) -> Tensor:
-    if isinstance(value, tf.SparseTensor):
-        value = tf.SparseTensor(value.indices, value.values, [value.dense_shape[0], 1])
-        value = tf.sparse.to_dense(value, float("nan"))[:, 0]
-    return value

@@ -210,6 +210,8 @@ class PipelineConfig(Spec):
             `{"retrieval/ndcg_at_10": 0.02}`.
         max_metrics: Highest value by metric, for instance `{"rating/rmse": 1.1}`.
         max_regression: Share by which a metric may be worse than the blessed model's.
+        compare_with_blessed: Whether a model is held against the latest blessed one. Take it back
+            for one run after a change of tasks or cut-offs, when the two are measured differently.
         max_rejected_share: Share of rejected input rows above which the run stops.
         beam_args: Options that are passed on to Apache Beam.
     """
@@ -218,6 +220,7 @@ class PipelineConfig(Spec):
     min_metrics: dict[str, float] = {}
     max_metrics: dict[str, float] = {}
     max_regression: Annotated[float, Field(ge=0)] = 0.02
+    compare_with_blessed: bool = True
     max_rejected_share: Annotated[float, Field(ge=0, le=1)] = 0.05
     beam_args: tuple[str, ...] = ()
 

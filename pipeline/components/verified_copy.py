@@ -38,7 +38,7 @@ class VerifiedCopyExecutor(base_executor.BaseExecutor):
             exec_properties: `input_base` and `input_config`, whose patterns are `<folder>/*.gz`.
 
         Raises:
-            ValueError: If a shard is not as it was written; the text lists every fault.
+            BrokenExamplesError: If a shard is not as it was written; the text lists every fault.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         base = Path(exec_properties[standard_component_specs.INPUT_BASE_KEY])

@@ -21,6 +21,11 @@ from recsys_tf.types import Array, Tensor
 MANIFEST = "manifest.json"
 """File beside the shards that tells how many rows each holds."""
 
+
+class BrokenExamplesError(ValueError):
+    """Written examples are not as they were when they were counted."""
+
+
 _Encode = Callable[[int], "tf.train.Feature | None"]
 
 
@@ -148,11 +153,11 @@ def check_shards(folder: str | Path) -> dict[str, int]:
         Rows by the name of the file.
 
     Raises:
-        ValueError: If anything is not as it was written; the text lists every fault.
+        BrokenExamplesError: If anything is not as it was written; the text lists every fault.
     """
     folder = Path(folder)
     if not (folder / MANIFEST).is_file():
-        raise ValueError(
+        raise BrokenExamplesError(
             f"`folder` {str(folder)!r} holds no {MANIFEST}: its writing was cut short, or it is "
             "another folder. Write the examples again."
         )
@@ -161,7 +166,9 @@ def check_shards(folder: str | Path) -> dict[str, int]:
         fault for name, rows in counts.items() for fault in _shard_faults(folder / name, rows)
     ]
     if faults:
-        raise ValueError("The examples are not whole; write them again:\n  " + "\n  ".join(faults))
+        raise BrokenExamplesError(
+            "The examples are not whole; write them again:\n  " + "\n  ".join(faults)
+        )
     return counts
 
 

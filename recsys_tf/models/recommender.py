@@ -79,6 +79,8 @@ class Recommender(keras.Model):
         }
         self.task_metrics = TaskMetrics(schema.tasks)
         self.weighting = FixedWeighting({task.name: task.loss_weight for task in schema.tasks})
+        # All variables are there, so the optimiser's can be made before the step is traced.
+        self.built = True
 
     @property
     def query_tower(self) -> keras.Model:

@@ -1,0 +1,95 @@
+"""One small run of the whole pipeline that the tests here share."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pipeline.results import PipelineResult
+from pipeline.runner import run_pipeline
+from recsys_tf.config import (
+    DataConfig,
+    EvaluationConfig,
+    ModelConfig,
+    PipelineConfig,
+    RunConfig,
+    TextConfig,
+    TrainingConfig,
+)
+from recsys_tf.datasets import load_dataset
+from recsys_tf.preparation import PreparedData, prepare
+
+
+@dataclass
+class Run:
+    """A finished run and what it was made of."""
+
+    config: RunConfig
+    data: PreparedData
+    root: Path
+    result: PipelineResult
+    lines: list[str]
+
+    def again(self, config: RunConfig | None = None, data: PreparedData | None = None) -> Run:
+        """Runs in the same folder once more."""
+        lines: list[str] = []
+        config, data = config or self.config, data or self.data
+        result = run_pipeline(config, self.root, data, progress=lines.append)
+        return Run(config, data, self.root, result, lines)
+
+
+def small_config() -> RunConfig:
+    """The smallest model with all its parts: most of a run is fixed cost."""
+    return RunConfig(
+        data=DataConfig(dataset="synthetic"),
+        model=ModelConfig(
+            embedding_dim=8,
+            output_dim=8,
+            trunk_dims=(8,),
+            num_experts=2,
+            expert_dim=8,
+            head_dims=(),
+            text=TextConfig(
+                vocabulary_size=400, num_layers=1, num_heads=1, hidden_dim=8, intermediate_dim=8
+            ),
+        ),
+        training=TrainingConfig(epochs=2, batch_size=256, steps_per_execution=1),
+        evaluation=EvaluationConfig(cutoffs=(10, 50)),
+        # Two epochs over few rows need not beat chance in the rare purchases.
+        pipeline=PipelineConfig(
+            min_metrics={"purchase/auc": 0.0, "click/auc": 0.0, "like/auc": 0.0},
+            max_metrics={"rating/rmse": 3.0},
+            max_regression=0.05,
+        ),
+    )
+
+
+def small_data(config: RunConfig) -> PreparedData:
+    """A few thousand generated events."""
+    data = load_dataset("synthetic", num_users=150, num_items=80, num_events=3000)
+    return prepare(config, data)
+
+
+@pytest.fixture(scope="session")
+def with_columns():
+    """Returns data with other columns of events: `with_columns(data, rating=...)`."""
+
+    def replaced(data: PreparedData, **columns: object) -> PreparedData:
+        events = data.interactions.events.assign(**columns)
+        interactions = dataclasses.replace(data.interactions, events=events)
+        return dataclasses.replace(data, interactions=interactions)
+
+    return replaced
+
+
+@pytest.fixture(scope="session")
+def first_run(tmp_path_factory) -> Run:
+    """The first run in an empty folder."""
+    config = small_config()
+    data = small_data(config)
+    lines: list[str] = []
+    root = tmp_path_factory.mktemp("pipeline")
+    return Run(config, data, root, run_pipeline(config, root, data, lines.append), lines)

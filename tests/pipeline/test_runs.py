@@ -1,0 +1,246 @@
+"""Whole runs: what is published, what comes from the cache, what stops or blocks."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from pipeline.publishing import MANIFEST, file_digests, versions
+from pipeline.runner import PipelineError, run_pipeline
+from pipeline.training_rows import SkewError, checked_preprocessor, fitted_state
+from recsys_tf import training
+from recsys_tf.features import Preprocessor
+from recsys_tf.features.tf_example import parse_raw, read_examples
+from serving.server.manifest import check_version
+
+pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
+
+
+def with_training(config, **changes):
+    return config.model_copy(update={"training": config.training.model_copy(update=changes)})
+
+
+def components(run):
+    return {each.name: each for each in run.result.components}
+
+
+def test_the_first_run_publishes_a_whole_version(first_run):
+    result = first_run.result
+    assert result.reasons == ()
+    assert result.is_blessed
+    assert result.path == first_run.root / "serving" / "recommender" / str(result.version)
+    check_version(str(result.path), require_manifest=True)
+    assert json.loads((result.path / MANIFEST).read_text())["files"] == file_digests(result.path)
+
+
+def test_the_version_answers(first_run):
+    model = tf.saved_model.load(str(first_run.result.path))
+    assert {"serving_default", "rank", "recommend", "evaluate"} <= set(model.signatures)
+    folder = next((first_run.root / "data").glob("*")) / "test"
+    serialized = next(iter(read_examples(folder).batch(5)))
+    answer = model.signatures["serving_default"](serialized)
+    assert np.isfinite(answer["rating"].numpy()).all()
+    assert answer["rating"].shape == [5]
+
+
+def test_every_task_is_measured_in_every_slice(first_run):
+    metrics = first_run.result.metrics
+    assert {"rating/rmse", "click/auc", "watch/ndcg_at_10", "watch/hit_at_50"} <= set(
+        metrics["overall"]
+    )
+    assert {"is_new_user=yes", "is_new_user=no"} <= set(metrics)
+    assert any(name.startswith("surface=") for name in metrics)
+    assert any(name.startswith("activity=") for name in metrics)
+    assert 0 < metrics["overall"]["watch/ndcg_at_10"] < 1
+
+
+def test_the_metrics_are_those_of_the_packages_own_functions(first_run):
+    """The Evaluator's numbers, computed once more from the served model without TFMA."""
+    from recsys_tf.metrics import auc, rmse
+
+    model = tf.saved_model.load(str(first_run.result.path))
+    folder = next((first_run.root / "data").glob("*")) / "test"
+    outputs, labels = {}, {}
+    for serialized in read_examples(folder).batch(256):
+        for name, values in model.signatures["evaluate"](serialized).items():
+            outputs.setdefault(name, []).append(values.numpy())
+        raw = parse_raw(serialized, first_run.data.schema, has_labels=True)
+        for name in ("rating", "click"):
+            labels.setdefault(name, []).append(raw[name].numpy())
+    outputs = {name: np.concatenate(values) for name, values in outputs.items()}
+    labels = {name: np.concatenate(values) for name, values in labels.items()}
+    overall = first_run.result.metrics["overall"]
+    assert overall["rating/rmse"] == pytest.approx(rmse(labels["rating"], outputs["rating"]), 1e-5)
+    assert overall["click/auc"] == pytest.approx(auc(labels["click"], outputs["click"]), abs=1e-3)
+    is_watched = labels["click"] == 1  # Only what was clicked counts as met.
+    hits = outputs["watch_hit_at_10"][is_watched]
+    assert overall["watch/hit_at_10"] == pytest.approx(hits.mean(), 1e-5)
+
+
+def test_progress_is_told_in_plain_words(first_run):
+    text = "\n".join(first_run.lines)
+    assert "Trainer: epoch 2 of 2, loss" in text
+    assert "Transform: learns vocabularies and scales from the training rows" in text
+    assert f"Published: version {first_run.result.version}" in first_run.lines[-1]
+    assert first_run.result.log.stat().st_size > 0
+
+
+def test_a_second_run_comes_from_the_cache(first_run):
+    again = first_run.again()
+    assert again.result.is_cached
+    assert again.result.version == first_run.result.version
+    assert again.result.metrics == first_run.result.metrics
+    assert sum(each.seconds for each in again.result.components) < 30
+
+
+def test_a_deleted_version_is_pushed_again_without_training(first_run):
+    import shutil
+
+    shutil.rmtree(first_run.result.path)
+    again = first_run.again()
+    assert again.result.path.is_dir()
+    assert again.result.version >= first_run.result.version
+    assert components(again)["Trainer"].is_cached
+    first_run.result = again.result
+
+
+def test_other_bounds_measure_again_but_do_not_train_again(first_run):
+    config = first_run.config
+    bounds = config.pipeline.model_copy(update={"max_metrics": {"rating/rmse": 0.01}})
+    stricter = first_run.again(config.model_copy(update={"pipeline": bounds}))
+    assert components(stricter)["Trainer"].is_cached
+    assert not components(stricter)["Evaluator"].is_cached
+    assert not stricter.result.is_blessed
+    assert stricter.result.version is None
+    reasons = stricter.result.reasons
+    assert any("rating/rmse is" in reason and "0.01" in reason for reason in reasons)
+
+
+def test_a_spoilt_model_is_measured_and_not_pushed(first_run, monkeypatch):
+    """All weights are noise, and one head gives no numbers."""
+
+    def spoil(model, *args, **kwargs):
+        for weight in model.trainable_weights:
+            values = np.random.default_rng(0).normal(size=weight.shape) * 5
+            weight.assign(values * (np.nan if "like" in weight.path else 1))
+
+    # Where the Trainer's module, which TFX loads anew, takes it from.
+    monkeypatch.setattr(training, "fit", spoil)
+    before = versions(first_run.root / "serving" / "recommender")
+    spoilt = first_run.again(with_training(first_run.config, seed=7))
+    assert components(spoilt)["Transform"].is_cached
+    assert not components(spoilt)["Trainer"].is_cached
+    assert not spoilt.result.is_blessed
+    assert spoilt.result.version is None
+    reasons = "; ".join(spoilt.result.reasons)
+    assert "like/auc is not a number" in reasons
+    assert re.search(r"watch/ndcg_at_10 differs by -\S+ from the blessed model", reasons)
+    assert spoilt.result.baseline_metrics["overall"] == pytest.approx(
+        first_run.result.metrics["overall"]
+    )
+    assert versions(first_run.root / "serving" / "recommender") == before
+    assert spoilt.lines[-1] == f"Not published: {reasons}"
+
+
+def test_transform_learns_what_fit_state_learns_and_gives_the_same_bits(first_run):
+    data = first_run.data
+    folder = next(iter((first_run.root / "artifacts" / "Transform" / "transform_graph").iterdir()))
+    transform = tft.TFTransformOutput(str(folder))
+    train = next((first_run.root / "data").glob("*")) / "train"
+    serialized = next(iter(read_examples(train).batch(5000)))
+    transformed = transform.transform_raw_features(
+        tf.io.parse_example(serialized, transform.raw_feature_spec())
+    )
+    learned = fitted_state(transform, transformed, data.schema, data.state)
+    assert learned.vocabularies == data.state.vocabularies
+    assert learned.wordpieces == data.state.wordpieces
+    for name, moments in data.state.moments.items():
+        np.testing.assert_allclose(learned.moments[name], moments, rtol=1e-6)
+
+    served = Preprocessor(data.schema, learned)(parse_raw(serialized, data.schema))
+    for name, values in served.items():
+        assert values.numpy().tobytes() == transformed[name].numpy().tobytes(), name
+
+
+def test_a_served_preprocessing_that_differs_stops_the_training(first_run):
+    data = first_run.data
+    folder = next(iter((first_run.root / "artifacts" / "Transform" / "transform_graph").iterdir()))
+    genres = data.schema.feature("genres").model_copy(update={"max_values": 1})
+    features = [genres if each.name == "genres" else each for each in data.schema.features]
+    other = data.schema.model_copy(update={"features": tuple(features)})
+    test = next((first_run.root / "data").glob("*")) / "test"
+    with pytest.raises(SkewError, match="served preprocessing differ in genres;"):
+        checked_preprocessor(tft.TFTransformOutput(str(folder)), other, data.state, test)
+
+
+def test_an_infinite_label_stops_before_training(first_run, tmp_path, with_columns):
+    ratings = first_run.data.interactions.events["rating"].to_numpy().copy()
+    ratings[first_run.data.split.train[3]] = np.inf
+    data = with_columns(first_run.data, rating=ratings)
+    message = r"ValidationGate failed: .*train: column `rating`: .*[Ii]nf"
+    with pytest.raises(PipelineError, match=message):
+        run_pipeline(first_run.config, tmp_path, data, progress=None)
+    assert not (tmp_path / "artifacts" / "Trainer").exists()
+    assert not (tmp_path / "artifacts" / "Transform").exists()
+
+
+def rewrite(root, change):
+    """Rewrites one example of the training split that lies in `root`."""
+    (path,) = (next((root / "data").glob("*")) / "train").glob("*.gz")
+    records = list(tf.data.TFRecordDataset(str(path), "GZIP").as_numpy_iterator())
+    example = tf.train.Example.FromString(records[5])
+    change(example.features.feature)
+    records[5] = example.SerializeToString()
+    with tf.io.TFRecordWriter(str(path), "GZIP") as writer:
+        for record in records:
+            writer.write(record)
+
+
+def with_nan(features):
+    features["rating"].float_list.value[:] = [float("nan")]
+
+
+def with_new_column(features):
+    features["mood"].bytes_list.value[:] = [b"sunny"]
+
+
+def without_user(features):
+    del features["user_id"]
+
+
+@pytest.mark.parametrize(
+    ("change", "anomaly"),
+    [
+        (with_nan, r"train: column `rating`: .*NaN"),
+        (with_new_column, r"train: column `mood`: New column"),
+        (without_user, r"train: column `user_id`: .*dropped|`user_id`.*missing"),
+    ],
+)
+def test_tampered_examples_stop_before_training(first_run, tmp_path, monkeypatch, change, anomaly):
+    from pipeline import runner
+
+    written = runner.write_data(first_run.data, tmp_path / "data")
+    monkeypatch.setattr(runner, "write_data", lambda *_: written)
+    rewrite(tmp_path, change)
+    with pytest.raises(PipelineError, match=anomaly):
+        run_pipeline(first_run.config, tmp_path, first_run.data, progress=None)
+    assert not (tmp_path / "artifacts" / "Transform").exists()
+
+
+def test_a_shard_that_was_cut_short_stops_at_the_door(first_run, tmp_path, monkeypatch):
+    from pipeline import runner
+
+    written = runner.write_data(first_run.data, tmp_path / "data")
+    monkeypatch.setattr(runner, "write_data", lambda *_: written)
+    (path,) = (written.folder / "train").glob("*.gz")
+    records = list(tf.data.TFRecordDataset(str(path), "GZIP").as_numpy_iterator())
+    with tf.io.TFRecordWriter(str(path), "GZIP") as writer:
+        for record in records[:-1]:
+            writer.write(record)
+    with pytest.raises(PipelineError, match=r"ExampleGen failed: .*manifest"):
+        run_pipeline(first_run.config, tmp_path, first_run.data, progress=None)
