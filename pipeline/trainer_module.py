@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,7 @@ def run_fn(fn_args: Any) -> None:
     if custom["has_validation"]:
         rows = read_rows(fn_args.eval_files, schema, preprocessor)
         validation = training_dataset(rows, schema, num_indices, size)
+    checkpoints = _checkpoint_folder(fn_args)
     fit(
         model,
         training_dataset(
@@ -66,7 +68,7 @@ def run_fn(fn_args: Any) -> None:
         ),
         validation,
         config.training,
-        checkpoint_folder=_checkpoint_folder(fn_args),
+        checkpoint_folder=checkpoints,
         callbacks=[TellEpochs(config.training.epochs)],
         verbose=0,
     )
@@ -85,6 +87,7 @@ def run_fn(fn_args: Any) -> None:
     )
     # For the run that will compare its model with this one.
     write_columns(Path(fn_args.serving_model_dir).parent, columns(found))
+    shutil.rmtree(checkpoints, ignore_errors=True)
 
 
 def build_recommender(

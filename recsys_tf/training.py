@@ -146,7 +146,8 @@ def fit(
         validation: The same for the held-out rows, or None.
         config: How to train.
         checkpoint_folder: Where the state is kept after each epoch; None keeps none. A folder
-            with the state of an unfinished run is taken up where that run ended.
+            with the state of an earlier run is taken up where that run ended. Delete it once the
+            model is saved.
         callbacks: Further Keras callbacks.
         verbose: As in `keras.Model.fit`.
 
@@ -178,13 +179,14 @@ def fit(
     if checkpoint_folder is not None:
         checkpoint = EpochCheckpoint(checkpoint_folder)
         first_epoch = checkpoint.restore(model, next(iter(train)))
-        watchers.append(checkpoint)
     if config.patience is not None and validation is not None:
         watchers.append(
             keras.callbacks.EarlyStopping(
                 monitor=config.monitor, patience=config.patience, restore_best_weights=True
             )
         )
+    if checkpoint_folder is not None:
+        watchers.append(checkpoint)  # Last, so that it sees the weights that are taken back.
     return model.fit(
         train,
         validation_data=validation,
@@ -218,8 +220,9 @@ class EpochCheckpoint(keras.callbacks.Callback):
     """Keeps the weights, the optimiser and the epoch's number, whole or not at all.
 
     Each state is written into a folder of another name and renamed when it is whole; only then is
-    the one before it deleted. A kill at any moment leaves at least one whole state. The folder is
-    deleted at the end of training.
+    the one before it deleted. A kill at any moment leaves at least one whole state. At the end of
+    training the final weights are kept as the state after the last epoch, so that a kill before
+    the model is saved loses nothing; the folder is the caller's to delete.
 
     Args:
         folder: Where the states are kept.
@@ -228,6 +231,7 @@ class EpochCheckpoint(keras.callbacks.Callback):
     def __init__(self, folder: str | Path) -> None:
         super().__init__()
         self._folder = Path(folder)
+        self._is_trained = False
 
     def restore(self, model: keras.Model, batch: Any) -> int:
         """Loads the newest kept state into a compiled model.
@@ -253,21 +257,28 @@ class EpochCheckpoint(keras.callbacks.Callback):
                 str(error).splitlines()[0],
             )
             return 0
-        epoch = int(states[-1].name.removeprefix("epoch-"))
+        epoch = int(states[-1].name.split("-")[1])
         _LOGGER.info("Training goes on after epoch %d, from %s.", epoch, self._folder)
         return epoch
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Writes the state after an epoch."""
-        older = list(self._folder.glob("epoch-*"))
+        self._is_trained = True
+        self._write(f"epoch-{epoch + 1:06d}")
+
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
+        """Writes the final state."""
+        if self._is_trained:
+            self._write(f"epoch-{self.params['epochs']:06d}-final")
+
+    def _write(self, name: str) -> None:
+        older = [each for each in self._folder.glob("epoch-*") if each.name != name]
         fresh = self._folder / "writing"
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(parents=True)
         self.model.save_weights(fresh / "state.weights.h5")
-        os.replace(fresh, self._folder / f"epoch-{epoch + 1:06d}")
+        # A state of this name is another model's, and was not taken up.
+        shutil.rmtree(self._folder / name, ignore_errors=True)
+        os.replace(fresh, self._folder / name)
         for folder in older:
             shutil.rmtree(folder, ignore_errors=True)
-
-    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
-        """Deletes the states of a finished run."""
-        shutil.rmtree(self._folder, ignore_errors=True)

@@ -90,7 +90,18 @@ def test_killed_run_goes_on_to_the_same_weights(tmp_path):
     assert history.epoch == [2, 3]
     for weight, expected in zip(resumed.get_weights(), whole.get_weights(), strict=True):
         np.testing.assert_allclose(weight, expected, rtol=1e-5)
-    assert not (tmp_path / "state").exists()
+    assert [each.name for each in (tmp_path / "state").iterdir()] == ["epoch-000004-final"]
+
+
+def test_finished_run_that_was_not_saved_is_not_trained_again(tmp_path):
+    config = TrainingConfig(epochs=2, learning_rate=0.05, patience=1)
+    folder = tmp_path / "state"
+    first, second = small_model(), small_model(seed=2)
+    fit(first, dataset(), dataset(), config, checkpoint_folder=folder, verbose=0)
+    history = fit(second, dataset(), dataset(), config, checkpoint_folder=folder, verbose=0)
+    assert history.epoch == []
+    for weight, expected in zip(second.get_weights(), first.get_weights(), strict=True):
+        np.testing.assert_array_equal(weight, expected)
 
 
 def test_half_written_state_is_not_read(tmp_path):
