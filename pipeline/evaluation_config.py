@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import tensorflow_model_analysis as tfma
 from google.protobuf import wrappers_pb2
+from tensorflow_model_analysis.proto import config_pb2
 
 from pipeline.measures import Measure, columns, measures
 from pipeline.row_metrics import described
@@ -23,7 +24,7 @@ SLICES_SIGNATURE = "transformed_features"
 _ROUNDING = 1e-9
 
 
-def evaluation_config(schema: Schema, config: RunConfig, num_items: int) -> tfma.EvalConfig:
+def evaluation_config(schema: Schema, config: RunConfig, num_items: int) -> config_pb2.EvalConfig:
     """Writes the Evaluator's configuration.
 
     A model is blessed if over all rows every metric is a number, those in `min_metrics` and
@@ -52,37 +53,37 @@ def evaluation_config(schema: Schema, config: RunConfig, num_items: int) -> tfma
         keys.append("activity")
     if schema.scenario is not None:
         keys.append(schema.scenario.feature)
-    return tfma.EvalConfig(
+    return config_pb2.EvalConfig(
         model_specs=[
             # TFMA adds a baseline like it where there is one.
-            tfma.ModelSpec(
+            config_pb2.ModelSpec(
                 signature_name=ROWS_SIGNATURE,
                 # Else TFMA loads the model once more, to see whether it is a Keras one.
                 model_type=tfma.TF_GENERIC,
             )
         ],
         slicing_specs=[
-            tfma.SlicingSpec(),
-            *(tfma.SlicingSpec(feature_keys=[key]) for key in keys),
+            config_pb2.SlicingSpec(),
+            *(config_pb2.SlicingSpec(feature_keys=[key]) for key in keys),
         ],
         metrics_specs=[_metrics(found, config.pipeline)],
     )
 
 
-def _metrics(found: tuple[Measure, ...], wanted: PipelineConfig) -> tfma.MetricsSpec:
+def _metrics(found: tuple[Measure, ...], wanted: PipelineConfig) -> config_pb2.MetricsSpec:
     settings = {"columns": columns(found), "measures": described(found)}
-    return tfma.MetricsSpec(
+    return config_pb2.MetricsSpec(
         metrics=[
-            tfma.MetricConfig(
+            config_pb2.MetricConfig(
                 class_name="RowMetrics", module="pipeline.row_metrics", config=json.dumps(settings)
             )
         ],
         per_slice_thresholds={
             # Bounds on a slice of few rows would block models by chance: over all rows alone.
-            each.name: tfma.PerSliceMetricThresholds(
+            each.name: config_pb2.PerSliceMetricThresholds(
                 thresholds=[
-                    tfma.PerSliceMetricThreshold(
-                        slicing_specs=[tfma.SlicingSpec()], threshold=_threshold(each, wanted)
+                    config_pb2.PerSliceMetricThreshold(
+                        slicing_specs=[config_pb2.SlicingSpec()], threshold=_threshold(each, wanted)
                     )
                 ]
             )
@@ -91,24 +92,27 @@ def _metrics(found: tuple[Measure, ...], wanted: PipelineConfig) -> tfma.Metrics
     )
 
 
-def _threshold(measure: Measure, wanted: PipelineConfig) -> tfma.MetricThreshold:
+def _threshold(measure: Measure, wanted: PipelineConfig) -> config_pb2.MetricThreshold:
     lowest = _bound(measure, wanted.min_metrics, measure.chance)
     highest = _bound(measure, wanted.max_metrics, None)
     # Bounds that every number meets: NaN meets none, and without any bound nothing is blessed.
-    bounds = tfma.GenericValueThreshold(
+    bounds = config_pb2.GenericValueThreshold(
         lower_bound=wrappers_pb2.DoubleValue(value=-1e300 if lowest is None else lowest),
         upper_bound=wrappers_pb2.DoubleValue(value=1e300 if highest is None else highest),
     )
     if not measure.is_watched:
-        return tfma.MetricThreshold(value_threshold=bounds)
+        return config_pb2.MetricThreshold(value_threshold=bounds)
     # A model may be just as good as the blessed one, whatever rounding does.
     share = wanted.max_regression + _ROUNDING
-    up, down = tfma.MetricDirection.HIGHER_IS_BETTER, tfma.MetricDirection.LOWER_IS_BETTER
-    change = tfma.GenericChangeThreshold(
+    up, down = (
+        config_pb2.MetricDirection.HIGHER_IS_BETTER,
+        config_pb2.MetricDirection.LOWER_IS_BETTER,
+    )
+    change = config_pb2.GenericChangeThreshold(
         direction=up if measure.is_higher_better else down,
         relative=wrappers_pb2.DoubleValue(value=-share if measure.is_higher_better else share),
     )
-    return tfma.MetricThreshold(value_threshold=bounds, change_threshold=change)
+    return config_pb2.MetricThreshold(value_threshold=bounds, change_threshold=change)
 
 
 def _bound(measure: Measure, given: Mapping[str, float], otherwise: float | None) -> float | None:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow_transform as tft
 
 from pipeline.catalogue import read_catalogue
@@ -25,10 +24,10 @@ from pipeline.training_rows import (
 from recsys_tf.config import RunConfig
 from recsys_tf.export import ServedRecommender, export_saved_model
 from recsys_tf.features import FeatureState
-from recsys_tf.models import Recommender
+from recsys_tf.initialization import new_recommender
 from recsys_tf.preparation import recency_weights
 from recsys_tf.schema import Schema
-from recsys_tf.training import fit, new_recommender
+from recsys_tf.training import fit
 from recsys_tf.types import FloatArray
 
 
@@ -49,7 +48,10 @@ def run_fn(fn_args: Any) -> None:
     train = read_rows(fn_args.train_files, schema, preprocessor)
 
     num_indices = preprocessor.state.num_indices_by_name
-    model = build_recommender(train, schema, config, num_indices)
+    weights = row_weights(train, config)
+    model = new_recommender(
+        config, schema, num_indices, train.features[schema.item_id], train.labels, weights
+    )
     size, seed = config.training.batch_size, config.training.seed
     validation = None
     if custom["has_validation"]:
@@ -64,7 +66,7 @@ def run_fn(fn_args: Any) -> None:
             num_indices,
             size,
             shuffle_seed=seed,
-            row_weights=row_weights(train, schema, config),
+            row_weights=weights,
         ),
         validation,
         config.training,
@@ -90,21 +92,7 @@ def run_fn(fn_args: Any) -> None:
     shutil.rmtree(checkpoints, ignore_errors=True)
 
 
-def build_recommender(
-    train: TrainingRows, schema: Schema, config: RunConfig, num_indices: dict[str, int]
-) -> Recommender:
-    """Builds the model over the training rows, started as `recsys_tf.training` starts it."""
-    model = new_recommender(config, schema, num_indices, dict(train.labels))
-    items, size = train.features[schema.item_id], num_indices[schema.item_id]
-    weights = row_weights(train, schema, config)
-    model.set_item_counts(
-        np.bincount(items, minlength=size),
-        None if weights is None else np.bincount(items, weights, minlength=size),
-    )
-    return model
-
-
-def row_weights(train: TrainingRows, schema: Schema, config: RunConfig) -> FloatArray | None:
+def row_weights(train: TrainingRows, config: RunConfig) -> FloatArray | None:
     """Returns the weight of each training row, None where all weigh alike."""
     half_life = config.training.recency_half_life_days
     if half_life is None:

@@ -75,6 +75,8 @@ class TaskHeads(keras.layers.Layer):
             )
             self.outputs[name] = keras.layers.Dense(
                 count or 1,
+                # Small, so that a head starts at its bias and not at noise around it.
+                kernel_initializer=keras.initializers.VarianceScaling(0.01, "fan_avg", "uniform"),
                 bias_initializer=keras.initializers.Constant(self.initial_biases.get(name, 0.0)),
                 dtype=self.dtype_policy,
                 name=f"{name}_logits",

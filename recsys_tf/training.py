@@ -6,19 +6,17 @@ import logging
 import math
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
-from recsys_tf.config import RunConfig, TrainingConfig
-from recsys_tf.features import count_items
+from recsys_tf.config import TrainingConfig
+from recsys_tf.features import item_indices
+from recsys_tf.initialization import new_recommender
 from recsys_tf.models import Recommender
 from recsys_tf.preparation import PreparedData
-from recsys_tf.schema import Schema
-from recsys_tf.types import Array
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -59,8 +57,7 @@ def make_optimizer(config: TrainingConfig, num_steps: int) -> keras.optimizers.O
 def build_recommender(data: PreparedData) -> Recommender:
     """Builds the model of a run over its fitted preprocessing.
 
-    The ranking heads start at their labels' mean, or its log odds, and the items' biases at the
-    logarithm of their popularity, so that no epoch is spent on finding these.
+    It starts at the labels' means and the items' popularity; see `new_recommender`.
 
     Args:
         data: The data; its configuration gives sizes and blocks.
@@ -69,63 +66,14 @@ def build_recommender(data: PreparedData) -> Recommender:
         The model, with fresh weights drawn from `training.seed`.
     """
     rows = data.train_examples
-    row_weights = data.row_weights(rows)
-    model = new_recommender(data.config, data.schema, data.state.num_indices_by_name, rows.columns)
-    model.set_item_counts(
-        count_items(rows, data.preprocessor, data.schema),
-        None
-        if row_weights is None
-        else count_items(rows, data.preprocessor, data.schema, row_weights),
+    return new_recommender(
+        data.config,
+        data.schema,
+        data.state.num_indices_by_name,
+        item_indices(rows, data.preprocessor, data.schema),
+        rows.columns,
+        data.row_weights(rows),
     )
-    return model
-
-
-def new_recommender(
-    config: RunConfig,
-    schema: Schema,
-    num_indices: Mapping[str, int],
-    labels: Mapping[str, Array],
-) -> Recommender:
-    """Builds the model of a run; its heads start at the labels' means.
-
-    Give it the items' counts by `set_item_counts` before it is trained.
-
-    Args:
-        config: Sizes, blocks and seed.
-        schema: Features and tasks.
-        num_indices: Rows of each feature's embedding table.
-        labels: Raw label columns of the training rows by name.
-
-    Returns:
-        The model, with fresh weights drawn from `training.seed`.
-    """
-    keras.utils.set_random_seed(config.training.seed)
-    if config.training.is_mixed_precision:
-        keras.config.set_dtype_policy("mixed_bfloat16")
-    return Recommender(
-        schema,
-        num_indices,
-        config.model,
-        config.retrieval,
-        initial_biases=_initial_biases(schema, labels),
-    )
-
-
-def _initial_biases(schema: Schema, columns: Mapping[str, Array]) -> dict[str, float]:
-    biases = {}
-    for task in schema.ranking_tasks:
-        if task.kind not in ("regression", "binary"):
-            continue
-        labels = columns[str(task.label)]
-        labels = labels[np.isfinite(labels)].astype("float64")
-        if task.positive_at_least is not None:
-            labels = labels >= task.positive_at_least
-        if len(labels):
-            mean = float(np.mean(labels))
-            # A class without a row would send the log odds to infinity.
-            share = min(max(mean, 1e-3), 1 - 1e-3)
-            biases[task.name] = math.log(share / (1 - share)) if task.kind == "binary" else mean
-    return biases
 
 
 def fit(

@@ -34,8 +34,8 @@ def add_moments(events: pd.DataFrame, timestamp: str = "timestamp") -> pd.DataFr
         The frame with three more columns of strings.
 
     Example:
-        >>> add_moments(pd.DataFrame({"timestamp": [0]})).iloc[0].to_list()
-        [0, '00', 'thursday', 'night']
+        >>> add_moments(pd.DataFrame({"timestamp": [0]})).iloc[0, 1:].to_list()
+        ['00', 'thursday', 'night']
     """
     seconds = events[timestamp].to_numpy()
     hours = seconds // 3600 % 24

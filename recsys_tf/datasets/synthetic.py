@@ -112,7 +112,7 @@ def load_synthetic(
 
     Example:
         >>> data = load_synthetic(num_users=50, num_items=30, num_events=500)
-        >>> data.events["click"].isin([0.0, 1.0]).all()
+        >>> bool(data.events["click"].isin([0.0, 1.0]).all())
         True
     """
     if folder is not None:

@@ -12,6 +12,7 @@ from recsys_tf.config import ExportConfig
 from recsys_tf.features import Examples, Preprocessor, transform_catalogue
 from recsys_tf.features.tf_example import parse_raw
 from recsys_tf.models import Recommender, predict_all
+from recsys_tf.models.trunk import TRUNK_PARTS
 from recsys_tf.retrieval import CandidateIndex
 from recsys_tf.retrieval.candidate_index import EXCLUDED_SCORE
 from recsys_tf.schema import Schema
@@ -74,8 +75,12 @@ class ServedRecommender(tf.Module):
         self._index = CandidateIndex(
             of_items["embedding"], catalogue.columns[schema.item_id].tolist()
         )
-        self._item_features = tf.Variable(of_items["features"], trainable=False)
-        self._item_embeddings = tf.Variable(of_items["embedding"], trainable=False)
+        # What the trunk takes of each item, once for all requests.
+        self._of_items = {
+            f"candidate_{part}": tf.Variable(of_items[part], trainable=False)
+            for part in TRUNK_PARTS
+            if part in of_items
+        }
         weights = config.score_weights or {retrieval.name: 1.0}
         self._fusion = WeightedSum(weights, self.answer_tasks)
 
@@ -161,7 +166,9 @@ class ServedRecommender(tf.Module):
         rows = self._index.rows(raw[self.schema.item_id])
         is_item = rows < self._index.num_candidates
         own = tf.reduce_sum(
-            query["embedding"] * tf.gather(self._item_embeddings, tf.where(is_item, rows, 0)), -1
+            query["embedding"]
+            * tf.gather(self._of_items["candidate_embedding"], tf.where(is_item, rows, 0)),
+            -1,
         )
         # An item with the same score counts as better by half, so that equal scores gain nothing.
         better = tf.reduce_sum(tf.cast(scores > own[:, tf.newaxis], tf.float32), -1)
@@ -205,8 +212,7 @@ class ServedRecommender(tf.Module):
             {
                 "query_embedding": tf.repeat(query["embedding"], num, axis=0),
                 "query_features": tf.repeat(query["features"], num, axis=0),
-                "candidate_embedding": tf.gather(self._item_embeddings, flat),
-                "candidate_features": tf.gather(self._item_features, flat),
+                **{name: tf.gather(values, flat) for name, values in self._of_items.items()},
             },
             training=False,
         )

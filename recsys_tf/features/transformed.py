@@ -13,7 +13,7 @@ import tensorflow as tf
 from recsys_tf.features.examples import Examples, ListColumn
 from recsys_tf.features.preprocessor import Preprocessor
 from recsys_tf.schema import Schema
-from recsys_tf.types import PADDING_INDEX, Array, FloatArray, IntArray, Tensor
+from recsys_tf.types import PADDING_INDEX, Array, IntArray, Tensor
 
 Gather = Callable[[Tensor], dict[str, Tensor]]
 """Row positions, int64 `[B]` -> transformed tensors of these rows, by name."""
@@ -67,26 +67,19 @@ def transform_queries(examples: Examples, preprocessor: Preprocessor, schema: Sc
     return gather
 
 
-def count_items(
-    examples: Examples,
-    preprocessor: Preprocessor,
-    schema: Schema,
-    row_weights: FloatArray | None = None,
-) -> Array:
-    """Counts the rows of each item index, or sums their weights.
+def item_indices(examples: Examples, preprocessor: Preprocessor, schema: Schema) -> IntArray:
+    """Returns the index of each row's item.
 
     Args:
-        examples: The training rows.
+        examples: Rows.
         preprocessor: The preprocessing.
         schema: Features.
-        row_weights: float `[len(examples)]`; None counts.
 
     Returns:
-        `[N + 2]`, by item index, with the rows of unknown items at index 1; int64 without weights.
+        int64 `[len(examples)]`; 1 for an unknown item.
     """
     table, codes = _table_and_codes(schema.feature(schema.item_id), examples, preprocessor)
-    num_indices = preprocessor.state.num_indices(schema.item_id)
-    return np.bincount(table[codes], row_weights, minlength=num_indices)
+    return np.asarray(table if codes is None else table[codes], np.int64)
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,8 +10,8 @@ from keras import ops
 
 from recsys_tf.config import ModelConfig, RetrievalConfig
 from recsys_tf.heads import TaskHeads
-from recsys_tf.models.towers import build_towers, vector_name
-from recsys_tf.models.trunk import build_trunk
+from recsys_tf.models.towers import biased_tasks, build_towers, vector_name
+from recsys_tf.models.trunk import TRUNK_PARTS, build_trunk
 from recsys_tf.schema import Schema, TaskSpec
 
 
@@ -54,15 +54,16 @@ def build_core(
             query,
             candidate,
             {t.name: num_outputs(t, num_indices) for t in schema.ranking_tasks},
+            biased_tasks(schema),
             config,
             initial_biases,
         )
         outputs |= trunk(
             {
-                "query_embedding": of_query["embedding"],
-                "candidate_embedding": of_candidate["embedding"],
-                "query_features": of_query["features"],
-                "candidate_features": of_candidate["features"],
+                f"{side}_{part}": of_tower[part]
+                for side, of_tower in (("query", of_query), ("candidate", of_candidate))
+                for part in TRUNK_PARTS
+                if part in of_tower
             }
         )
     vectors = {**of_query, **of_candidate}

@@ -13,6 +13,7 @@ from recsys_tf.config import ModelConfig, RetrievalConfig
 from recsys_tf.models.core import build_core
 from recsys_tf.models.metrics import TaskMetrics
 from recsys_tf.models.predictions import predict_all
+from recsys_tf.models.towers import biased_tasks
 from recsys_tf.schema import Schema
 from recsys_tf.tasks import RankingTask, RetrievalTask
 from recsys_tf.types import Array, FloatArray, Tensor, TensorDict
@@ -89,7 +90,7 @@ class Recommender(keras.Model):
 
     @property
     def candidate_tower(self) -> keras.Model:
-        """Item features -> `{"embedding": [B, D], "features": [B, H]}`."""
+        """Item features -> `{"embedding": [B, D], "features": [B, H], "label_biases": [B, T]}`."""
         return self.core.get_layer("candidate_tower")
 
     @property
@@ -117,6 +118,28 @@ class Recommender(keras.Model):
         self.candidate_tower.get_layer("item_bias").start_at(
             np.log(popularity) * self.retrieval.temperature
         )
+
+    def set_label_biases(self, biases: Mapping[str, FloatArray]) -> None:
+        """Sets where each item's own bias in the ranking tasks starts.
+
+        Args:
+            biases: By the name of a task of one number, float `[N + 2]`: what is added to its
+                logit, by item index. Tasks that are not named keep 0.
+
+        Raises:
+            ValueError: If a task is not one of one number, or a length is another.
+        """
+        tasks = biased_tasks(self.schema)
+        table = np.zeros((self.num_indices[self.schema.item_id], len(tasks)), "float32")
+        for name, values in biases.items():
+            if name not in tasks or np.shape(values) != table.shape[:1]:
+                raise ValueError(
+                    f"`biases` must hold {len(table)} numbers for tasks among "
+                    f"{', '.join(tasks) or 'none'}, received {name!r} of shape {np.shape(values)}."
+                )
+            table[:, tasks.index(name)] = values
+        if tasks:
+            self.candidate_tower.get_layer("label_bias").embeddings.assign(table)
 
     def _item_shares(self, argument: str, counts: Array) -> FloatArray:
         counts = np.asarray(counts, "float64")

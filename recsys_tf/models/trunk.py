@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import keras
 from keras import ops
@@ -13,11 +13,15 @@ from recsys_tf.layers import CrossLayer, DenseStack
 from recsys_tf.models.towers import Tower
 from recsys_tf.multitask import make_multitask_block
 
+TRUNK_PARTS = ("embedding", "features", "label_biases")
+"""What the trunk takes of a tower's outputs, each as `<side>_<part>`."""
+
 
 def build_trunk(
     query: Tower,
     candidate: Tower,
     num_outputs: Mapping[str, int | None],
+    biased: Sequence[str],
     config: ModelConfig,
     initial_biases: Mapping[str, float],
 ) -> keras.Model:
@@ -25,22 +29,27 @@ def build_trunk(
 
     Its first input `x0` joins a projection of each tower's features, the product of the two
     embeddings, unit by unit, and that product's sum. Cross layers and dense layers follow, then
-    the multi-task block and the heads.
+    the multi-task block and the heads. To a logit of one number comes the item's own bias in that
+    task, `label_biases`: what there is to say of an item whoever asks needs no layer in between.
 
     Args:
         query: The query tower.
         candidate: The candidate tower.
         num_outputs: Logits of each ranking task: None for one number, else the classes.
+        biased: Names of the tasks of one number, in the order of `label_biases`.
         config: Sizes and blocks.
         initial_biases: Where the heads start, by task.
 
     Returns:
         A functional model named `trunk` from `query_embedding`, `candidate_embedding`,
-        `query_features` and `candidate_features`, each float `[B, ...]`, to logits by task.
+        `query_features`, `candidate_features` and `candidate_label_biases` (where a task is
+        biased), each float `[B, ...]`, to logits by task.
     """
     inputs = {}
     for side, tower in (("query", query), ("candidate", candidate)):
-        for part in ("embedding", "features"):
+        for part in TRUNK_PARTS:
+            if part not in tower.widths:
+                continue
             name = f"{side}_{part}"
             inputs[name] = keras.Input((tower.widths[part],), name=name)
     project = {
@@ -69,4 +78,7 @@ def build_trunk(
         initial_biases={k: v for k, v in initial_biases.items() if k in num_outputs},
         name="heads",
     )
-    return keras.Model(inputs, heads(of_tasks), name="trunk")
+    logits = dict(heads(of_tasks))
+    for index, name in enumerate(biased):
+        logits[name] = logits[name] + inputs["candidate_label_biases"][:, index]
+    return keras.Model(inputs, logits, name="trunk")
