@@ -49,9 +49,7 @@ def run_fn(fn_args: Any) -> None:
 
     num_indices = preprocessor.state.num_indices_by_name
     weights = row_weights(train, config)
-    model = new_recommender(
-        config, schema, num_indices, train.features[schema.item_id], train.labels, weights
-    )
+    model = new_recommender(config, schema, num_indices, train.features, train.labels, weights)
     size, seed = config.training.batch_size, config.training.seed
     validation = None
     if custom["has_validation"]:

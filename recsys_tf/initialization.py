@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 
 import keras
@@ -24,20 +23,22 @@ def new_recommender(
     config: RunConfig,
     schema: Schema,
     num_indices: Mapping[str, int],
-    items: IntArray,
+    indices: Mapping[str, IntArray],
     labels: Mapping[str, Array],
     row_weights: FloatArray | None = None,
 ) -> Recommender:
-    """Builds the model of a run and starts it at what the training rows say of each item.
+    """Builds the model of a run and starts it at what the training rows say of users and items.
 
-    The heads start at their labels' means or log odds, each item's bias in a task at the distance
-    of its own labels from them, and in retrieval at the logarithm of its popularity.
+    The heads start at their labels' means or log odds, each item's and each user's bias in a task
+    at the distance of its own labels from there, and in retrieval each item's at the logarithm of
+    its popularity.
 
     Args:
         config: Sizes, blocks and seed.
         schema: Features and tasks.
         num_indices: Rows of each feature's embedding table.
-        items: int `[n]`, item index of each training row.
+        indices: By the names of the user's and the item's id, int `[n]`: the index that each
+            training row has.
         labels: Raw label columns of the training rows by name, float `[n]`, NaN where missing.
         row_weights: float `[n]`; None weighs all rows alike.
 
@@ -47,55 +48,54 @@ def new_recommender(
     keras.utils.set_random_seed(config.training.seed)
     if config.training.is_mixed_precision:
         keras.config.set_dtype_policy("mixed_bfloat16")
-    targets = dict(_targets(schema, labels))
-    model = Recommender(
-        schema,
-        num_indices,
-        config.model,
-        config.retrieval,
-        initial_biases={
-            task.name: _logit(task, float(np.nanmean(target))) for task, target in targets.items()
-        },
-    )
-    size = num_indices[schema.item_id]
+    items, num_items = indices[schema.item_id], num_indices[schema.item_id]
+    users, num_users = indices[schema.user_id], num_indices[schema.user_id]
+    initial, of_items, of_users = {}, {}, {}
+    for task, target in _targets(schema, labels):
+        mean = np.full(len(target), np.nanmean(target))
+        initial[task.name] = float(_logits(task, mean[0]))
+        of_items[task.name] = label_biases(task, target, mean, items, num_items)
+        expected = _means(task, initial[task.name] + of_items[task.name][items])
+        of_users[task.name] = label_biases(task, target, expected, users, num_users)
+    model = Recommender(schema, num_indices, config.model, config.retrieval, initial_biases=initial)
     model.set_item_counts(
-        np.bincount(items, minlength=size),
-        None if row_weights is None else np.bincount(items, row_weights, minlength=size),
+        np.bincount(items, minlength=num_items),
+        None if row_weights is None else np.bincount(items, row_weights, minlength=num_items),
     )
-    model.set_label_biases(
-        {task.name: label_biases(task, target, items, size) for task, target in targets.items()}
-    )
+    model.set_label_biases("candidate", of_items)
+    model.set_label_biases("query", of_users)
     return model
 
 
 def label_biases(
-    task: TaskSpec,
-    target: FloatArray,
-    items: IntArray,
-    num_indices: int,
+    task: TaskSpec, target: FloatArray, expected: FloatArray, keys: IntArray, num_keys: int
 ) -> FloatArray:
-    """Computes how far each item's mean label lies from the mean of all, as a logit.
+    """Computes how far the labels of each user or item lie from what is expected, as a logit.
 
     Rows weigh alike here, however old: what is liked changes less than what is popular, and fewer
-    rows tell less. The item's mean counts ten rows of the mean of all along, so that an item with
+    rows tell less. Ten rows that are as expected are counted along, so that a user or item with
     few rows stays near it.
 
     Args:
         task: A regression or a binary task.
-        target: float `[n]`, the labels, NaN where missing; one at least is not.
-        items: int `[n]`, item index of each row.
-        num_indices: Number of item indices.
+        target: float `[n]`, the labels, NaN where missing.
+        expected: float `[n]`, the mean label that is expected of each row.
+        keys: int `[n]`, whose rows they are.
+        num_keys: Number of users or items.
 
     Returns:
-        float `[num_indices]`; 0 for an item without a labelled row.
+        float `[num_keys]`; 0 for one without a labelled row.
     """
     is_given = np.isfinite(target)
-    target, items = target[is_given], items[is_given]
-    overall = float(np.mean(target))
-    rows = np.bincount(items, minlength=num_indices)
-    sums = np.bincount(items, target, num_indices)
-    means = (sums + _PRIOR_ROWS * overall) / (rows + _PRIOR_ROWS)
-    return np.array([_logit(task, mean) for mean in means]) - _logit(task, overall)
+    target, expected, keys = target[is_given], expected[is_given], keys[is_given]
+    rows = np.bincount(keys, minlength=num_keys)
+    expected_sums = np.bincount(keys, expected, num_keys)
+    sums = np.bincount(keys, target, num_keys)
+    is_known = rows > 0
+    rows = np.maximum(rows, 1)
+    means = expected_sums / rows
+    shrunk = (sums + _PRIOR_ROWS * means) / (rows + _PRIOR_ROWS)
+    return np.where(is_known, _logits(task, shrunk) - _logits(task, means), 0.0)
 
 
 def _targets(schema: Schema, columns: Mapping[str, Array]) -> Iterator[tuple[TaskSpec, FloatArray]]:
@@ -111,8 +111,12 @@ def _targets(schema: Schema, columns: Mapping[str, Array]) -> Iterator[tuple[Tas
             yield task, target
 
 
-def _logit(task: TaskSpec, mean: float) -> float:
+def _logits(task: TaskSpec, means: FloatArray) -> FloatArray:
     if task.kind == "regression":
-        return float(mean)
-    share = min(max(float(mean), _LOWEST_SHARE), 1 - _LOWEST_SHARE)
-    return math.log(share / (1 - share))
+        return means
+    shares = np.clip(means, _LOWEST_SHARE, 1 - _LOWEST_SHARE)
+    return np.log(shares / (1 - shares))
+
+
+def _means(task: TaskSpec, logits: FloatArray) -> FloatArray:
+    return logits if task.kind == "regression" else 1 / (1 + np.exp(-logits))

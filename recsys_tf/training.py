@@ -13,7 +13,7 @@ from typing import Any
 import keras
 
 from recsys_tf.config import TrainingConfig
-from recsys_tf.features import item_indices
+from recsys_tf.features import id_indices
 from recsys_tf.initialization import new_recommender
 from recsys_tf.models import Recommender
 from recsys_tf.preparation import PreparedData
@@ -70,7 +70,10 @@ def build_recommender(data: PreparedData) -> Recommender:
         data.config,
         data.schema,
         data.state.num_indices_by_name,
-        item_indices(rows, data.preprocessor, data.schema),
+        {
+            name: id_indices(name, rows, data.preprocessor, data.schema)
+            for name in (data.schema.user_id, data.schema.item_id)
+        },
         rows.columns,
         data.row_weights(rows),
     )

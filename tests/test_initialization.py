@@ -13,21 +13,28 @@ RATING = TaskSpec(name="rating", kind="regression", label="rating")
 CLICK = TaskSpec(name="click", kind="binary", label="click")
 
 
-def test_item_mean_is_drawn_towards_the_mean_of_all():
+def test_item_mean_is_drawn_towards_what_is_expected():
     target = np.array([5.0, 5.0, 1.0, 1.0, np.nan])
-    biases = label_biases(RATING, target, np.array([2, 2, 3, 3, 4]), 5)
+    biases = label_biases(RATING, target, np.full(5, 3.0), np.array([2, 2, 3, 3, 4]), 5)
     np.testing.assert_allclose(biases, [0, 0, 2 * 2 / 12, -2 * 2 / 12, 0])
+
+
+def test_user_is_measured_by_what_is_expected_of_the_items():
+    target, expected = np.array([4.0, 2.0]), np.array([4.5, 2.5])
+    biases = label_biases(RATING, target, expected, np.array([2, 2]), 3)
+    np.testing.assert_allclose(biases, [0, 0, -0.5 * 2 / 12])
 
 
 def test_binary_biases_are_log_odds():
     target = np.array([1.0] * 30 + [0.0] * 30)
-    biases = label_biases(CLICK, target, np.repeat([2, 3], 30), 4)
+    biases = label_biases(CLICK, target, np.full(60, 0.5), np.repeat([2, 3], 30), 4)
     share = (30 + 10 * 0.5) / 40
     np.testing.assert_allclose(biases[2:], np.log(share / (1 - share)) * np.array([1, -1]))
 
 
 def test_one_class_gives_finite_biases():
-    assert np.isfinite(label_biases(CLICK, np.ones(3), np.array([2, 2, 3]), 4)).all()
+    biases = label_biases(CLICK, np.ones(3), np.ones(3), np.array([2, 2, 3]), 4)
+    assert np.isfinite(biases).all()
 
 
 def test_untrained_model_predicts_ratings_better_than_the_mean(small_data):
@@ -40,10 +47,10 @@ def test_untrained_model_predicts_ratings_better_than_the_mean(small_data):
         errors.append((predicted - label)[is_given])
         distances.append(label[is_given])
     distances = np.concatenate(distances)
-    assert np.mean(np.concatenate(errors) ** 2) < 0.97 * np.var(distances)
+    assert np.mean(np.concatenate(errors) ** 2) < 0.9 * np.var(distances)
 
 
 def test_bias_of_no_task_is_refused(small_data):
     model = build_recommender(small_data)
     with pytest.raises(ValueError, match=r"received 'watch' of shape \(3,\)"):
-        model.set_label_biases({"watch": np.zeros(3)})
+        model.set_label_biases("query", {"watch": np.zeros(3)})

@@ -210,8 +210,11 @@ class ServedRecommender(tf.Module):
         flat = tf.reshape(rows, [-1])
         logits = self._model.trunk(
             {
-                "query_embedding": tf.repeat(query["embedding"], num, axis=0),
-                "query_features": tf.repeat(query["features"], num, axis=0),
+                **{
+                    f"query_{part}": tf.repeat(query[part], num, axis=0)
+                    for part in TRUNK_PARTS
+                    if part in query
+                },
                 **{name: tf.gather(values, flat) for name, values in self._of_items.items()},
             },
             training=False,

@@ -16,7 +16,7 @@ from recsys_tf.features.labels import check_labels, label_columns, make_labels
 from recsys_tf.features.preprocessing import Analysis, preprocess
 from recsys_tf.features.preprocessor import Preprocessor
 from recsys_tf.features.state import FeatureState
-from recsys_tf.features.transformed import item_indices, transform_catalogue
+from recsys_tf.features.transformed import id_indices, transform_catalogue
 from recsys_tf.features.wordpiece import WordPieceTokenizer, learn_word_pieces
 
 __all__ = [
@@ -29,7 +29,7 @@ __all__ = [
     "catalogue_examples",
     "check_labels",
     "fit_state",
-    "item_indices",
+    "id_indices",
     "label_columns",
     "learn_word_pieces",
     "make_dataset",

@@ -67,18 +67,21 @@ def transform_queries(examples: Examples, preprocessor: Preprocessor, schema: Sc
     return gather
 
 
-def item_indices(examples: Examples, preprocessor: Preprocessor, schema: Schema) -> IntArray:
-    """Returns the index of each row's item.
+def id_indices(
+    name: str, examples: Examples, preprocessor: Preprocessor, schema: Schema
+) -> IntArray:
+    """Returns the index of each row's user or item.
 
     Args:
+        name: Name of the id.
         examples: Rows.
         preprocessor: The preprocessing.
         schema: Features.
 
     Returns:
-        int64 `[len(examples)]`; 1 for an unknown item.
+        int64 `[len(examples)]`; 1 for an unknown one.
     """
-    table, codes = _table_and_codes(schema.feature(schema.item_id), examples, preprocessor)
+    table, codes = _table_and_codes(schema.feature(name), examples, preprocessor)
     return np.asarray(table if codes is None else table[codes], np.int64)
 
 

@@ -85,12 +85,12 @@ class Recommender(keras.Model):
 
     @property
     def query_tower(self) -> keras.Model:
-        """User and context features -> `{"embedding": [B, D], "features": [B, H]}`."""
+        """User and context features -> `{"embedding": [B, D], "features": [B, H], ...}`."""
         return self.core.get_layer("query_tower")
 
     @property
     def candidate_tower(self) -> keras.Model:
-        """Item features -> `{"embedding": [B, D], "features": [B, H], "label_biases": [B, T]}`."""
+        """Item features -> `{"embedding": [B, D], "features": [B, H], ...}`."""
         return self.core.get_layer("candidate_tower")
 
     @property
@@ -119,18 +119,20 @@ class Recommender(keras.Model):
             np.log(popularity) * self.retrieval.temperature
         )
 
-    def set_label_biases(self, biases: Mapping[str, FloatArray]) -> None:
-        """Sets where each item's own bias in the ranking tasks starts.
+    def set_label_biases(self, side: str, biases: Mapping[str, FloatArray]) -> None:
+        """Sets where each user's or item's own bias in the ranking tasks starts.
 
         Args:
+            side: `query` for users, `candidate` for items.
             biases: By the name of a task of one number, float `[N + 2]`: what is added to its
-                logit, by item index. Tasks that are not named keep 0.
+                logit, by index of the user or item. Tasks that are not named get 0.
 
         Raises:
             ValueError: If a task is not one of one number, or a length is another.
         """
         tasks = biased_tasks(self.schema)
-        table = np.zeros((self.num_indices[self.schema.item_id], len(tasks)), "float32")
+        own = self.schema.user_id if side == "query" else self.schema.item_id
+        table = np.zeros((self.num_indices[own], len(tasks)), "float32")
         for name, values in biases.items():
             if name not in tasks or np.shape(values) != table.shape[:1]:
                 raise ValueError(
@@ -139,7 +141,8 @@ class Recommender(keras.Model):
                 )
             table[:, tasks.index(name)] = values
         if tasks:
-            self.candidate_tower.get_layer("label_bias").embeddings.assign(table)
+            tower = self.query_tower if side == "query" else self.candidate_tower
+            tower.get_layer("label_bias").embeddings.assign(table)
 
     def _item_shares(self, argument: str, counts: Array) -> FloatArray:
         counts = np.asarray(counts, "float64")

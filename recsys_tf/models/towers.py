@@ -25,9 +25,9 @@ class Tower:
     """A tower with its symbolic inputs and outputs.
 
     Attributes:
-        model: Features by name -> `{"embedding": [B, D + 1], "features": [B, H]}`, in the
-            candidate tower `label_biases` float `[B, T]`, and `vector_<feature>` for each feature
-            that an auxiliary task reads.
+        model: Features by name -> `{"embedding": [B, D + 1], "features": [B, H]}`,
+            `label_biases` float `[B, T]` where there are ranking tasks of one number, and
+            `vector_<feature>` for each feature that an auxiliary task reads.
         inputs: Keras inputs by feature name, for a model around the tower.
         widths: Width of each output.
     """
@@ -54,7 +54,6 @@ def build_towers(
     Returns:
         The query tower and the candidate tower.
     """
-    num_items = num_indices[schema.item_id]
     shared: dict[str, keras.layers.Layer] = {}
     encoders = {}
     # The item's own encoder first, since the history borrows it.
@@ -63,41 +62,29 @@ def build_towers(
         shared[spec.name] = encoders[spec.name]
         if spec.kind == "text":
             encoders[spec.name] = OncePerRow(encoders[spec.name], name=f"{spec.name}_once")
-    builder = _TowerBuilder(schema, encoders, config, retrieval)
+    builder = _TowerBuilder(schema, num_indices, encoders, config, retrieval)
     history = schema.history
     query = builder.build("query", schema.query_features, history.name if history else None)
-    bias = ItemBias(num_items, name="item_bias")
-    num_biased = len(biased_tasks(schema))
-    label_bias = None
-    if num_biased:
-        label_bias = keras.layers.Embedding(
-            num_items, num_biased, embeddings_initializer="zeros", name="label_bias"
-        )
-    candidate = builder.build(
-        "candidate", schema.candidate_features, schema.item_id, bias, label_bias
-    )
+    bias = ItemBias(num_indices[schema.item_id], name="item_bias")
+    candidate = builder.build("candidate", schema.candidate_features, schema.item_id, bias)
     return query, candidate
 
 
 def biased_tasks(schema: Schema) -> tuple[str, ...]:
-    """Returns the ranking tasks of one number a row, for which each item has a bias of its own."""
+    """Returns the ranking tasks of one number a row, in which users and items have biases."""
     return tuple(t.name for t in schema.ranking_tasks if t.kind in ("regression", "binary"))
 
 
 @dataclass(frozen=True)
 class _TowerBuilder:
     schema: Schema
+    num_indices: Mapping[str, int]
     encoders: Mapping[str, keras.layers.Layer]
     config: ModelConfig
     retrieval: RetrievalConfig
 
     def build(
-        self,
-        side: str,
-        specs: Iterable[Any],
-        anchor: str | None,
-        item_bias: ItemBias | None = None,
-        label_bias: keras.layers.Embedding | None = None,
+        self, side: str, specs: Iterable[Any], anchor: str | None, item_bias: ItemBias | None = None
     ) -> Tower:
         """Builds a tower whose output starts from the vector of the feature `anchor`."""
         config = self.config
@@ -121,8 +108,12 @@ class _TowerBuilder:
         else:
             last = item_bias(inputs[self.schema.item_id], features)
         outputs = {"embedding": ops.concatenate([vector, last], axis=-1), "features": features}
-        if label_bias is not None:
-            outputs["label_biases"] = label_bias(inputs[self.schema.item_id])
+        own = self.schema.user_id if item_bias is None else self.schema.item_id
+        num_biased = len(biased_tasks(self.schema))
+        if num_biased and own in inputs:
+            outputs["label_biases"] = keras.layers.Embedding(
+                self.num_indices[own], num_biased, embeddings_initializer="zeros", name="label_bias"
+            )(inputs[own])
         for task in self.schema.auxiliary_tasks:
             read = [name for name in task.from_features or () if name in vectors]
             outputs |= {vector_name(name): vectors[name] for name in read}

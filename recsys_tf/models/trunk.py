@@ -29,8 +29,9 @@ def build_trunk(
 
     Its first input `x0` joins a projection of each tower's features, the product of the two
     embeddings, unit by unit, and that product's sum. Cross layers and dense layers follow, then
-    the multi-task block and the heads. To a logit of one number comes the item's own bias in that
-    task, `label_biases`: what there is to say of an item whoever asks needs no layer in between.
+    the multi-task block and the heads. To a logit of one number come the user's and the item's own
+    biases in that task, `label_biases`: how strict a user is, and what there is to say of an item
+    whoever asks, need no layer in between.
 
     Args:
         query: The query tower.
@@ -42,8 +43,8 @@ def build_trunk(
 
     Returns:
         A functional model named `trunk` from `query_embedding`, `candidate_embedding`,
-        `query_features`, `candidate_features` and `candidate_label_biases` (where a task is
-        biased), each float `[B, ...]`, to logits by task.
+        `query_features`, `candidate_features`, `query_label_biases` and `candidate_label_biases`
+        (where a task is biased), each float `[B, ...]`, to logits by task.
     """
     inputs = {}
     for side, tower in (("query", query), ("candidate", candidate)):
@@ -80,5 +81,7 @@ def build_trunk(
     )
     logits = dict(heads(of_tasks))
     for index, name in enumerate(biased):
-        logits[name] = logits[name] + inputs["candidate_label_biases"][:, index]
+        for side in ("query", "candidate"):
+            if f"{side}_label_biases" in inputs:
+                logits[name] = logits[name] + inputs[f"{side}_label_biases"][:, index]
     return keras.Model(inputs, logits, name="trunk")

@@ -10,7 +10,7 @@ from recsys_tf.features import (
     FeatureState,
     catalogue_examples,
     fit_state,
-    item_indices,
+    id_indices,
     make_examples,
 )
 from recsys_tf.features.fitting import order_vocabulary
@@ -132,6 +132,6 @@ def test_item_that_the_catalogue_lacks_is_counted():
 
 def test_item_indices_are_places_in_the_vocabulary(plain_world):
     world = plain_world
-    indices = item_indices(world.examples, world.preprocessor, world.schema)
+    indices = id_indices("item_id", world.examples, world.preprocessor, world.schema)
     vocabulary = np.array(world.state.vocabularies["item_id"])
     np.testing.assert_array_equal(vocabulary[indices - 2], world.examples.columns["item_id"])
