@@ -11,7 +11,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 # The modelling part is tested without TFX too; then the adapters to it are not there.
 if importlib.util.find_spec("tfx") is None:
-    collect_ignore_glob = ["pipeline/*"]
+    collect_ignore_glob = ["pipeline", "pipeline/*"]  # With its conftest.py.
 
 
 @pytest.fixture(scope="session")
