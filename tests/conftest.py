@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+from pathlib import Path
 
 import pytest
 
@@ -42,6 +43,33 @@ def plain_graphs(request):
         import tensorflow as tf
 
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
+
+@pytest.fixture(scope="session")
+def load_reference():
+    """Returns a function: name -> the module of plain twins below tests/reference.
+
+    By path: other packages install a top-level `tests` that `import tests` would find.
+    """
+
+    def load(name):
+        path = Path(__file__).parent / "reference" / f"{name}.py"
+        spec = importlib.util.spec_from_file_location(f"reference_{name}", path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load
+
+
+@pytest.fixture
+def rng():
+    """A NumPy generator; Keras's own is seeded too."""
+    import keras
+    import numpy as np
+
+    keras.utils.set_random_seed(7)
+    return np.random.default_rng(7)
 
 
 @pytest.fixture(scope="session")

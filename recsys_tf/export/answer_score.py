@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
 
 from recsys_tf.config import ExportConfig
-from recsys_tf.naming import unknown_name_message
+from recsys_tf.naming import option_faults
 from recsys_tf.schema import Schema, TaskSpec
 from recsys_tf.score_fusion import SCORE_FUSIONS, Calibration, ScoreFusion, make_score_fusion
 
@@ -45,8 +44,8 @@ def answer_score(
             f"received none for {', '.join(map(repr, absent))}; fit them on the validation rows "
             "by `fit_calibrations`."
         )
-    for option in config.fusion_options if config.score_fusion in SCORE_FUSIONS else ():
-        check_fusion_option(config.score_fusion, option)
+    for fault in fusion_option_faults(config).values():
+        raise ValueError(fault)
     weights = config.score_weights or {retrieval: 1.0}
     return make_score_fusion(
         config.score_fusion, weights, tuple(tasks), given, **config.fusion_options
@@ -60,21 +59,21 @@ def answer_tasks(schema: Schema) -> dict[str, TaskSpec]:
     return {each.name: each for each in (*retrieval, *ranking)}
 
 
-def check_fusion_option(fusion: str, option: str) -> None:
-    """Checks the name of an option of a fusion.
+def fusion_option_faults(config: ExportConfig) -> dict[str, str]:
+    """Says which `fusion_options` the fusion of that name does not take.
 
     Args:
-        fusion: A name of `SCORE_FUSIONS`.
-        option: The name.
+        config: Its `score_fusion` and `fusion_options`.
 
-    Raises:
-        ValueError: If the fusion has no such option.
+    Returns:
+        A sentence by option; none where the fusion's own name is not known.
     """
-    named = inspect.signature(SCORE_FUSIONS[fusion]).parameters
-    known = [name for name in named if name not in ("weights", "tasks", "calibrations")]
-    if not known:
-        raise ValueError(
-            f"`fusion_options` must be empty, as {fusion!r} has no options, received {option!r}."
-        )
-    if option not in known:
-        raise ValueError(unknown_name_message("fusion_options", option, known))
+    fusion = SCORE_FUSIONS.get(config.score_fusion)
+    if fusion is None:
+        return {}
+    given = dict.fromkeys(("weights", "tasks", "calibrations"), "")
+    return {
+        option: fault
+        for option in config.fusion_options
+        for fault in option_faults("fusion_options", fusion, config.score_fusion, [option], given)
+    }

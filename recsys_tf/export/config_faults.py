@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from recsys_tf.config import ExportConfig
-from recsys_tf.export.answer_score import answer_tasks, check_fusion_option
+from recsys_tf.export.answer_score import answer_tasks, fusion_option_faults
 from recsys_tf.export.calibrating import calibrated_task, check_scenario
 from recsys_tf.export.list_order import check_category_feature, check_wish_names
 from recsys_tf.naming import look_up
@@ -49,11 +49,9 @@ def _fusion_faults(config: ExportConfig, schema: Schema) -> Iterator[str]:
         yield from _told(
             f"score_weights.{task}", look_up, answer_tasks(schema), task, "score_weights"
         )
-    fusion = config.score_fusion
-    unknown = list(_told("score_fusion", look_up, SCORE_FUSIONS, fusion, "score_fusion"))
-    yield from unknown
-    for option in () if unknown else config.fusion_options:
-        yield from _told(f"fusion_options.{option}", check_fusion_option, fusion, option)
+    yield from _told("score_fusion", look_up, SCORE_FUSIONS, config.score_fusion, "score_fusion")
+    for option, fault in fusion_option_faults(config).items():
+        yield f"export.fusion_options.{option}: {fault}"
 
 
 def _calibration_faults(config: ExportConfig, schema: Schema) -> Iterator[str]:

@@ -12,6 +12,9 @@ from recsys_tf.features.transformed import transform_catalogue, transform_featur
 from recsys_tf.schema import Schema
 from recsys_tf.types import PADDING_INDEX, Array, FloatArray, IntArray, Tensor
 
+# No tensor decides what is computed here, and rewriting the Python code takes seconds.
+_as_written = tf.autograph.experimental.do_not_convert
+
 
 def make_dataset(
     examples: Examples,
@@ -67,6 +70,7 @@ def make_dataset(
         }
     num_indices = preprocessor.state.num_indices_by_name
 
+    @_as_written
     def batch(rows: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]:
         item = tf.gather(rows_of_items, rows)
         features = queries(rows)
@@ -109,6 +113,7 @@ def batches_of_rows(
     num_batches = -(-num_used // batch_size)
     starts = tf.data.Dataset.range(0, num_used, batch_size)
 
+    @_as_written
     def cut(start: Tensor, order: Tensor | None = None) -> Tensor:
         end = tf.minimum(start + batch_size, num_used)
         rows = tf.range(start, end) if order is None else order[start:end]
@@ -117,11 +122,12 @@ def batches_of_rows(
     if seed is None:
         return starts.map(cut)
 
+    @_as_written
     def epoch(epoch_seed: Tensor) -> tf.data.Dataset:
         order = tf.random.experimental.stateless_shuffle(
             tf.range(num_rows, dtype=tf.int64), seed=tf.stack([epoch_seed, seed])
         )
-        return starts.map(lambda start: cut(start, order))
+        return starts.map(_as_written(lambda start: cut(start, order)))
 
     seeds = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True).take(1)
     return seeds.flat_map(epoch).apply(tf.data.experimental.assert_cardinality(num_batches))

@@ -12,7 +12,7 @@ from recsys_tf.crosses import CROSSES
 from recsys_tf.multiscenario import SCENARIO_BLOCKS
 from recsys_tf.multitask import MULTITASK_BLOCKS
 from recsys_tf.naming import option_faults, unknown_name_message
-from recsys_tf.spec import SpecError
+from recsys_tf.spec import SpecError, list_faults
 from recsys_tf.weighting import WEIGHTINGS
 
 # A layer's name, dtype and the like are not for a configuration to choose.
@@ -61,8 +61,7 @@ def check_blocks(model: ModelConfig, training: TrainingConfig | None = None) -> 
             for each in _faults("weighting", training.weighting, training.weighting_options)
         ]
     if faults:
-        listed = "\n".join(f"  {each}" for each in faults)
-        raise SpecError(f"The blocks have {len(faults)} fault{'s' * (len(faults) != 1)}:\n{listed}")
+        raise SpecError(list_faults("The choice of blocks", faults))
 
 
 def _faults(field: str, name: str | None, options: Mapping[str, object]) -> Iterator[str]:

@@ -1,28 +1,19 @@
 """The script of block speed: rows travel to the peers whole, and the fastest peer is the bound."""
 
-import importlib
-from pathlib import Path
-
 import numpy as np
 import pytest
-
-FOLDER = Path(__file__).parents[2] / "benchmarks"
 
 pytestmark = pytest.mark.checkout
 
 
 @pytest.fixture(scope="module")
-def speed():
-    if not FOLDER.exists():
-        pytest.skip("benchmarks/ is part of the checkout and not of the wheel")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(FOLDER))
-        yield importlib.import_module("block_speed")
+def speed(load_script):
+    return load_script("block_speed")
 
 
 @pytest.fixture(scope="module")
-def peers(speed):
-    return importlib.import_module("block_peers")
+def peers(load_script):
+    return load_script("block_peers")
 
 
 @pytest.fixture(scope="module")

@@ -1,23 +1,15 @@
 """The script of diversity, on lists made by hand."""
 
-import importlib
-from pathlib import Path
-
 import numpy as np
 import pytest
-
-FOLDER = Path(__file__).parents[2] / "benchmarks"
 
 pytestmark = pytest.mark.checkout
 
 
 @pytest.fixture(scope="module")
-def front():
-    if not FOLDER.exists():
-        pytest.skip("benchmarks/ is part of the checkout and not of the wheel")
+def front(load_script):
+    module = load_script("diversity_front")
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(FOLDER))
-        module = importlib.import_module("diversity_front")
         patch.setattr(module, "K", 2)
         yield module
 

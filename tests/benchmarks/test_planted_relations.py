@@ -1,31 +1,22 @@
 """The script of planted relations, on a few rows: rules are what they say, shares add up."""
 
-import importlib
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
-
-FOLDER = Path(__file__).parents[2] / "benchmarks"
 
 pytestmark = pytest.mark.checkout
 
 
 @pytest.fixture(scope="module")
-def relations():
-    if not FOLDER.exists():
-        pytest.skip("benchmarks/ is part of the checkout and not of the wheel")
+def relations(load_script):
     pytest.importorskip("sklearn")
-    # Scripts import each other by their plain names, as they do when they are run.
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(FOLDER))
-        yield importlib.import_module("planted_relations")
+    return load_script("planted_relations")
 
 
 @pytest.fixture(scope="module")
-def rules(relations):
-    return importlib.import_module("planted_rules")
+def rules(load_script):
+    return load_script("planted_rules")
 
 
 @pytest.fixture(scope="module")

@@ -1,26 +1,15 @@
-import importlib.util
 import json
 import math
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
-
-SCRIPT = Path(__file__).parents[2] / "benchmarks/reporting.py"
 
 pytestmark = pytest.mark.checkout
 
 
 @pytest.fixture(scope="module")
-def reporting():
-    if not SCRIPT.exists():
-        pytest.skip("benchmarks/ is part of the checkout and not of the wheel")
-    spec = importlib.util.spec_from_file_location("benchmarks_reporting", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up there
-    spec.loader.exec_module(module)
-    return module
+def reporting(load_script):
+    return load_script("reporting")
 
 
 @pytest.mark.parametrize(

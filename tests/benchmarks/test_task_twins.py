@@ -1,27 +1,20 @@
 """The script of watched, liked and loved, on a few rated rows."""
 
-import importlib
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-FOLDER = Path(__file__).parents[2] / "benchmarks"
 NUM_USERS, NUM_FILMS = 12, 30
 
 pytestmark = pytest.mark.checkout
 
 
 @pytest.fixture(scope="module")
-def twins():
-    if not FOLDER.exists():
-        pytest.skip("benchmarks/ is part of the checkout and not of the wheel")
+def twins(load_script):
     pytest.importorskip("sklearn")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(FOLDER))
-        yield importlib.import_module("task_twins")
+    return load_script("task_twins")
 
 
 @pytest.fixture(scope="module")

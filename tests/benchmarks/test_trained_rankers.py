@@ -1,9 +1,7 @@
 """The scripts that train rankers, on a few generated rows: their functions run and add up."""
 
-import importlib
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,19 +10,9 @@ import pytest
 from recsys_tf import CategoricalFeature, NumericFeature, TableSchema, TaskSpec
 from recsys_tf.datasets import LabelledTable
 
-FOLDER = Path(__file__).parents[2] / "benchmarks"
 NUM_ROWS = 240
 
 pytestmark = pytest.mark.checkout
-
-
-@pytest.fixture
-def load_script(monkeypatch):
-    """Scripts import each other by their plain names, as they do when they are run."""
-    if not FOLDER.exists():
-        pytest.skip("benchmarks/ is part of the checkout and not of the wheel")
-    monkeypatch.syspath_prepend(str(FOLDER))
-    return importlib.import_module
 
 
 @pytest.fixture

@@ -296,10 +296,16 @@ def pytest_generate_tests(metafunc):
         )
 
 
+BUILT: dict[int, keras.layers.Layer] = {}
+
+
 @pytest.fixture
-def rng():
-    keras.utils.set_random_seed(7)
-    return np.random.default_rng(7)
+def layer(case, rng):
+    """The case's layer, built from five rows; tests that leave its weights alone share it."""
+    if id(case) not in BUILT:
+        BUILT[id(case)] = case.make()
+        BUILT[id(case)](*case.inputs(rng, 5))
+    return BUILT[id(case)]
 
 
 @pytest.fixture

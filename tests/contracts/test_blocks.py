@@ -72,32 +72,27 @@ def test_every_layer_and_every_kind_of_feature_has_a_case(covered):
     assert covered["kinds"] == set(ENCODERS)
 
 
-def test_output_has_the_stated_shape(case, rng):
-    outputs = case.make()(*case.inputs(rng, 5))
-    assert shapes(outputs) == wanted_shapes(case, 5)
+def test_output_has_the_stated_shape(case, layer, rng):
+    assert shapes(layer(*case.inputs(rng, 5))) == wanted_shapes(case, 5)
 
 
-def test_rows_in_another_order_come_out_in_that_order(case, rng):
-    inputs, order, layer = case.inputs(rng, 5), np.array([3, 0, 4, 1, 2]), case.make()
+def test_rows_in_another_order_come_out_in_that_order(case, layer, rng):
+    inputs, order = case.inputs(rng, 5), np.array([3, 0, 4, 1, 2])
     outputs = keras.tree.map_structure(lambda each: each[order], arrays(layer(*inputs)))
     assert_equal(layer(*take(inputs, order)), outputs)
 
 
-def test_batch_of_one_equals_that_row_of_a_larger_batch(case, rng):
-    inputs, layer = case.inputs(rng, 5), case.make()
+def test_batch_of_one_equals_that_row_of_a_larger_batch(case, layer, rng):
+    inputs = case.inputs(rng, 5)
     rows = [each[2:3] for each in arrays(layer(*inputs))]
     assert_equal(layer(*take(inputs, slice(2, 3))), rows)
 
 
-def test_no_rows_give_no_rows(case, rng):
-    layer = case.make()
-    layer(*case.inputs(rng, 3))
-    outputs = layer(*case.inputs(rng, 0))
-    assert shapes(outputs) == wanted_shapes(case, 0)
+def test_no_rows_give_no_rows(case, layer, rng):
+    assert shapes(layer(*case.inputs(rng, 0))) == wanted_shapes(case, 0)
 
 
-def test_functional_model_takes_any_number_of_rows(case, rng):
-    layer = case.make()
+def test_functional_model_takes_any_number_of_rows(case, layer, rng):
     model = make_model(layer, case.inputs(rng, 2))
     assert shapes(model.output) == wanted_shapes(case, None)
     for rows in (0, 1, 7):
@@ -105,10 +100,8 @@ def test_functional_model_takes_any_number_of_rows(case, rng):
         assert shapes(call_model(model, inputs)) == wanted_shapes(case, rows)
 
 
-def test_every_variable_gets_a_finite_gradient(case, rng, gradients):
-    inputs, layer = case.inputs(rng, 5), case.make()
-    layer(*inputs)
-    found = gradients(layer, inputs)
+def test_every_variable_gets_a_finite_gradient(case, layer, rng, gradients):
+    found = gradients(layer, case.inputs(rng, 5))
     assert len(found) == len(layer.trainable_variables)
     for path, gradient in found.items():
         assert gradient is not None, f"{path} gets no gradient"
@@ -132,8 +125,7 @@ def test_mixed_precision_stays_near_full_precision(case, rng, mixed_precision):
         assert dtype == "bfloat16" or dtype.startswith("int")
 
 
-def test_config_makes_an_equal_layer(case):
-    layer = case.make()
+def test_config_makes_an_equal_layer(layer):
     config = json.loads(json.dumps(layer.get_config()))
     again = type(layer).from_config(config)
     assert without_object_ids(json.loads(json.dumps(again.get_config()))) == without_object_ids(

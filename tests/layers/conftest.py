@@ -2,27 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
 from types import ModuleType
 
-import keras
-import numpy as np
 import pytest
-
-TWIN = Path(__file__).parent.parent / "reference" / "blocks.py"
 
 
 @pytest.fixture(scope="session")
-def twin() -> ModuleType:
-    # By path: other packages install a top-level `tests` that `import tests` would find.
-    spec = importlib.util.spec_from_file_location("reference_blocks", TWIN)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture
-def rng() -> np.random.Generator:
-    keras.utils.set_random_seed(7)
-    return np.random.default_rng(7)
+def twin(load_reference) -> ModuleType:
+    return load_reference("blocks")

@@ -79,7 +79,7 @@ def test_all_faults_are_reported_with_their_paths_before_anything_is_built():
     with pytest.raises(SpecError) as error:
         new_ranker(RunConfig(model=model, training=training), SCHEMA, {}, {})
     assert str(error.value).splitlines() == [
-        "The blocks have 7 faults:",
+        "The choice of blocks has 7 faults:",
         "  model.cross_options: `cross_options` must be one of 'dropout', 'num_layers', "
         "'structure', received 'num_layer'. Did you mean 'num_layers'?",
         "  model.cross_options: `cross_options` must not hold 'hidden_dims', which the field "
@@ -103,5 +103,6 @@ def test_block_without_options_of_its_own_says_so():
 
 
 def test_model_refuses_a_wrong_option_too():
-    with pytest.raises(SpecError, match="The blocks have 1 fault:\n  model.multitask_options: "):
+    expected = r"The choice of blocks has 1 fault:\n  model.multitask_options: "
+    with pytest.raises(SpecError, match=expected):
         Ranker(SCHEMA, {"shop": 4}, ModelConfig(multitask_options={"num_levels": 2}))

@@ -1,8 +1,5 @@
 """Tasks that come after others: whole events in the predictions, their factors in the losses."""
 
-import importlib.util
-from pathlib import Path
-
 import keras
 import numpy as np
 import pandas as pd
@@ -59,13 +56,8 @@ SCHEMA = TableSchema(
 
 
 @pytest.fixture(scope="module")
-def twin():
-    # By path: other packages install a top-level `tests` that `import tests` would find.
-    path = Path(__file__).parent.parent / "reference" / "chains.py"
-    spec = importlib.util.spec_from_file_location("reference_chains", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def twin(load_reference):
+    return load_reference("chains")
 
 
 def prepared(weighting="fixed", **model):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
-from pathlib import Path
 from types import ModuleType
 
 import keras
@@ -12,31 +10,15 @@ import numpy as np
 import pytest
 from keras import ops
 
-REFERENCE = Path(__file__).parent.parent / "reference"
 
-
-def load(name: str) -> ModuleType:
-    # By path: other packages install a top-level `tests` that `import tests` would find.
-    spec = importlib.util.spec_from_file_location(f"reference_{name}", REFERENCE / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture(scope="session")
+def twin(load_reference) -> ModuleType:
+    return load_reference("blocks")
 
 
 @pytest.fixture(scope="session")
-def twin() -> ModuleType:
-    return load("blocks")
-
-
-@pytest.fixture(scope="session")
-def twins() -> ModuleType:
-    return load("multitask")
-
-
-@pytest.fixture
-def rng() -> np.random.Generator:
-    keras.utils.set_random_seed(7)
-    return np.random.default_rng(7)
+def twins(load_reference) -> ModuleType:
+    return load_reference("multitask")
 
 
 @pytest.fixture

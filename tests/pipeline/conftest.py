@@ -20,7 +20,7 @@ from recsys_tf.config import (
     TextConfig,
     TrainingConfig,
 )
-from recsys_tf.datasets import load_dataset
+from recsys_tf.datasets import Interactions, load_dataset
 from recsys_tf.preparation import PreparedData, prepare
 from recsys_tf.self_checks import Finding, callback
 
@@ -30,6 +30,7 @@ class Run:
     """A finished run and what it was made of."""
 
     config: RunConfig
+    interactions: Interactions
     data: PreparedData
     root: Path
     result: PipelineResult
@@ -40,7 +41,7 @@ class Run:
         lines: list[str] = []
         config, data = config or self.config, data or self.data
         result = run_pipeline(config, self.root, data, progress=lines.append)
-        return Run(config, data, self.root, result, lines)
+        return Run(config, self.interactions, data, self.root, result, lines)
 
 
 def small_config() -> RunConfig:
@@ -70,26 +71,33 @@ def small_config() -> RunConfig:
     )
 
 
-def small_data(config: RunConfig) -> PreparedData:
+def small_interactions() -> Interactions:
     """A few thousand generated events; a number of the users and one of the items have bins."""
-    data = load_dataset("synthetic", num_users=150, num_items=80, num_events=3000)
+    made = load_dataset("synthetic", num_users=150, num_items=80, num_events=3000)
     features = tuple(
         each.model_copy(update={"num_bins": 4}) if each.name in ("age", "price") else each
-        for each in data.schema.features
+        for each in made.schema.features
     )
-    schema = data.schema.model_copy(update={"features": features})
-    return prepare(config, dataclasses.replace(data, schema=schema))
+    schema = made.schema.model_copy(update={"features": features})
+    return dataclasses.replace(made, schema=schema)
 
 
 @pytest.fixture(scope="session")
 def first_run(tmp_path_factory) -> Run:
     """The first run in an empty folder."""
-    config = small_config()
-    data = small_data(config)
+    config, interactions = small_config(), small_interactions()
+    data = prepare(config, interactions)
     lines: list[str] = []
-    root = tmp_path_factory.mktemp("pipeline")
+    root = tmp_path_factory.mktemp("pipeline") / config.data.dataset  # As the demo names it.
     run_checks, planted = callback.run_self_checks, Finding("leak", "click", "planted.")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(callback, "run_self_checks", lambda *given: [*run_checks(*given), planted])
         result = run_pipeline(config, root, data, lines.append)
-    return Run(config, data, root, result, lines)
+    return Run(config, interactions, data, root, result, lines)
+
+
+@pytest.fixture(scope="session")
+def judged_anew(first_run) -> Run:
+    """A second run in the folder of the first, with a bound that its model misses."""
+    bounds = first_run.config.pipeline.model_copy(update={"max_metrics": {"rating/rmse": 0.01}})
+    return first_run.again(first_run.config.model_copy(update={"pipeline": bounds}))

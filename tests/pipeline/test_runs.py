@@ -139,15 +139,12 @@ def test_a_deleted_version_is_pushed_again_without_training(first_run):
     first_run.result = again.result
 
 
-def test_other_bounds_measure_again_but_do_not_train_again(first_run):
-    config = first_run.config
-    bounds = config.pipeline.model_copy(update={"max_metrics": {"rating/rmse": 0.01}})
-    stricter = first_run.again(config.model_copy(update={"pipeline": bounds}))
-    assert components(stricter)["Trainer"].is_cached
-    assert not components(stricter)["Evaluator"].is_cached
-    assert not stricter.result.is_blessed
-    assert stricter.result.version is None
-    reasons = stricter.result.reasons
+def test_other_bounds_measure_again_but_do_not_train_again(judged_anew):
+    assert components(judged_anew)["Trainer"].is_cached
+    assert not components(judged_anew)["Evaluator"].is_cached
+    assert not judged_anew.result.is_blessed
+    assert judged_anew.result.version is None
+    reasons = judged_anew.result.reasons
     assert any("rating/rmse is" in reason and "0.01" in reason for reason in reasons)
 
 

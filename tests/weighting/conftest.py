@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
 from types import ModuleType
@@ -15,23 +14,13 @@ REFERENCE = Path(__file__).parent.parent / "reference"
 
 
 @pytest.fixture(scope="session")
-def twin() -> ModuleType:
-    # By path: other packages install a top-level `tests` that `import tests` would find.
-    spec = importlib.util.spec_from_file_location("reference_weighting", REFERENCE / "weighting.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def twin(load_reference) -> ModuleType:
+    return load_reference("weighting")
 
 
 @pytest.fixture(scope="session")
 def torchjd() -> dict:
     return json.loads((REFERENCE / "torchjd.json").read_text(encoding="utf-8"))
-
-
-@pytest.fixture
-def rng() -> np.random.Generator:
-    keras.utils.set_random_seed(7)
-    return np.random.default_rng(7)
 
 
 @pytest.fixture
