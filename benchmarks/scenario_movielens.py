@@ -64,6 +64,8 @@ SETTINGS = Settings(
     epochs=12,
     patience=2,
     learning_rate=2e-3,
+    cross="deep_fm",
+    l2_regularization=1e-5,
 )
 GRID = {
     "learning_rate": (5e-4, 1e-3, 2e-3, 4e-3),
