@@ -47,8 +47,9 @@ BENCHMARKS := ranking_evaluation.py recommend_latency.py "movielens_quality.py r
 	"movielens_quality.py time" diversity_front.py planted_relations.py \
 	"multitask_tables.py --dataset adult" "multitask_tables.py --dataset census"
 
-bench: bootstrap ## Run the benchmarks that fetch their own data; tables go to benchmarks/results
+bench: bootstrap ## Run the benchmarks that fetch their own data; tables go to docs/results.md
 	@for script in $(BENCHMARKS); do echo "== $$script"; $(VENV)/python benchmarks/$$script || true; done
+	$(VENV)/python benchmarks/results_page.py
 
 notebooks: bootstrap ## Run the notebooks and keep their outputs
 	$(VENV)/jupyter-execute --inplace notebooks/*.ipynb

@@ -1,7 +1,4 @@
-"""The one form of a benchmark's answer: a table for people, a JSON file for the docs.
-
-Run as a script it prints the tables of all recorded results as Markdown.
-"""
+"""The one form of a benchmark's answer: a table for people, a JSON file for the docs."""
 
 from __future__ import annotations
 
@@ -124,15 +121,27 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     """
     cells = [["what", "value", "unit", "reference", "asked", "holds"]]
     for row in rows:
-        spread = "" if row["spread"] is None else f" ± {_number(row['spread'])}"
-        reference = "" if row["reference"] is None else _number(row["reference"])
+        spread = "" if row["spread"] is None else f" ± {number(row['spread'])}"
+        reference = "" if row["reference"] is None else number(row["reference"])
         if row["reference_name"]:
             reference = f"{reference} ({row['reference_name']})".strip()
         sign = {"at_least": "≥ ", "at_most": "≤ ", None: ""}[row["rule"]]
-        asked = "" if row["bound"] is None else sign + _number(row["bound"])
+        asked = "" if row["bound"] is None else sign + number(row["bound"])
         holds = {True: "yes", False: "NO", None: ""}[row["holds"]]
-        value = _number(row["value"]) + spread
+        value = number(row["value"]) + spread
         cells.append([row["name"], value, row["unit"], reference, asked, holds])
+    return lay_out(cells)
+
+
+def lay_out(cells: Sequence[Sequence[str]]) -> str:
+    """Lays cells out as a Markdown table whose first line is the heading.
+
+    Args:
+        cells: Lines of equally many texts.
+
+    Returns:
+        Lines of equal cell widths.
+    """
     widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
     lines = [
         "| " + " | ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) + " |"
@@ -185,7 +194,8 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
+    """Writes a measured number with four digits, or says that it is not defined."""
     if value is None:
         return "undefined"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
@@ -199,14 +209,3 @@ def _jsonable(row: dict[str, Any]) -> dict[str, Any]:
         is_undefined = isinstance(value, float) and not math.isfinite(value)
         clean[key] = None if is_undefined else value
     return clean
-
-
-def main() -> None:
-    """Prints the tables of all recorded results."""
-    for path in sorted(RESULTS.glob("*.json")):
-        content = json.loads(path.read_text(encoding="utf-8"))
-        print(f"### {path.stem}\n\n{content['data']}\n\n{table(content['rows'])}\n")
-
-
-if __name__ == "__main__":
-    main()
