@@ -43,7 +43,8 @@ types: bootstrap ## Check the types
 	$(VENV)/mypy $(wildcard recsys_tf pipeline serving)
 
 # Those that need no data from a folder and no peers' environment; a missed bound does not end the run.
-BENCHMARKS := ranking_evaluation.py recommend_latency.py "movielens_quality.py random" \
+BENCHMARKS := ranking_evaluation.py recommend_latency.py gradient_cost.py \
+	"movielens_quality.py random" \
 	"movielens_quality.py time" diversity_front.py planted_relations.py \
 	"multitask_tables.py --dataset adult" "multitask_tables.py --dataset census"
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from reporting import RESULTS, lay_out, number, table
 
 PAGE = Path(__file__).parents[1] / "docs" / "results.md"
@@ -102,8 +103,10 @@ def _parts(row: dict[str, Any]) -> tuple[str, str]:
 
 
 def _value(row: dict[str, Any]) -> str:
-    spread = "" if row["spread"] is None else f" ± {row['spread']:.2g}"
-    return number(row["value"]) + spread
+    if row["spread"] is None:
+        return number(row["value"])
+    spread = np.format_float_positional(row["spread"], 2, fractional=False, trim="-")
+    return f"{number(row['value'])} ± {spread}"
 
 
 def _reference(row: dict[str, Any]) -> str:

@@ -22,12 +22,13 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from reporting import Row, report
+from step_timing import seconds_in_turn
 from tutorials import RATING_DIMS, WIDTH, epoch_clock, time_keras_rs, time_tfrs
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -137,20 +138,9 @@ def profile(data_folder: str | None, batch_size: int, num_steps: int) -> dict[st
         "whole step without metrics",
         "whole step",
     )
-    medians = dict(zip(names, _medians_ms(calls, num_steps), strict=True))
-    return {"input of a step, beside it": _input_ms(batches), **medians}
-
-
-def _medians_ms(calls: Sequence[Callable[[], Any]], num_rounds: int) -> list[float]:
-    for call in calls:
-        call()
-    seconds = np.empty((num_rounds, len(calls)))
-    for row in seconds:
-        for place, call in enumerate(calls):
-            start = time.perf_counter()
-            call()
-            row[place] = time.perf_counter() - start
-    return (1e3 * np.median(seconds, axis=0)).tolist()
+    medians = 1e3 * np.median(seconds_in_turn(calls, num_steps), axis=0)
+    parts = dict(zip(names, medians.tolist(), strict=True))
+    return {"input of a step, beside it": _input_ms(batches), **parts}
 
 
 def _input_ms(batches: Iterable[Any]) -> float:
