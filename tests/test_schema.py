@@ -8,7 +8,7 @@ USER = {"name": "user_id", "kind": "id", "side": "user"}
 ITEM = {"name": "item_id", "kind": "id", "side": "item"}
 GENRES = {"name": "genres", "kind": "categorical", "side": "item", "is_multivalent": True}
 TITLE = {"name": "title", "kind": "text", "side": "item"}
-PRICE = {"name": "price", "kind": "numeric", "side": "item"}
+COST = {"name": "price", "kind": "numeric", "side": "item"}
 HOUR = {"name": "hour", "kind": "categorical", "side": "context"}
 WATCH = {"name": "watch", "kind": "retrieval"}
 
@@ -116,7 +116,7 @@ def test_all_faults_are_reported_together():
             "the answer leaks; name `from_features` without it$",
         ),
         (
-            {"features": [PRICE], "tasks": [{"name": "p", "kind": "regression", "label": "price"}]},
+            {"features": [COST], "tasks": [{"name": "p", "kind": "regression", "label": "price"}]},
             "tasks.0.label: 'price' is one of .*, or leave the feature out: a label of numbers",
         ),
         (
@@ -145,7 +145,7 @@ def test_fault_is_named(fields, fault):
 @pytest.mark.parametrize(("kind", "label"), [("multiclass", "hour"), ("binary", "price")])
 def test_label_that_is_a_feature_needs_a_head_that_does_not_read_it(kind, label):
     task = {"name": "t", "kind": kind, "label": label}
-    features = [PRICE, HOUR]
+    features = [COST, HOUR]
     with pytest.raises(SpecError, match="has 1 fault:\n  tasks.0.label: .* answer leaks"):
         TableSchema.from_dict({"features": features, "tasks": [task]})
     others = [each["name"] for each in features if each["name"] != label]
