@@ -9,9 +9,10 @@ or opposite ones. The true probabilities' AUC is the optimum; a model's share of
 `(AUC - 0.5) / (optimum - 0.5)`, on the same test rows.
 
 The seed draws the rules, the rows, weights and order. All methods share one set of sizes; every
-model ends at its best epoch on the validation rows. What the papers say a block wins on is held
-against the shared bottom, or the shared model without a scenario block. Each trial is logged, and
-a second call goes on where the first was broken off.
+model ends at its best epoch on the validation rows. A block whose paper says that it gains on such
+tasks or scenarios is held against the shared bottom, the tasks' own models, or the shared model
+without a scenario block. Each trial is logged, and a second call goes on where the first was broken
+off.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
-from multitask_tables import SINGLE, settings_for, with_tasks
+from multitask_problems import settings_for, with_tasks
+from multitask_tables import SINGLE
 from planted_rules import FIRST, LABEL, SECOND, Planted, Sizes, plant_scenarios, plant_tasks
 from reporting import Row, report
 from trials import HeldOut, Settings, TrialLog, Values, add_options, mean_row, train
@@ -55,30 +57,56 @@ TASK_SETTINGS = Settings(
 )
 SCENARIO_SETTINGS = replace(TASK_SETTINGS, trunk_dims=(32,), scenario_dim=32, head_dims=())
 
-# By relation: against which method, on which groups (all where none is named), and who says so.
+# By relation: against which method, on which groups (all where none is named), and what a paper's
+# abstract says of such tasks or scenarios. The papers measure on data of their own: that it should
+# show under a planted rule is this script's reading of them.
 CLAIMS: dict[str, tuple[str, tuple[str, ...], dict[str, str]]] = {
     "independent": (
         "shared_bottom",
         (),
-        {"mmoe": "Ma et al. 2018, section 3", "ple": "Tang et al. 2020"},
+        {
+            "mmoe": "Ma et al. 2018: better where tasks are less related",
+            "ple": "Tang et al. 2020: better under different correlations of the tasks",
+        },
     ),
-    "aligned": (SINGLE, (SECOND,), {"shared_bottom": "Caruana 1997"}),
+    "aligned": (
+        SINGLE,
+        (SECOND,),
+        {"shared_bottom": "Caruana 1997: what is learned for a task helps related ones"},
+    ),
     "conflicting": (
         "shared_bottom",
         (),
         {
-            "mmoe": "Ma et al. 2018, section 3",
-            "ple": "Tang et al. 2020",
-            "stem": "Su et al. 2024",
+            "mmoe": "Ma et al. 2018: better where tasks are less related",
+            "ple": "Tang et al. 2020: no negative transfer between competing tasks",
+            "stem": "Su et al. 2024: less negative transfer than shared embeddings",
         },
     ),
     "funnel": (
         "shared_bottom",
         (SECOND,),
-        {"aitm": "Xi et al. 2021", "esmm": "Ma et al. 2018, ESMM"},
+        {
+            "aitm": "Xi et al. 2021: earlier steps help the later, sparser ones",
+            "esmm": "Ma et al. 2018, ESMM: learning in all rows helps a sparse second step",
+        },
     ),
-    "shifted": (SHARED, (), {"pepnet": "Chang et al. 2023", "star": "Sheng et al. 2021"}),
-    "opposite": (SHARED, (), {"hinet": "Zhou et al. 2023", "star": "Sheng et al. 2021"}),
+    "shifted": (
+        SHARED,
+        (),
+        {
+            "pepnet": "Chang et al. 2023: gains in several domains at once",
+            "star": "Sheng et al. 2021: better than one model for all domains",
+        },
+    ),
+    "opposite": (
+        SHARED,
+        (),
+        {
+            "hinet": "Zhou et al. 2023: keeps what is specific to a scenario",
+            "star": "Sheng et al. 2021: better than one model for all domains",
+        },
+    ),
 }
 
 
@@ -163,13 +191,13 @@ def _test_aucs(planted: Planted, model: Ranker, data: PreparedTable) -> Values:
 
 
 def make_rows(runs: Mapping[tuple[str, str], Sequence[Values]]) -> list[Row]:
-    """Makes the table: each relation's optimum, every method's share, what the papers claim.
+    """Makes the table: each relation's optimum, every method's share, the gains to be expected.
 
     Args:
         runs: The values of each seed by relation and method.
 
     Returns:
-        The rows; a claim holds if the block's share is, in the mean over the seeds and the groups
+        The rows; a gain holds if the block's share is, in the mean over the seeds and the groups
         it is about, at least that of the method it is held against.
     """
     rows = []
@@ -209,7 +237,7 @@ def _claims(
                     [a - b for a, b in zip(ours, theirs, strict=True)],
                     "share of optimum",
                     reference=0.0,
-                    reference_name=f"{base}; claimed by {paper}",
+                    reference_name=f"{base}; {paper}",
                     rule="at_least",
                     bound=0.0,
                 )

@@ -25,7 +25,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
+from movielens_1m_files import features_of, read_rated
 from reporting import Row, report
 from trials import (
     HeldOut,
@@ -108,29 +108,11 @@ def load(folder: str | Path) -> LabelledTable:
         One row a rating, in the order of the file.
     """
     folder = Path(folder)
-    ratings = pd.read_parquet(folder / "ml1m_recovered.parquet", columns=["user", "movie", "ge4"])
-    users = read_dat(folder / "users.dat", ("user", "gender", "age", "occupation", "zip_code"))
-    films = read_dat(folder / "movies.dat", ("film", "title", "genres"))
-    films["first_genre"] = films["genres"].str.split("|").str[0]
-    users["age_group"] = users["age"].map(SCENARIOS)
-    keys = ratings["user"].astype(str), ratings["movie"].astype(str)
-    rows = pd.concat(
-        [
-            users.set_index("user", drop=False).loc[keys[0]].reset_index(drop=True),
-            films.set_index("film", drop=False)
-            .loc[keys[1], ["film", "first_genre"]]
-            .reset_index(drop=True),
-        ],
-        axis=1,
-    )
+    ratings = read_rated(folder, ["ge4"])
+    rows = features_of(folder, ratings[["user", "movie"]].to_numpy())
+    rows["age_group"] = rows["age"].map(SCENARIOS)
     rows[TASK] = ratings["ge4"].to_numpy(dtype=np.float32)
     return LabelledTable(scenario_schema(), rows)
-
-
-def read_dat(path: Path, names: Sequence[str]) -> pd.DataFrame:
-    """Reads one of GroupLens' files of `::`, every column as text."""
-    lines = path.read_text(encoding="latin-1").splitlines()
-    return pd.DataFrame([line.split("::") for line in lines], columns=list(names), dtype=object)
 
 
 def measure(

@@ -26,10 +26,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
+from movielens_1m_files import features_of, read_rated
 from multitask_tables import SINGLE, combinations, make_rows, measure
 from reporting import report
-from scenario_movielens import read_dat
 from trials import Settings, TrialLog, Values, add_options
 
 from recsys_tf import CategoricalFeature, IdFeature, TableSchema, TaskSpec
@@ -81,8 +80,7 @@ def load(folder: str | Path, seed: int, num_users: int | None = None) -> Labelle
         The rated rows in the order of the file, then the unrated ones by user.
     """
     folder, random = Path(folder), np.random.default_rng(seed)
-    columns = ["user", "movie", "ge4", "eq5"]
-    rated = pd.read_parquet(folder / "ml1m_recovered.parquet", columns=columns)
+    rated = read_rated(folder, ["ge4", "eq5"])
     films = np.unique(rated["movie"])
     if num_users is not None:
         chosen = random.permutation(np.unique(rated["user"]))[:num_users]
@@ -90,7 +88,7 @@ def load(folder: str | Path, seed: int, num_users: int | None = None) -> Labelle
     unrated = draw_unrated(rated["user"].to_numpy(), rated["movie"].to_numpy(), films, random)
     pairs = np.concatenate([rated[["user", "movie"]].to_numpy(), unrated])
     loved = rated["eq5"].astype("Float32").to_numpy(dtype=np.float32, na_value=np.nan)
-    rows = _features(folder, pairs)
+    rows = features_of(folder, pairs)
     rows["watched"] = np.repeat(np.float32([1, 0]), [len(rated), len(unrated)])
     rows["liked"] = _padded(rated["ge4"].to_numpy(dtype=np.float32), len(unrated))
     rows["loved"] = _padded(loved, len(unrated))
@@ -118,22 +116,6 @@ def draw_unrated(
         drawn = random.permutation(others)[: len(of_user)]
         found.append(np.stack([np.full(len(drawn), users[of_user[0]]), drawn], axis=1))
     return np.concatenate(found)
-
-
-def _features(folder: Path, pairs: IntArray) -> pd.DataFrame:
-    users = read_dat(folder / "users.dat", ("user", "gender", "age", "occupation", "zip_code"))
-    films = read_dat(folder / "movies.dat", ("film", "title", "genres"))
-    films["first_genre"] = films["genres"].str.split("|").str[0]
-    of_users = _rows_of(users, "user", pairs[:, 0])
-    of_films = _rows_of(films[["film", "first_genre"]], "film", pairs[:, 1])
-    return pd.concat([of_users, of_films], axis=1)
-
-
-def _rows_of(frame: pd.DataFrame, key: str, wanted: IntArray) -> pd.DataFrame:
-    places = pd.Index(frame[key].astype(np.int64)).get_indexer(wanted)
-    if (places < 0).any():
-        raise ValueError(f"`{key}` {wanted[np.argmax(places < 0)]} is rated, and not described.")
-    return frame.iloc[places].reset_index(drop=True)
 
 
 def _padded(labels: FloatArray, num_missing: int) -> FloatArray:

@@ -13,7 +13,7 @@ from pipeline.publishing import PublishError
 from pipeline.quiet import quietly
 from pipeline.results import PipelineResult, read_result
 from recsys_tf.config import RunConfig
-from recsys_tf.export.config_faults import check_export_config
+from recsys_tf.export.config_faults import check_export_config, check_export_labels
 from recsys_tf.preparation import PreparedData, prepare
 
 _DOES = {
@@ -63,6 +63,7 @@ def run_pipeline(
     with listening(progress), quietly(log):
         data = data if data is not None else prepare(config)
         check_export_config(config.export, data.schema)
+        check_export_labels(config.export, data)
         try:
             result = _run(config, root, data, log)
         except ComponentError as error:

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from recsys_tf.config import TrainingConfig
-from recsys_tf.export.config_faults import check_export_config
+from recsys_tf.export.config_faults import check_export_config, check_export_labels
 from recsys_tf.features import id_indices
 from recsys_tf.initialization import new_ranker, new_recommender
 from recsys_tf.models import MultitaskModel, Ranker, Recommender
@@ -75,10 +75,11 @@ def build_recommender(data: PreparedData) -> Recommender:
         The model, with fresh weights drawn from `training.seed`.
 
     Raises:
-        SpecError: If the configuration's `export` names what there is not, which would be known
-            too late after training.
+        SpecError: If the configuration's `export` names what there is not, or the validation rows'
+            labels define no calibration, which would be known too late after training.
     """
     check_export_config(data.config.export, data.schema)
+    check_export_labels(data.config.export, data)
     rows = data.train_examples
     return new_recommender(
         data.config,

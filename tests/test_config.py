@@ -76,6 +76,8 @@ def test_block_options_keep_their_types_in_yaml(tmp_path):
             "model": {
                 "cross": "dcn_v2",
                 "cross_options": options,
+                "fusion_options": options,
+                "history_encoder_options": options,
                 "multiscenario": "star",
                 "multiscenario_options": options,
                 "multitask_options": options,

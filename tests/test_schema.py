@@ -8,6 +8,7 @@ USER = {"name": "user_id", "kind": "id", "side": "user"}
 ITEM = {"name": "item_id", "kind": "id", "side": "item"}
 GENRES = {"name": "genres", "kind": "categorical", "side": "item", "is_multivalent": True}
 TITLE = {"name": "title", "kind": "text", "side": "item"}
+COST = {"name": "price", "kind": "numeric", "side": "item"}
 HOUR = {"name": "hour", "kind": "categorical", "side": "context"}
 WATCH = {"name": "watch", "kind": "retrieval"}
 
@@ -107,6 +108,18 @@ def test_all_faults_are_reported_together():
             "holds the label 'genres' itself",
         ),
         (
+            {
+                "features": [GENRES],
+                "tasks": [{"name": "g", "kind": "multilabel", "label": "genres"}],
+            },
+            "tasks.0.label: 'genres' is one of the features, which the task's head reads, so that "
+            "the answer leaks; name `from_features` without it$",
+        ),
+        (
+            {"features": [COST], "tasks": [{"name": "p", "kind": "regression", "label": "price"}]},
+            "tasks.0.label: 'price' is one of .*, or leave the feature out: a label of numbers",
+        ),
+        (
             {"tasks": [{**WATCH, "label": "rating"}]},
             "for retrieval give both `label` and `positive_at_least`, or neither",
         ),
@@ -127,6 +140,17 @@ def test_all_faults_are_reported_together():
 def test_fault_is_named(fields, fault):
     with pytest.raises(SpecError, match=fault):
         make(**fields)
+
+
+@pytest.mark.parametrize(("kind", "label"), [("multiclass", "hour"), ("binary", "price")])
+def test_label_that_is_a_feature_needs_a_head_that_does_not_read_it(kind, label):
+    task = {"name": "t", "kind": kind, "label": label}
+    features = [COST, HOUR]
+    with pytest.raises(SpecError, match="has 1 fault:\n  tasks.0.label: .* answer leaks"):
+        TableSchema.from_dict({"features": features, "tasks": [task]})
+    others = [each["name"] for each in features if each["name"] != label]
+    TableSchema.from_dict({"features": features, "tasks": [{**task, "from_features": others}]})
+    make(features, [WATCH, {**task, "from_features": ["user_id"]}])
 
 
 def test_unknown_feature_is_answered_with_the_nearest():

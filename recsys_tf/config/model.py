@@ -20,13 +20,16 @@ class ModelConfig(Spec):
         output_dim: Width of the two towers' outputs, whose dot product ranks the catalogue.
         tower_dims: Widths of the hidden layers of each tower; empty for none.
         fusion: How a tower joins its features: `concat` or `gated`.
+        fusion_options: Further arguments of that block by name; those of this package have none.
+            Here and in the other options, an own `dropout` goes before the model's.
         history_encoder: A name out of `recsys_tf.encoders.HISTORY_ENCODERS`.
+        history_encoder_options: Further arguments of that block (of the pooling, where it is one)
+            by name, such as `{"length_power": 0.5}`.
         num_cross_layers: DCNv2 cross layers of the shared trunk.
         cross: A name out of `recsys_tf.crosses.CROSSES`: a block over all features' vectors whose
             output joins the trunk's input; None for none.
         cross_dims: Widths of that block's dense layers.
-        cross_options: Further arguments of that block by name, such as `{"num_layers": 3}`. Here
-            and in the other options, an own `dropout` goes before the model's.
+        cross_options: Further arguments of that block by name, such as `{"num_layers": 3}`.
         bilinear: What a query's and a candidate's feature say together, through a matrix, in each
             ranking task of one number; None for nothing.
         trunk_dims: Widths of the trunk's dense layers after the crosses.
@@ -70,7 +73,9 @@ class ModelConfig(Spec):
     output_dim: PositiveInt = 64
     tower_dims: tuple[PositiveInt, ...] = ()
     fusion: str = "concat"
+    fusion_options: BlockOptions = {}
     history_encoder: str = "attention"
+    history_encoder_options: BlockOptions = {}
     num_cross_layers: Annotated[int, Field(ge=0)] = 1
     cross: str | None = None
     cross_dims: tuple[PositiveInt, ...] = (64,)

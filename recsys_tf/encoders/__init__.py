@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 import keras
 
@@ -41,7 +42,7 @@ POOLINGS: dict[str, Callable[..., keras.layers.Layer]] = {
 }
 """Layers `(events [B, L, D], is_valid [B, L]) -> [B, D]` by name."""
 
-FUSIONS: dict[str, Callable[..., keras.layers.Layer]] = {
+FUSIONS: dict[str, type[keras.layers.Layer]] = {
     "concat": ConcatFusion,
     "gated": GatedFusion,
 }
@@ -91,16 +92,17 @@ def make_fusion(model: ModelConfig, name: str = "fusion") -> keras.layers.Layer:
     """Makes the layer that joins the vectors of features, as `model.fusion` names it.
 
     Args:
-        model: Gives the fusion's name.
+        model: Gives the fusion's name and `fusion_options`.
         name: Name of the layer.
 
     Returns:
         A layer from `{feature: [B, D]}` to `[B, F D]` (concat) or `[B, D]` (gated).
 
     Raises:
-        ValueError: If `model.fusion` is not a name of `FUSIONS`.
+        ValueError: If `model.fusion` is not a name of `FUSIONS`, or it refuses an option.
     """
-    return look_up(FUSIONS, model.fusion, "fusion")(name=name)
+    options: dict[str, Any] = {**model.fusion_options}
+    return look_up(FUSIONS, model.fusion, "fusion")(**options, name=name)
 
 
 def _num_indices(name: str, num_indices: Mapping[str, int]) -> int:
@@ -173,12 +175,14 @@ def _make_history(
 def _bag(
     spec: HistoryFeature, num_items: int, model: ModelConfig, _: LayerDict, name: str
 ) -> BagHistoryEncoder:
+    options: dict[str, Any] = {**model.history_encoder_options}
     return BagHistoryEncoder(
         num_items,
         model.embedding_dim,
         has_values=spec.values_name is not None,
         history_dropout=model.history_dropout,
         empty_history_share=model.empty_history_share,
+        **options,
         name=name,
     )
 
@@ -201,7 +205,7 @@ def _pooled(
         )
     return HistoryEncoder(
         item_encoder,
-        POOLINGS[pooling](name=f"{name}_pooling"),
+        POOLINGS[pooling](**model.history_encoder_options, name=f"{name}_pooling"),
         has_values=spec.values_name is not None,
         history_dropout=model.history_dropout,
         empty_history_share=model.empty_history_share,
@@ -244,9 +248,16 @@ HISTORY_ENCODERS: dict[str, Callable[..., keras.layers.Layer]] = {
 }
 """By name, what makes a history's encoder: `(spec, num_items, model, shared, name)`."""
 
+HISTORY_BLOCKS: dict[str, type[keras.layers.Layer]] = {
+    "bag": BagHistoryEncoder,
+    **{name: getattr(make, "func", make) for name, make in POOLINGS.items()},
+}
+"""By the names of `HISTORY_ENCODERS`, the block that takes `model.history_encoder_options`."""
+
 __all__ = [
     "ENCODERS",
     "FUSIONS",
+    "HISTORY_BLOCKS",
     "HISTORY_ENCODERS",
     "POOLINGS",
     "BagHistoryEncoder",

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
 import numpy as np
 import tensorflow as tf
 
 from recsys_tf.config import ExportConfig
 from recsys_tf.export.answer_score import answer_tasks
+from recsys_tf.features import make_labels
+from recsys_tf.features.dataset import label_values
+from recsys_tf.features.fitting import item_rows
 from recsys_tf.models import Recommender
 from recsys_tf.naming import look_up
 from recsys_tf.preparation import PreparedData
 from recsys_tf.schema import Schema, TaskSpec
-from recsys_tf.score_fusion import Calibration, fit_calibration
+from recsys_tf.score_fusion import CALIBRATIONS, Calibration, fit_calibration
 from recsys_tf.types import Array, FloatArray
 
 
@@ -83,6 +89,42 @@ def calibrations_of_batches(
     }
 
 
+def validation_labels(data: PreparedData, tasks: Sequence[TaskSpec]) -> dict[str, FloatArray]:
+    """Reads what calibrations would be fitted to, before there is a model.
+
+    Args:
+        data: The data; no feature is preprocessed.
+        tasks: Tasks with a label, of one number a row.
+
+    Returns:
+        Labels of the validation rows by task, NaN where a row does not count.
+    """
+    schema = data.schema.model_copy(update={"tasks": tuple(tasks)})
+    examples, catalogue = data.examples("validation"), data.catalogue
+    rows_of_items = item_rows(schema, examples, catalogue)
+    columns = label_values(schema, examples, catalogue, rows_of_items)
+    labels, weights = make_labels(columns, {}, schema, {})
+    return {
+        task.name: _counted(task, labels[task.name].numpy(), weights[task.name].numpy())
+        for task in tasks
+    }
+
+
+def check_calibration_labels(task: TaskSpec, labels: FloatArray, config: ExportConfig) -> None:
+    """Checks that a task's labels define the curve that the configuration names.
+
+    Args:
+        task: A task of `config.calibration`.
+        labels: float `[rows]`; NaN = does not count.
+        config: Names the calibration.
+
+    Raises:
+        ValueError: If they do not, with the text of `calibrations_of_batches`.
+    """
+    with _naming(task):
+        CALIBRATIONS[config.calibration[task.name]].check_labels(labels)
+
+
 def calibrated_task(schema: Schema, name: str) -> TaskSpec:
     """Returns the task of that name, which a calibration can be fitted for.
 
@@ -119,14 +161,27 @@ def _labels_and_scenarios(
     scenarios: list[Array] = []
     for features, of_batch, weights in validation.as_numpy_iterator():
         for task in tasks:
-            own = of_batch[task.name]
-            # The weight of a negative of retrieval is 0 in the softmax; here it is what is asked.
-            is_row = task.kind == "retrieval" or weights[task.name] > 0
-            labels[task.name].append(np.where(is_row, own, np.nan))
+            labels[task.name].append(_counted(task, of_batch[task.name], weights[task.name]))
         if schema.scenario is not None:
             scenarios.append(features[schema.scenario.feature])
     joined = {name: np.concatenate(parts) for name, parts in labels.items()}
     return joined, np.concatenate(scenarios) if scenarios else None
+
+
+def _counted(task: TaskSpec, labels: FloatArray, weights: FloatArray) -> FloatArray:
+    """Returns the labels, NaN where a row does not count."""
+    # The weight of a negative of retrieval is 0 in the softmax; here it is what is asked.
+    is_row = task.kind == "retrieval" or weights > 0
+    return np.where(is_row, labels, np.nan)
+
+
+@contextmanager
+def _naming(task: TaskSpec) -> Iterator[None]:
+    """Says of which task a calibration cannot be fitted."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"`calibration` of the task {task.name!r}: {error}") from error
 
 
 def _fit(
@@ -136,7 +191,7 @@ def _fit(
     scenarios: Array | None,
     config: ExportConfig,
 ) -> Calibration:
-    try:
+    with _naming(task):
         return fit_calibration(
             config.calibration[task.name],
             predictions,
@@ -146,5 +201,3 @@ def _fit(
             # Where it is no probability, it is taken for the log odds.
             is_probability=task.kind == "binary",
         )
-    except ValueError as error:
-        raise ValueError(f"`calibration` of the task {task.name!r}: {error}") from error

@@ -7,9 +7,15 @@ from typing import Any
 
 from recsys_tf.config import ExportConfig
 from recsys_tf.export.answer_score import answer_tasks, fusion_option_faults
-from recsys_tf.export.calibrating import calibrated_task, check_scenario
+from recsys_tf.export.calibrating import (
+    calibrated_task,
+    check_calibration_labels,
+    check_scenario,
+    validation_labels,
+)
 from recsys_tf.export.list_order import check_category_feature, check_wish_names
 from recsys_tf.naming import look_up
+from recsys_tf.preparation import PreparedData
 from recsys_tf.reranking import RERANKERS
 from recsys_tf.schema import Schema
 from recsys_tf.score_fusion import CALIBRATIONS, SCORE_FUSIONS, make_score_fusion
@@ -19,8 +25,8 @@ from recsys_tf.spec import SpecError, list_faults
 def check_export_config(config: ExportConfig, schema: Schema) -> None:
     """Checks the names and options of `export` that the schema and the tables of names decide.
 
-    By the same checks that the export makes, where a fault would cost a training. Only whether
-    the validation rows define a calibration's curve is left until they are predicted.
+    By the same checks that the export makes, where a fault would cost a training. Whether the
+    validation rows define a calibration's curve is `check_export_labels`'s to say.
 
     Args:
         config: The `export` of a run.
@@ -40,6 +46,35 @@ def check_export_config(config: ExportConfig, schema: Schema) -> None:
             faults += _told("", make, config.score_fusion, weights, tasks, None, **options)
     faults += _calibration_faults(config, schema)
     faults += _order_faults(config, schema)
+    if faults:
+        raise SpecError(list_faults("RunConfig", faults))
+
+
+def check_export_labels(config: ExportConfig, data: PreparedData) -> None:
+    """Checks that the validation rows' labels define the calibrations of `export`.
+
+    By the same checks that the fitting makes once the model is trained. Rows that are trained on
+    fit no calibration; theirs are not looked at.
+
+    Args:
+        config: The `export` of a run, of known names; see `check_export_config`.
+        data: The data of the run.
+
+    Raises:
+        SpecError: If there is no label, all are equal, or they are outside of what a calibration
+            can give; the text lists every task with its field's path.
+    """
+    if not config.calibration or data.is_validation_trained:
+        return
+    tasks = [calibrated_task(data.schema, name) for name in config.calibration]
+    labels = validation_labels(data, tasks)
+    faults = [
+        fault
+        for task in tasks
+        for fault in _told(
+            f"calibration.{task.name}", check_calibration_labels, task, labels[task.name], config
+        )
+    ]
     if faults:
         raise SpecError(list_faults("RunConfig", faults))
 

@@ -6,7 +6,12 @@ import tensorflow as tf
 
 from recsys_tf.features.examples import Examples
 from recsys_tf.features.fitting import item_rows
-from recsys_tf.features.labels import check_labels, label_columns, make_labels
+from recsys_tf.features.labels import (
+    check_labels,
+    label_columns,
+    make_labels,
+    missing_labels_message,
+)
 from recsys_tf.features.preprocessor import Preprocessor
 from recsys_tf.features.transformed import transform_catalogue, transform_features
 from recsys_tf.schema import Schema
@@ -57,7 +62,7 @@ def make_dataset(
             the catalogue, or a label cannot be used.
     """
     rows_of_items = item_rows(schema, examples, catalogue)
-    columns = _label_columns(schema, examples, catalogue, rows_of_items)
+    columns = label_values(schema, examples, catalogue, rows_of_items)
     check_labels(columns, schema)
     queries = transform_features(examples, preprocessor, schema.query_features)
     with tf.device("CPU:0"):
@@ -145,9 +150,23 @@ def _without_target(features: dict[str, Tensor], schema: Schema) -> dict[str, Te
     return masked
 
 
-def _label_columns(
+def label_values(
     schema: Schema, examples: Examples, catalogue: Examples, rows_of_items: IntArray
 ) -> dict[str, Array]:
+    """Reads the columns that `label_columns` names, of the rows or of their items.
+
+    Args:
+        schema: Features and tasks.
+        examples: What `make_examples` returned.
+        catalogue: What `catalogue_examples` returned.
+        rows_of_items: Each row's item as a row of the catalogue, as `item_rows` tells.
+
+    Returns:
+        Values `[len(examples)]` by column.
+
+    Raises:
+        ValueError: If a column is in neither.
+    """
     columns = {}
     for name in label_columns(schema):
         if name in examples.columns:
@@ -155,8 +174,5 @@ def _label_columns(
         elif name in catalogue.columns:
             columns[name] = catalogue.columns[name][rows_of_items]
         else:
-            raise ValueError(
-                f"`examples` lacks the label or weight {name!r} of the schema; it has "
-                f"{', '.join(examples.columns)}."
-            )
+            raise ValueError(missing_labels_message([name], examples))
     return columns

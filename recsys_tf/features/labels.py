@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
 
+from recsys_tf.features.examples import Examples
 from recsys_tf.schema import FeaturesAndTasks, TaskSpec
 from recsys_tf.types import NUM_RESERVED_INDICES, Array, FloatArray, Tensor
 
@@ -21,6 +22,21 @@ def label_columns(schema: FeaturesAndTasks) -> tuple[str, ...]:
         if name is not None and kinds.get(name, "numeric") == "numeric"
     ]
     return tuple(dict.fromkeys(names))
+
+
+def missing_labels_message(absent: Sequence[str], examples: Examples) -> str:
+    """Says which columns of labels or weights the examples lack, and what to do.
+
+    Example:
+        >>> missing_labels_message(["buy"], Examples({"age": np.zeros(2)})).partition(". ")[0]
+        "`examples` lacks the label or weight 'buy' of the schema's tasks; it has 'age'"
+    """
+    return (
+        f"`examples` lacks the label or weight {', '.join(map(repr, absent))} of the schema's "
+        f"tasks; it has {', '.join(map(repr, examples.columns)) or 'no columns'}. Give the rows "
+        "that column (NaN where a label is not known) and make the examples with this schema, or "
+        "take the task out of it."
+    )
 
 
 def make_labels(

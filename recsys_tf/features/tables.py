@@ -9,7 +9,12 @@ import tensorflow as tf
 from recsys_tf.features.dataset import batches_of_rows
 from recsys_tf.features.examples import Examples, ListColumn, add_feature
 from recsys_tf.features.frames import FrameColumns
-from recsys_tf.features.labels import check_labels, label_columns, make_labels
+from recsys_tf.features.labels import (
+    check_labels,
+    label_columns,
+    make_labels,
+    missing_labels_message,
+)
 from recsys_tf.features.preprocessor import Preprocessor
 from recsys_tf.features.transformed import transform_features
 from recsys_tf.schema import TableSchema
@@ -66,10 +71,10 @@ def make_table_dataset(
         A dataset of known length; see `make_dataset`.
 
     Raises:
-        ValueError: If `batch_size` is below 1, a feature is not in the examples, or a label cannot
-            be used.
+        ValueError: If `batch_size` is below 1, a feature, label or weight is not in the examples,
+            or a label cannot be used.
     """
-    columns = {name: examples.columns[name] for name in label_columns(schema)}
+    columns = _label_columns(schema, examples)
     check_labels(columns, schema)
     gather = transform_features(examples, preprocessor, schema.features)
     with tf.device("CPU:0"):
@@ -83,3 +88,11 @@ def make_table_dataset(
 
     order = batches_of_rows(len(examples), batch_size, shuffle_seed, drop_remainder)
     return order.map(batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+
+
+def _label_columns(schema: TableSchema, examples: Examples) -> dict[str, Array]:
+    names = label_columns(schema)
+    absent = [name for name in names if name not in examples.columns]
+    if absent:
+        raise ValueError(missing_labels_message(absent, examples))
+    return {name: examples.columns[name] for name in names}

@@ -9,6 +9,7 @@ import keras
 
 from recsys_tf.config import ModelConfig, TrainingConfig
 from recsys_tf.crosses import CROSSES
+from recsys_tf.encoders import FUSIONS, HISTORY_BLOCKS
 from recsys_tf.multiscenario import SCENARIO_BLOCKS
 from recsys_tf.multitask import MULTITASK_BLOCKS
 from recsys_tf.naming import option_faults, unknown_name_message
@@ -19,6 +20,17 @@ from recsys_tf.weighting import WEIGHTINGS
 _OF_LAYERS = dict.fromkeys(inspect.signature(keras.layers.Layer.__init__).parameters, "")
 
 _BLOCKS: dict[str, tuple[Mapping[str, type], dict[str, str]]] = {
+    "fusion": (FUSIONS, {}),
+    "history_encoder": (
+        HISTORY_BLOCKS,
+        {
+            "num_indices": "",
+            "embedding_dim": "embedding_dim",
+            "has_values": "",
+            "history_dropout": "history_dropout",
+            "empty_history_share": "empty_history_share",
+        },
+    ),
     "cross": (CROSSES, {"hidden_dims": "cross_dims"}),
     "multiscenario": (SCENARIO_BLOCKS, {"num_scenarios": "", "hidden_dim": "scenario_dim"}),
     "multitask": (
@@ -41,7 +53,8 @@ def check_blocks(model: ModelConfig, training: TrainingConfig | None = None) -> 
     """Checks the names and the options of all blocks, before anything is built.
 
     Args:
-        model: Names the cross, the scenario block and the multi-task block.
+        model: Names the fusion, the history's encoder, the cross, the scenario block and the
+            multi-task block.
         training: Names the weighting; None leaves it out.
 
     Raises:
@@ -52,7 +65,7 @@ def check_blocks(model: ModelConfig, training: TrainingConfig | None = None) -> 
         >>> check_blocks(ModelConfig(cross="gdcn", cross_options={"structure": "parallel"}))
     """
     faults = []
-    for field in ("cross", "multiscenario", "multitask"):
+    for field in ("fusion", "history_encoder", "cross", "multiscenario", "multitask"):
         name, options = getattr(model, field), getattr(model, f"{field}_options")
         faults += [f"model.{each}" for each in _faults(field, name, options)]
     if training is not None:

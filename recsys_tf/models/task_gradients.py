@@ -123,8 +123,10 @@ class TaskRows:
             self.shape = tf.shape(known)
             dense = [tf.zeros_like(known) if g is None else g for g in gradients]
             self.matrix = tf.stack([tf.reshape(_float32(g), [-1]) for g in dense])
-        # Inner products of the tasks' gradients, float32 `[T, T]`.
-        self.gram = tf.matmul(self.matrix, self.matrix, transpose_b=True)
+        # Inner products of the tasks' gradients, float32 `[T, T]`. In float64, since GPUs multiply
+        # matrices of float32 in TF32, of 10 bits.
+        wide = tf.cast(self.matrix, tf.float64)
+        self.gram = tf.cast(tf.matmul(wide, wide, transpose_b=True), tf.float32)
 
     def combine(self, weights: Tensor) -> Any:
         """Computes `sum_t a_t g_t` in the form that the gradients came in.
@@ -144,7 +146,8 @@ class TaskRows:
             lambda: self.matrix,
             lambda: tf.where(is_finite[:, None], self.matrix, 0.0),
         )
-        combined = tf.reshape(tf.matmul(weights[None, :], matrix), self.shape)
+        # No matrix product, which would be of TF32 again.
+        combined = tf.reshape(tf.reduce_sum(weights[:, None] * matrix, axis=0), self.shape)
         combined = tf.cast(combined, self.found[0].dtype)
         if self.indices is None:
             return combined

@@ -113,7 +113,8 @@ class _TowerBuilder:
         vector = keras.layers.Dense(config.output_dim, name=f"{side}_output")(hidden)
         if anchor is not None and config.embedding_dim == config.output_dim:
             # The straight way from item to item: what a history says needs no layer in between.
-            vector = vector + vectors[anchor]
+            # Not `+`: of a batch without rows, Keras's would take the second for a bias, and fail.
+            vector = vector - (-vectors[anchor])
         if self.retrieval.is_normalized:
             vector = keras.layers.UnitNormalization(name=f"{side}_norm")(vector)
         if item_bias is None:

@@ -21,7 +21,8 @@ class TaskSpec(Spec):
             multivalent feature's values).
         label: Column of the label. For `multiclass` and `multilabel` it names a categorical
             feature. For `retrieval` it is left out: every row is a positive, unless
-            `positive_at_least` is given as well.
+            `positive_at_least` is given as well. A label that is one of the features needs
+            `from_features` without it: a head over all features would read it.
         positive_at_least: For `binary` and `retrieval`: the label's value from which on the row
             is a positive. Without it a binary label must be 0 or 1.
         value_range: For `regression`: lowest and highest possible label, such as `(1, 5)`. Rows
@@ -31,9 +32,9 @@ class TaskSpec(Spec):
         after: For `binary`: the binary task without whose success this one cannot succeed, as a
             purchase after a click. Both are labels of all rows: where the other is 0 this one is
             0, not missing. `ModelConfig.chain` says what is made of it.
-        from_features: Only for auxiliary tasks: the head sees the encodings of these features
-            alone. The content task predicts genres from the text alone, so that the text encoder
-            has to learn them.
+        from_features: Makes the task an auxiliary one: the head sees the encodings of these
+            features alone. The content task predicts genres from the text alone, so that the text
+            encoder has to learn them. `multiclass` and `multilabel` need it.
 
     A label that is missing (NaN, or an empty string) takes the row out of this task and of no
     other.
@@ -77,6 +78,7 @@ def task_faults(task: TaskSpec, by_name: Mapping[str, Any]) -> Iterable[str]:
                 f"{field}: must name a column of numbers, {name!r} is a feature of kind "
                 f"{by_name[name].kind!r}"
             )
+    yield from _leak_faults(task, by_name)
     for name in task.from_features or ():
         if name not in by_name:
             yield "from_features: " + unknown_name_message("feature", name, by_name)
@@ -86,6 +88,20 @@ def task_faults(task: TaskSpec, by_name: Mapping[str, Any]) -> Iterable[str]:
         yield "from_features: has no meaning for a task of kind 'retrieval'"
     if task.from_features is not None and len(task.from_features) == 0:
         yield "from_features: must name at least one feature"
+
+
+def _leak_faults(task: TaskSpec, by_name: Mapping[str, Any]) -> Iterable[str]:
+    """Yields a fault where a head over all features would read its own label."""
+    label = None if task.kind == "retrieval" else by_name.get(task.label)
+    if label is None or task.from_features is not None:
+        return
+    way_out = "name `from_features` without it"
+    if task.kind not in ("multiclass", "multilabel"):
+        way_out += ", or leave the feature out: a label of numbers needs none"
+    yield (
+        f"label: {task.label!r} is one of the features, which the task's head reads, so that the "
+        f"answer leaks; {way_out}"
+    )
 
 
 def chain_faults(tasks: Sequence[TaskSpec]) -> Iterable[str]:

@@ -11,6 +11,7 @@ import pytest
 
 import recsys_tf
 from recsys_tf.crosses import CROSSES
+from recsys_tf.encoders import FUSIONS, HISTORY_ENCODERS
 from recsys_tf.multiscenario import SCENARIO_BLOCKS
 from recsys_tf.multitask import MULTITASK_BLOCKS
 from recsys_tf.reranking import RERANKERS
@@ -58,6 +59,8 @@ def test_code_in_the_readme_runs(place, left, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("field", "names"),
     [
+        ("model.history_encoder", HISTORY_ENCODERS),
+        ("model.fusion", FUSIONS),
         ("model.cross", CROSSES),
         ("model.multiscenario", SCENARIO_BLOCKS),
         ("model.multitask", MULTITASK_BLOCKS),

@@ -9,7 +9,11 @@ import tensorflow as tf
 from recsys_tf.config import ExportConfig
 from recsys_tf.export import ServedRecommender, calibrations_of_batches, fit_calibrations
 from recsys_tf.export.answer_score import answer_score
+from recsys_tf.export.calibrating import validation_labels
+from recsys_tf.export.config_faults import check_export_labels
 from recsys_tf.score_fusion import PlattCalibration, fit_calibration
+from recsys_tf.spec import SpecError
+from recsys_tf.training import build_recommender
 
 TASKS = ["watch", "click", "rating"]
 
@@ -127,6 +131,54 @@ def test_validation_rows_that_were_trained_on_are_refused(trained, small_data):
 def test_what_cannot_be_calibrated_is_told(trained, small_data, calibration, text):
     with pytest.raises(ValueError, match=text):
         fit_calibrations(trained[0], small_data, ExportConfig(calibration=calibration))
+
+
+def with_one_class(data, task):
+    events = data.interactions.events.copy()
+    column = data.schema.task(task).label
+    events.iloc[data.split.validation, events.columns.get_loc(column)] = 0.0
+    events.loc[events.index[data.split.validation[:3]], column] = np.nan
+    interactions = dataclasses.replace(data.interactions, events=events)
+    return dataclasses.replace(data, interactions=interactions)
+
+
+@pytest.mark.parametrize(
+    ("task", "calibration", "text"),
+    [
+        ("purchase", "isotonic", "must differ, received 0 in all {rows} labelled rows; take more"),
+        ("rating", "platt", "must be from 0 to 1 for a calibration in log odds, received 1 to 5;"),
+    ],
+)
+def test_labels_that_define_no_curve_are_told_before_the_training_as_after_it(
+    trained, small_data, task, calibration, text
+):
+    config = ExportConfig(calibration={task: calibration, "click": "platt"})
+    data = small_data if task == "rating" else with_one_class(small_data, task)
+    text = f"`calibration` of the task '{task}': `labels` {text}"
+    text = text.format(rows=len(data.split.validation) - 3)
+    with pytest.raises(SpecError, match=f"1 fault:\n  export.calibration.{task}: {text}"):
+        check_export_labels(config, data)
+    run = data.config.model_copy(update={"export": config})
+    with pytest.raises(SpecError, match=text):
+        build_recommender(dataclasses.replace(data, config=run))
+    with pytest.raises(ValueError, match=text):
+        fit_calibrations(trained[0], data, config)
+
+
+def test_labels_are_looked_at_where_a_calibration_is_fitted_to_them(small_data):
+    data = with_one_class(small_data, "click")
+    check_export_labels(ExportConfig(), data)
+    config = ExportConfig(calibration={"click": "platt"})
+    check_export_labels(config, dataclasses.replace(data, is_validation_trained=True))
+    check_export_labels(config, small_data)
+
+
+def test_labels_of_validation_rows_are_those_that_the_fitting_sees(small_data):
+    tasks = [small_data.schema.task(name) for name in ("watch", "click", "rating")]
+    found = validation_labels(small_data, tasks)
+    events = small_data.interactions.events.iloc[small_data.split.validation]
+    for task in tasks:
+        np.testing.assert_array_equal(found[task.name], events[task.label].to_numpy(float))
 
 
 def test_calibration_of_an_unknown_task_that_is_given_is_named(trained, small_data):

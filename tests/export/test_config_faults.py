@@ -21,7 +21,7 @@ SCHEMA = Schema(
     tasks=(
         TaskSpec(name="watch", kind="retrieval"),
         TaskSpec(name="click", kind="binary", label="click"),
-        TaskSpec(name="topic", kind="multiclass", label="genre"),
+        TaskSpec(name="topic", kind="multiclass", label="genre", from_features=("item_id",)),
     ),
 )
 

@@ -49,7 +49,9 @@ def make_schema(has_text=True):
             TaskSpec(
                 name="genres_task", kind="multilabel", label="genres", from_features=("price",)
             ),
-            TaskSpec(name="device_task", kind="multiclass", label="device"),
+            TaskSpec(
+                name="device_task", kind="multiclass", label="device", from_features=("hour",)
+            ),
         ),
     )
 

@@ -21,7 +21,7 @@ SCHEMA = Schema(
         TaskSpec(name="like", kind="binary", label="rating", positive_at_least=4),
         TaskSpec(name="click", kind="binary", label="click", sample_weight="weight"),
         TaskSpec(name="genre", kind="multilabel", label="genres", from_features=("item_id",)),
-        TaskSpec(name="screen", kind="multiclass", label="device"),
+        TaskSpec(name="screen", kind="multiclass", label="device", from_features=("user_id",)),
     ),
 )
 COLUMNS = {

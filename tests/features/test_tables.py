@@ -83,6 +83,18 @@ def test_unusable_label_is_refused(preprocessor):
         make_table_dataset(table_examples(SCHEMA, rows), preprocessor, SCHEMA, 2)
 
 
+def test_absent_label_is_named_with_the_columns_there_are(preprocessor):
+    examples = table_examples(SCHEMA, ROWS)
+    columns = {name: each for name, each in examples.columns.items() if name != "trust"}
+    with pytest.raises(ValueError, match="lacks the label") as error:
+        make_table_dataset(Examples(columns, examples.lists), preprocessor, SCHEMA, 2)
+    assert str(error.value) == (
+        "`examples` lacks the label or weight 'trust' of the schema's tasks; it has 'age', 'city', "
+        "'stars'. Give the rows that column (NaN where a label is not known) and make the examples "
+        "with this schema, or take the task out of it."
+    )
+
+
 def test_absent_column_is_named():
     with pytest.raises(ValueError, match="`rows` lacks the column 'city'"):
         table_examples(SCHEMA, ROWS.drop(columns="city"))

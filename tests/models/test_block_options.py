@@ -4,10 +4,18 @@ import pytest
 
 from recsys_tf import ModelConfig, NumericFeature, SpecError, TableSchema, TaskSpec, TrainingConfig
 from recsys_tf.config import RunConfig
+from recsys_tf.encoders import (
+    FUSIONS,
+    HISTORY_BLOCKS,
+    HISTORY_ENCODERS,
+    ConcatFusion,
+    make_encoder,
+    make_fusion,
+)
 from recsys_tf.initialization import new_ranker
 from recsys_tf.models import Ranker
 from recsys_tf.models.block_options import check_blocks
-from recsys_tf.schema import CategoricalFeature, ScenarioSpec
+from recsys_tf.schema import CategoricalFeature, HistoryFeature, ScenarioSpec
 from recsys_tf.training import fit
 
 SCHEMA = TableSchema(
@@ -18,6 +26,7 @@ SCHEMA = TableSchema(
     tasks=tuple(TaskSpec(name=name, kind="binary", label=name) for name in ("click", "buy")),
     scenario=ScenarioSpec(feature="shop"),
 )
+HISTORY = HistoryFeature(name="history", side="user", of="item_id")
 CONFIG = ModelConfig(
     embedding_dim=4,
     trunk_dims=(),
@@ -52,6 +61,40 @@ def test_options_reach_their_blocks(ranker):
     assert (found["multitask"]["num_layers"], found["multitask"]["dropout"]) == (2, 0.1)
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "found"),
+    [
+        ("bag", {"length_power": 1.0}, {"length_power": 1.0}),
+        ("attention", {"hidden_dim": 3}, {"hidden_dim": 3, "length_power": 1.0}),
+        ("mean", {"length_power": 0.25}, {"length_power": 0.25}),
+        ("root_mean", {}, {"length_power": 0.5}),
+    ],
+)
+def test_options_of_the_history_reach_its_block(name, options, found):
+    config = ModelConfig(embedding_dim=4, history_encoder=name, history_encoder_options=options)
+    check_blocks(config)
+    encoder = make_encoder(HISTORY, {"item_id": 9}, config)
+    block = encoder if name == "bag" else encoder.pooling
+    assert type(block) is HISTORY_BLOCKS[name]
+    assert found.items() <= block.get_config().items()
+
+
+def test_every_history_encoder_has_a_block_that_takes_its_options():
+    assert set(HISTORY_BLOCKS) == set(HISTORY_ENCODERS)
+
+
+def test_options_of_a_fusion_reach_it(monkeypatch):
+    class Scaled(ConcatFusion):
+        def __init__(self, scale=1.0, **kwargs):
+            super().__init__(**kwargs)
+            self.scale = scale
+
+    monkeypatch.setitem(FUSIONS, "scaled", Scaled)
+    config = ModelConfig(fusion="scaled", fusion_options={"scale": 0.5})
+    check_blocks(config)
+    assert make_fusion(config).scale == 0.5
+
+
 def test_options_are_saved_with_the_model(ranker):
     assert Ranker.from_config(ranker.get_config()).config == CONFIG
 
@@ -69,6 +112,9 @@ def test_options_of_the_weighting_reach_it(ranker, monkeypatch):
 
 def test_all_faults_are_reported_with_their_paths_before_anything_is_built():
     model = ModelConfig(
+        fusion="gates",
+        history_encoder="bag",
+        history_encoder_options={"history_dropout": 0.1, "hidden_dim": 8},
         cross="gdcn",
         cross_options={"num_layer": 3, "hidden_dims": (8,)},
         multiscenario="start",
@@ -79,7 +125,13 @@ def test_all_faults_are_reported_with_their_paths_before_anything_is_built():
     with pytest.raises(SpecError) as error:
         new_ranker(RunConfig(model=model, training=training), SCHEMA, {}, {})
     assert str(error.value).splitlines() == [
-        "The choice of blocks has 7 faults:",
+        "The choice of blocks has 10 faults:",
+        "  model.fusion: `fusion` must be one of 'concat', 'gated', received 'gates'. "
+        "Did you mean 'gated'?",
+        "  model.history_encoder_options: `history_encoder_options` must not hold "
+        "'history_dropout', which the field `history_dropout` gives.",
+        "  model.history_encoder_options: `history_encoder_options` must be one of "
+        "'length_power', received 'hidden_dim'.",
         "  model.cross_options: `cross_options` must be one of 'dropout', 'num_layers', "
         "'structure', received 'num_layer'. Did you mean 'num_layers'?",
         "  model.cross_options: `cross_options` must not hold 'hidden_dims', which the field "
@@ -100,6 +152,8 @@ def test_all_faults_are_reported_with_their_paths_before_anything_is_built():
 def test_block_without_options_of_its_own_says_so():
     with pytest.raises(SpecError, match="must be empty, as 'fm' has no options, received 'dtype'"):
         check_blocks(ModelConfig(cross="fm", cross_options={"dtype": "float16"}))
+    with pytest.raises(SpecError, match="must be empty, as 'gated' has no options, received 'num'"):
+        check_blocks(ModelConfig(fusion="gated", fusion_options={"num": 2}))
 
 
 def test_model_refuses_a_wrong_option_too():

@@ -1,4 +1,4 @@
-"""Tasks that come after others: whole events in the predictions, their factors in the losses."""
+"""Models of tasks that come after others: whole events in the predictions, and trained so."""
 
 import keras
 import numpy as np
@@ -21,15 +21,11 @@ from recsys_tf.datasets import LabelledTable, split_table
 from recsys_tf.export import ServedRecommender
 from recsys_tf.losses import binary_crossentropy
 from recsys_tf.models import Ranker, Recommender, predict_all
-from recsys_tf.models.chains import (
-    chain_penalties,
-    conditional_name,
-    imputed_error_name,
-    product_logit,
-)
+from recsys_tf.models.chains import conditional_name
 from recsys_tf.table_preparation import PreparedTable
 from recsys_tf.training import build_ranker, fit
 
+NAN = float("nan")
 CHAINS = ("esmm", "escm2_ips", "escm2_dr")
 SMALL = {
     "embedding_dim": 4,
@@ -53,11 +49,6 @@ SCHEMA = TableSchema(
         TaskSpec(name="price", kind="regression", label="price"),
     ),
 )
-
-
-@pytest.fixture(scope="module")
-def twin(load_reference):
-    return load_reference("chains")
 
 
 def prepared(weighting="fixed", **model):
@@ -112,37 +103,6 @@ def assert_all_finite(of_variables):
         assert np.isfinite(tf.convert_to_tensor(gradient)).all(), path
 
 
-# Probabilities 1/2 and 1/2 give 1/4, odds 1/3; 3/4 and 3/4 give 9/16, odds 9/7.
-@pytest.mark.parametrize(
-    ("first", "second", "odds"),
-    [(0.0, 0.0, 1 / 3), (np.log(3), np.log(3), 9 / 7), (0.0, np.log(3), 3 / 5)],
-)
-def test_product_of_probabilities_by_hand(first, second, odds):
-    assert float(product_logit(first, second)) == pytest.approx(np.log(odds), rel=1e-6)
-
-
-def test_product_is_exact_at_extreme_logits():
-    first = [100.0, 100.0, -100.0, 100.0, 0.0]
-    second = [100.0, -100.0, -100.0, 0.0, -100.0]
-    expected = [100 - np.log(2), -100, -200, 0, -100 - np.log(2)]
-    np.testing.assert_allclose(product_logit(first, second), expected, rtol=1e-6, atol=1e-6)
-
-
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_gradients_at_extreme_logits_are_finite(dtype):
-    values = np.array(np.meshgrid(*[[-100.0, -1.0, 0.0, 1.0, 100.0]] * 3)).reshape(3, -1)
-    logits = [tf.constant(each, dtype) for each in values]
-    with tf.GradientTape() as tape:
-        tape.watch(logits)
-        product = product_logit(product_logit(logits[0], logits[1]), logits[2])
-        loss = tf.reduce_sum(binary_crossentropy(np.ones(125), product))
-    assert np.isfinite(product).all()
-    for gradient in tape.gradient(loss, logits):
-        assert np.isfinite(tf.cast(gradient, "float32")).all()
-        # d log p / d logit is from 0 to 1.
-        assert np.all(np.abs(tf.cast(gradient, "float32")) <= 1)
-
-
 def test_chain_of_three_predicts_whole_events(batch):
     model = make(chain="esmm")
     outputs = model(batch[0])
@@ -174,83 +134,6 @@ def test_loss_of_a_chain_is_that_of_the_product(batch):
     losses = model.task_losses(features, labels, outputs, weights)
     rows = binary_crossentropy(labels["buy"], outputs["buy"])
     assert float(losses["buy"]) == pytest.approx(float(np.mean(rows)), rel=1e-5)
-
-
-NAN = float("nan")
-ROWS = {
-    "clicks": np.array([1, 1, 0, 1, NAN, 0, 1], "float32"),
-    "labels": np.array([1, 0, 0, NAN, 0, 0, 1], "float32"),
-    "weights": np.array([1, 0.5, 2, 1, 1, 1, 0], "float32"),
-    "click_logits": np.array([0.4, -4.0, 1.0, 0.2, 0.3, -0.7, 2.0], "float32"),
-    "logits": np.array([0.1, -0.5, 3.0, 0.7, -0.2, 1.1, 0.9], "float32"),
-}
-IMPUTED = np.array([0.2, 0.9, 1.4, 0.1, 0.6, 0.3, 0.5], "float32")
-
-
-def penalties(click_logits=None, logits=None, labels=None, **model):
-    click_logits = ROWS["click_logits"] if click_logits is None else click_logits
-    logits = ROWS["logits"] if logits is None else logits
-    outputs = {
-        "click": click_logits,
-        "buy": logits,
-        conditional_name("buy"): logits,
-        imputed_error_name("buy"): IMPUTED,
-    }
-    labels = {"click": ROWS["clicks"], "buy": ROWS["labels"] if labels is None else labels}
-    weights = {"click": np.ones(7, "float32"), "buy": ROWS["weights"]}
-    return chain_penalties({"buy": "click"}, ModelConfig(**model), labels, outputs, weights)
-
-
-def test_inverse_propensity_loss_equals_the_twin(twin):
-    found = penalties(chain="escm2_ips", counterfactual_weight=0.3, propensity_floor=0.1)
-    expected = 0.3 * twin.inverse_propensity_risk(**ROWS, floor=0.1)
-    assert float(found["buy"]) == pytest.approx(expected, rel=1e-5)
-
-
-def test_doubly_robust_loss_equals_the_twin(twin):
-    found = penalties(chain="escm2_dr", counterfactual_weight=0.3, propensity_floor=0.1)
-    expected = 0.3 * twin.doubly_robust_risk(**ROWS, imputed=IMPUTED, floor=0.1)
-    assert float(found["buy"]) == pytest.approx(expected, rel=1e-5)
-
-
-def test_calibrator_equals_the_twin(twin):
-    found = penalties(calibrator_weight=0.6)
-    rows = {name: each for name, each in ROWS.items() if name != "clicks"}
-    assert float(found["buy"]) == pytest.approx(0.6 * twin.calibrator(**rows), rel=1e-5)
-
-
-def test_nothing_is_added_without_a_factor_or_a_counterfactual_chain():
-    assert penalties() == {}
-    assert penalties(chain="esmm") == {}
-
-
-@pytest.mark.parametrize(
-    "model", [{"chain": "escm2_ips"}, {"chain": "escm2_dr"}, {"calibrator_weight": 1.0}]
-)
-def test_task_without_labels_gets_no_penalty(model):
-    assert float(penalties(labels=np.full(7, NAN), **model)["buy"]) == 0
-
-
-@pytest.mark.parametrize("chain", ["escm2_ips", "escm2_dr"])
-def test_propensities_get_no_gradient(chain):
-    click_logits, logits = (tf.constant(ROWS[name]) for name in ("click_logits", "logits"))
-    with tf.GradientTape() as tape:
-        tape.watch([click_logits, logits])
-        loss = penalties(click_logits, logits, chain=chain)["buy"]
-    of_clicks, of_logits = tape.gradient(loss, [click_logits, logits])
-    assert of_clicks is None
-    # Rows that are clicked, known and weighed, and no others.
-    np.testing.assert_array_equal(of_logits.numpy() != 0, [1, 1, 0, 0, 0, 0, 0])
-
-
-@pytest.mark.parametrize("chain", ["escm2_ips", "escm2_dr"])
-def test_penalty_at_extreme_logits_has_finite_gradients(chain):
-    logits = tf.constant([-100.0, 100, 100, -100, 100, -100, -100])
-    with tf.GradientTape() as tape:
-        tape.watch(logits)
-        loss = penalties(-logits, logits, chain=chain)["buy"]
-    assert np.isfinite(loss)
-    assert np.isfinite(tape.gradient(loss, logits)).all()
 
 
 @pytest.mark.parametrize("chain", CHAINS)

@@ -77,6 +77,15 @@ def test_row_is_answered_alone_as_among_others(trained, batch):
     np.testing.assert_allclose(alone["watch"], model(batch[0])["watch"][:1], rtol=1e-4, atol=1e-5)
 
 
+def test_batch_without_rows_is_answered_outside_of_a_graph_too(small_data, batch):
+    model = rebuilt(small_data, has_texts=True)
+    no_rows = {name: values[:0] for name, values in batch[0].items()}
+    expected = {name: (0, *values.shape[1:]) for name, values in model(batch[0]).items()}
+    assert {name: tuple(values.shape) for name, values in model(no_rows).items()} == expected
+    model.compile(run_eagerly=True)
+    assert all(len(values) == 0 for values in model.predict_on_batch(no_rows).values())
+
+
 def test_rows_do_not_see_each_other(trained, batch):
     model, _ = trained
     reversed_rows = {name: values[::-1] for name, values in batch[0].items()}

@@ -30,7 +30,13 @@ SCHEMA = Schema(
         TaskSpec(name="watch", kind="retrieval"),
         TaskSpec(name="rating", kind="regression", label="stars", value_range=(1, 5)),
         TaskSpec(name="click", kind="binary", label="clicked", sample_weight="importance"),
-        TaskSpec(name="dear", kind="binary", label="price", positive_at_least=10),
+        TaskSpec(
+            name="dear",
+            kind="binary",
+            label="price",
+            positive_at_least=10,
+            from_features=("vector",),
+        ),
     ),
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -73,6 +74,15 @@ def test_an_export_that_cannot_be_stops_before_anything_is_written(first_run, tm
     config = first_run.config.model_copy(update={"export": export})
     with pytest.raises(SpecError, match=r"export.reranker: .*Did you mean 'mmr'"):
         run_pipeline(config, tmp_path, first_run.data, progress=None)
+    assert not (tmp_path / "data").exists()
+
+
+def test_labels_that_define_no_calibration_stop_before_anything_is_written(first_run, tmp_path):
+    data = first_run.data
+    events = data.interactions.events.assign(click=0.0, like=0.0, purchase=0.0)
+    data = replace(data, interactions=replace(data.interactions, events=events))
+    with pytest.raises(SpecError, match="export.calibration.click: .*`labels` must differ, receiv"):
+        run_pipeline(first_run.config, tmp_path, data, progress=None)
     assert not (tmp_path / "data").exists()
 
 

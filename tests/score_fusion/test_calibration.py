@@ -15,6 +15,7 @@ from recsys_tf.score_fusion.calibration import (
     calibration_to_dict,
     fit_calibration,
 )
+from recsys_tf.score_fusion.calibration.log_odds import LogOddsCalibration
 
 
 @pytest.fixture(params=sorted(CALIBRATIONS))
@@ -204,6 +205,11 @@ def test_saved_as_json_and_read_again_it_is_the_same(name, rows):
 
 
 # Errors
+
+
+def test_line_in_log_odds_is_none_without_slope_and_intercept():
+    with pytest.raises(TypeError, match="abstract"):
+        LogOddsCalibration({})
 
 
 def test_unknown_calibration_is_named():

@@ -87,8 +87,11 @@ class Calibration(ABC):
                 not finite, labels are outside of what this kind can give, or a scenario is
                 negative.
         """
-        predictions, labels = _labelled(predictions, labels)
+        predictions, labels = _of_one_shape(predictions, labels)
+        cls.check_labels(labels)
         is_kept = ~np.isnan(labels)
+        if not np.isfinite(predictions[is_kept]).all():
+            raise ValueError("`predictions` must be finite where a label is present.")
         whole = cls.fit_curve(predictions[is_kept], labels[is_kept], **options)
         if scenarios is None:
             return cls(whole, **options)
@@ -104,6 +107,26 @@ class Calibration(ABC):
             if own.sum() >= min_rows and np.ptp(labels[own]) > 0:
                 by_scenario[scenario] = cls.fit_curve(predictions[own], labels[own], **options)
         return cls(whole, by_scenario, **options)
+
+    @classmethod
+    def check_labels(cls, labels: FloatArray) -> None:
+        """Checks that labels define a curve of this kind, whatever is predicted.
+
+        Args:
+            labels: Float of any shape; NaN = no label.
+
+        Raises:
+            ValueError: If there is no label, all are equal, or they are outside of what this kind
+                can give.
+        """
+        kept = labels[~np.isnan(labels)]
+        if not len(kept):
+            raise ValueError("`labels` must hold at least one label, received none.")
+        if np.ptp(kept) == 0:
+            raise ValueError(
+                f"`labels` must differ, received {kept[0]:g} in all {len(kept)} labelled rows; "
+                "take more validation rows."
+            )
 
     def apply(self, predictions: Array, scenarios: IntArray | None = None) -> FloatArray:
         """Applies the curves in NumPy.
@@ -195,7 +218,7 @@ class Calibration(ABC):
         """Applies curves `[B, P]` to float64 `[B, N]`, or one `[1, P]` to any shape."""
 
 
-def _labelled(predictions: Array, labels: Array) -> tuple[FloatArray, FloatArray]:
+def _of_one_shape(predictions: Array, labels: Array) -> tuple[FloatArray, FloatArray]:
     """Returns predictions, as float32 sees them, and labels as float64."""
     predictions = np.asarray(predictions, np.float32).astype(np.float64)
     labels = np.asarray(labels, np.float64)
@@ -204,14 +227,4 @@ def _labelled(predictions: Array, labels: Array) -> tuple[FloatArray, FloatArray
             f"`predictions` must have the shape of `labels`, {labels.shape}, received "
             f"{predictions.shape}."
         )
-    kept = labels[~np.isnan(labels)]
-    if not len(kept):
-        raise ValueError("`labels` must hold at least one label, received none.")
-    if np.ptp(kept) == 0:
-        raise ValueError(
-            f"`labels` must differ, received {kept[0]:g} in all {len(kept)} labelled rows; take "
-            "more validation rows."
-        )
-    if not np.isfinite(predictions[~np.isnan(labels)]).all():
-        raise ValueError("`predictions` must be finite where a label is present.")
     return predictions, labels

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -41,6 +42,17 @@ class LogOddsCalibration(Calibration):
         super().__init__(whole, by_scenario)
         self.is_probability = bool(is_probability)
 
+    @classmethod
+    def check_labels(cls, labels: FloatArray) -> None:
+        """Checks labels, which must be from 0 to 1; see `Calibration`."""
+        super().check_labels(labels)
+        low, high = np.nanmin(labels), np.nanmax(labels)
+        if low < 0 or high > 1:
+            raise ValueError(
+                "`labels` must be from 0 to 1 for a calibration in log odds, received "
+                f"{low:g} to {high:g}; use 'isotonic' for ratings."
+            )
+
     def apply_curve(self, values: FloatArray, curve: Curve) -> FloatArray:
         """Applies one curve; see `Calibration`."""
         slope, intercept = self.line(curve)
@@ -61,9 +73,9 @@ class LogOddsCalibration(Calibration):
         return {**super().get_config(), "is_probability": self.is_probability}
 
     @staticmethod
+    @abstractmethod
     def line(curve: Mapping[str, Any]) -> tuple[Any, Any]:
         """Returns slope `a` and intercept `b` of a curve, numbers or tensors."""
-        raise NotImplementedError
 
 
 def fit_line(
@@ -100,15 +112,6 @@ def fit_line(
         options={"ftol": 1e-15, "gtol": 1e-9, "maxiter": 500},
     )
     return float(found.x[0]), float(found.x[1])
-
-
-def check_shares(labels: FloatArray) -> None:
-    """Raises ValueError unless all labels are from 0 to 1."""
-    if labels.min() < 0 or labels.max() > 1:
-        raise ValueError(
-            "`labels` must be from 0 to 1 for a calibration in log odds, received "
-            f"{labels.min():g} to {labels.max():g}; use 'isotonic' for ratings."
-        )
 
 
 def _log_odds(values: FloatArray, is_probability: bool) -> FloatArray:

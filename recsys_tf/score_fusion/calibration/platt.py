@@ -10,7 +10,6 @@ from recsys_tf.score_fusion.calibration.calibration import Curve
 from recsys_tf.score_fusion.calibration.log_odds import (
     LEAST_SLOPE,
     LogOddsCalibration,
-    check_shares,
     fit_line,
 )
 from recsys_tf.types import FloatArray
@@ -48,7 +47,6 @@ class PlattCalibration(LogOddsCalibration):
     @classmethod
     def fit_curve(cls, predictions: FloatArray, labels: FloatArray, **options: Any) -> Curve:
         """Fits one curve; see `Calibration`."""
-        check_shares(labels)
         num_ones = float(labels.sum())
         num_zeros = len(labels) - num_ones
         high, low = (num_ones + 1) / (num_ones + 2), 1 / (num_zeros + 2)

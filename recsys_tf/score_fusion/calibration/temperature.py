@@ -10,7 +10,6 @@ from recsys_tf.score_fusion.calibration.calibration import Curve
 from recsys_tf.score_fusion.calibration.log_odds import (
     LEAST_SLOPE,
     LogOddsCalibration,
-    check_shares,
     fit_line,
 )
 from recsys_tf.types import FloatArray
@@ -46,7 +45,6 @@ class TemperatureCalibration(LogOddsCalibration):
     @classmethod
     def fit_curve(cls, predictions: FloatArray, labels: FloatArray, **options: Any) -> Curve:
         """Fits one curve; see `Calibration`."""
-        check_shares(labels)
         bounds = [(LEAST_SLOPE, 1e3), (0.0, 0.0)]
         slope, _ = fit_line(predictions, labels, options.get("is_probability", True), bounds)
         return {"temperature": 1 / slope}
