@@ -49,7 +49,13 @@ EXTRAS = {
         "safetensors>=0.4",
     ],
     "baselines": ["implicit>=0.7.3,<0.8", "scikit-learn>=1.5"],
-    "notebooks": ["nbclient>=0.10", "nbformat>=5.10", "ipykernel>=6", "matplotlib>=3.8"],
+    "notebooks": [
+        "nbclient>=0.10",
+        "nbformat>=5.10",
+        "ipykernel>=6",
+        "matplotlib>=3.8",
+        "scikit-learn>=1.5",
+    ],
 }
 EXTRAS["bench"] = [*EXTRAS["baselines"], "matplotlib>=3.8", "psutil>=5.9"]
 EXTRAS["dev"] = [

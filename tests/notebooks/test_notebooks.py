@@ -58,6 +58,17 @@ assert table["model"]["watch/ndcg_at_10"] > table["popularity"]["watch/ndcg_at_1
 assert table["model"]["watch/hit_at_10"] > table["popularity"]["watch/hit_at_10"]
 print("reached")
 """,
+    # One seed of small models: the floors lie far below what was reached.
+    "02_combinations": """
+six = comparison.loc[list(combinations)]
+assert (six <= comparison.loc["planted optimum"] + 0.02).all(axis=None), six
+assert len(six) == 6 and (six["task"] > 0.62).all(axis=None), six
+with_scenario = comparison.loc["mmoe + star + dcn_v2", ("scenario", "mail")]
+assert with_scenario > 0.68, with_scenario
+assert auc(labels["click"], scores["own block"]["click"]) > 0.62
+assert all(np.array_equal(before[name], after[name]) for name in labels)
+print("reached")
+""",
 }
 
 
