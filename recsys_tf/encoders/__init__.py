@@ -213,6 +213,10 @@ def _pooled(
     )
 
 
+def _class_of(make: Any) -> type[keras.layers.Layer]:
+    return make.func if isinstance(make, partial) else make
+
+
 def _make_text(
     spec: TextFeature, num_indices: Mapping[str, int], model: ModelConfig, _: LayerDict, name: str
 ) -> TextEncoder:
@@ -250,7 +254,7 @@ HISTORY_ENCODERS: dict[str, Callable[..., keras.layers.Layer]] = {
 
 HISTORY_BLOCKS: dict[str, type[keras.layers.Layer]] = {
     "bag": BagHistoryEncoder,
-    **{name: getattr(make, "func", make) for name, make in POOLINGS.items()},
+    **{name: _class_of(make) for name, make in POOLINGS.items()},
 }
 """By the names of `HISTORY_ENCODERS`, the block that takes `model.history_encoder_options`."""
 

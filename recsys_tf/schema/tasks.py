@@ -92,8 +92,8 @@ def task_faults(task: TaskSpec, by_name: Mapping[str, Any]) -> Iterable[str]:
 
 def _leak_faults(task: TaskSpec, by_name: Mapping[str, Any]) -> Iterable[str]:
     """Yields a fault where a head over all features would read its own label."""
-    label = None if task.kind == "retrieval" else by_name.get(task.label)
-    if label is None or task.from_features is not None:
+    is_read = task.kind != "retrieval" and task.from_features is None
+    if not is_read or task.label not in by_name:
         return
     way_out = "name `from_features` without it"
     if task.kind not in ("multiclass", "multilabel"):

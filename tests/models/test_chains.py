@@ -80,6 +80,7 @@ def data():
 
 @pytest.fixture(scope="module")
 def batch(data):
+    keras.utils.set_random_seed(1)  # The order of the rows hangs on it too.
     return next(iter(data.dataset("train")))
 
 
@@ -176,7 +177,7 @@ def test_every_chain_lowers_its_steps_losses(batch, chain):
     model = make(chain=chain)
     model.compile(keras.optimizers.Adam(0.02), run_eagerly=True)
     before = model.task_losses(features, labels, model(features), weights)
-    for _ in range(4):
+    for _ in range(8):
         model.train_step(batch)
     after = model.task_losses(features, labels, model(features), weights)
     for name in ("click", "cart", "buy"):
