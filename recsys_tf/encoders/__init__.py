@@ -214,7 +214,7 @@ def _pooled(
 
 
 def _class_of(make: Any) -> type[keras.layers.Layer]:
-    return make.func if isinstance(make, partial) else make
+    return getattr(make, "func", make)
 
 
 def _make_text(

@@ -161,7 +161,7 @@ VARIANTS = {
         {"rating": (), "genre": (3,)},
     ),
     "item shared with its history": Case(
-        lambda: _History(), join(indices(), indices(L), ratings), (2 * D,)
+        lambda: ItemAndHistory(), join(indices(), indices(L), ratings), (2 * D,)
     ),
     "number with bins": Case(
         lambda: make_encoder(
@@ -194,8 +194,8 @@ FEATURES = {
 
 
 @keras.saving.register_keras_serializable(package="recsys_tf_tests")
-class _History(keras.layers.Layer):
-    """An item beside a history of items, over one table."""
+class ItemAndHistory(keras.layers.Layer):
+    """An item beside a history of items, over one table; a leading "_" names no graph's scope."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)

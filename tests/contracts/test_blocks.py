@@ -1,6 +1,7 @@
 """What every block keeps, whatever it computes."""
 
 import json
+import re
 
 import keras
 import numpy as np
@@ -86,6 +87,11 @@ def test_batch_of_one_equals_that_row_of_a_larger_batch(case, layer, rng):
     inputs = case.inputs(rng, 5)
     rows = [each[2:3] for each in arrays(layer(*inputs))]
     assert_equal(layer(*take(inputs, slice(2, 3))), rows)
+
+
+def test_name_may_stand_at_the_root_of_a_graph(layer):
+    # TensorFlow's rule; Keras makes the name of the class's.
+    assert re.fullmatch(r"[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*", layer.name)
 
 
 def test_no_rows_give_no_rows(case, layer, rng):
