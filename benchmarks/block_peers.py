@@ -5,8 +5,12 @@ Sizes: embeddings of 16 for each field, laid side by side. MMoE: 6 experts of 12
 of 2 shared and 2 experts a task, of 128. Each task's head: 32 units. DCNv2: two cross layers of a
 full matrix and dense layers of 128 and 64 units. Adam at 0.001, no dropout, no regularisation.
 
-What cannot be made equal: torch-rechub normalises by batch after every dense layer, gates too.
-DeepCTR has the dense layers of DCNv2 beside the crosses, of the same widths, and not behind them.
+No library clips gradients, decays weights or validates here. What is not equal: torch-rechub
+normalises by batch after every dense layer, gates too. DeepCTR has the dense layers of DCNv2 beside
+the crosses, of the same widths, and not behind them. Ours counts each task's AUC in every training
+step, as it always does, and takes a weight a row and task; the peers report losses only. In both
+TensorFlow libraries a table's gradient is of the rows that were read, and Adam moves every row;
+in PyTorch the gradient is of the whole table.
 """
 
 from __future__ import annotations

@@ -41,23 +41,23 @@ Runs = dict[str, list[dict[str, Any]]]
 
 
 def coded_rows(data_folder: str | None, num_rows: int) -> CodedRows:
-    """Reads Census-Income and turns every column into indices."""
-    from number_bins import with_bins
-
+    """Reads Census-Income and turns every column into indices; numbers into those of their bins."""
     from recsys_tf import RunConfig, TrainingConfig
     from recsys_tf.datasets import LabelledTable, load_census_income, split_table
     from recsys_tf.table_preparation import PreparedTable
 
     table = load_census_income(data_folder, TASKS)
     parts = split_table(len(table), 0.15, 0.15, SEED)
-    table = with_bins(table, parts[0], NUM_BINS)
-    features = tuple(each for each in table.schema.features if each.kind == "categorical")
+    features = tuple(
+        each.model_copy(update={"num_bins": NUM_BINS}) if each.kind == "numeric" else each
+        for each in table.schema.features
+    )
     schema = table.schema.model_copy(update={"features": features})
     config = RunConfig(training=TrainingConfig(batch_size=8192))
     data = PreparedTable(config, LabelledTable(schema, table.rows), *parts)
     batches = list(data.dataset("train").take(-(-num_rows // 8192)).as_numpy_iterator())
     names = [each.name for each in features]
-    codes = [np.stack([batch[name] for name in names], axis=1) for batch, _, _ in batches]
+    codes = [np.stack([_indices(batch[name]) for name in names], axis=1) for batch, _, _ in batches]
     labels = [np.stack([each[name] for name in TASKS], axis=1) for _, each, _ in batches]
     num_indices = data.state.num_indices_by_name
     return CodedRows(
@@ -65,6 +65,11 @@ def coded_rows(data_folder: str | None, num_rows: int) -> CodedRows:
         np.concatenate(labels)[:num_rows].astype(np.float32),
         {name: int(num_indices[name]) for name in names},
     )
+
+
+def _indices(values: np.ndarray) -> np.ndarray:
+    # A number comes scaled, with whether there is one, and with the index of its bin.
+    return values if values.ndim == 1 else values[:, 2]
 
 
 def run_child(python: str, library: str, model: str, arguments: argparse.Namespace) -> Any:

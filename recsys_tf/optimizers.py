@@ -28,14 +28,17 @@ class _FusedStep:
 
     def update_step(self: Any, gradient: Any, variable: Any, learning_rate: Tensor) -> None:
         """Updates one variable, as `keras.optimizers.Adam.update_step` does."""
-        # The kernel takes no slices, and `amsgrad` has a third moment.
-        if self.amsgrad or isinstance(gradient, tf.IndexedSlices):
+        # `amsgrad` has a third moment, which the kernel has not.
+        if self.amsgrad:
             super().update_step(gradient, variable, learning_rate)  # type: ignore[misc]
             return
         dtype = tf.as_dtype(variable.dtype)
         if self._shared is None or self._shared[0] != dtype:
             self._shared = dtype, self._scalars(dtype, learning_rate)
         index = self._get_variable_index(variable)
+        if isinstance(gradient, tf.IndexedSlices):
+            self._step_rows(gradient, variable, self._momentums[index], self._velocities[index])
+            return
         handles = [
             (each.value if isinstance(each, keras.Variable) else each).handle
             for each in (variable, self._momentums[index], self._velocities[index])
@@ -47,6 +50,23 @@ class _FusedStep:
             grad=tf.cast(gradient, dtype),
             **self._shared[1],
         )
+
+    def _step_rows(self: Any, gradient: tf.IndexedSlices, variable: Any, m: Any, v: Any) -> None:
+        """Updates a table whose gradient is of some rows, in a third of Keras's operations.
+
+        As in Keras, `m` takes the sum of the gradients of a row that stands several times, but `v`
+        the sum of their squares, and not the square of their sum.
+        """
+        dtype, of = self._shared
+        slices = tf.cast(gradient.values, dtype)
+        first, second = (
+            tf.math.unsorted_segment_sum(each, gradient.indices, variable.shape[0])
+            for each in (slices, tf.square(slices))
+        )
+        self.assign_add(m, (first - m) * (1 - of["beta1"]))
+        self.assign_add(v, (second - v) * (1 - of["beta2"]))
+        rate = of["lr"] * tf.sqrt(1 - of["beta2_power"]) / (1 - of["beta1_power"])
+        self.assign_sub(variable, rate * m / (tf.sqrt(v) + of["epsilon"]))
 
     def _scalars(self: Any, dtype: tf.DType, learning_rate: Tensor) -> dict[str, Tensor]:
         step = tf.cast(self.iterations + 1, dtype)

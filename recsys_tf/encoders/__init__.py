@@ -15,6 +15,7 @@ from recsys_tf.encoders.embedding_encoder import EmbeddingEncoder
 from recsys_tf.encoders.fusion import ConcatFusion, GatedFusion
 from recsys_tf.encoders.history_encoder import HistoryEncoder
 from recsys_tf.encoders.id_encoder import IdEncoder
+from recsys_tf.encoders.joined_categories import JoinedCategories
 from recsys_tf.encoders.numeric_encoder import NumericEncoder
 from recsys_tf.encoders.text_backbone import load_text_backbone, make_text_backbone
 from recsys_tf.encoders.text_encoder import TextEncoder
@@ -271,6 +272,7 @@ __all__ = [
     "GatedFusion",
     "HistoryEncoder",
     "IdEncoder",
+    "JoinedCategories",
     "NumericEncoder",
     "TextEncoder",
     "load_text_backbone",

@@ -75,7 +75,7 @@ class CrossLayer(keras.layers.Layer):
             Float `[B, D]`.
         """
         projected = x if self.down_kernel is None else ops.matmul(x, self.down_kernel)
-        return x0 * (ops.matmul(projected, self.kernel) + self.bias) + x
+        return x0 * ops.add(ops.matmul(projected, self.kernel), self.bias) + x
 
     def compute_output_shape(
         self, x0_shape: tuple[int | None, ...], x_shape: tuple[int | None, ...]

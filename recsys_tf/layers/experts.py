@@ -116,9 +116,10 @@ class Experts(keras.layers.Layer):
                 product = ops.matmul(hidden, ops.reshape(kernel, (-1, count * units)))
             else:
                 by_group = ops.matmul(ops.transpose(hidden, (1, 0, 2)), kernel)
-                product = ops.transpose(by_group, (1, 0, 2))
-            hidden = ops.reshape(product, (-1, count, units))
-            hidden = self.activation(hidden + bias)
+                product = ops.reshape(ops.transpose(by_group, (1, 0, 2)), (-1, count * units))
+            # A vector, which `ops.add` adds within the product; its gradient sums plain columns.
+            hidden = ops.add(product, ops.reshape(bias, (-1,)))
+            hidden = self.activation(ops.reshape(hidden, (-1, count, units)))
             if self.dropout_layer is not None:
                 hidden = self.dropout_layer(hidden, training=training)
         return hidden

@@ -73,9 +73,10 @@ class SoftmaxGates(keras.layers.Layer):
             product = ops.matmul(inputs, self.kernel)
         else:
             by_gate = ops.matmul(ops.transpose(inputs, (1, 0, 2)), self.kernel)
-            product = ops.transpose(by_gate, (1, 0, 2))
-        gates = (self.num_gates, self.num_choices)
-        logits = ops.reshape(product, (-1, *gates)) + ops.reshape(self.bias, gates)
+            size = self.num_gates * self.num_choices
+            product = ops.reshape(ops.transpose(by_gate, (1, 0, 2)), (-1, size))
+        logits = ops.add(product, self.bias)
+        logits = ops.reshape(logits, (-1, self.num_gates, self.num_choices))
         # float32, since the exponential of a half-precision score loses the small weights. Through
         # the logarithm, since Keras warns of every softmax over a single choice.
         weights = ops.exp(ops.log_softmax(ops.cast(logits, "float32"), axis=-1))

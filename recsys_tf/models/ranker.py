@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 import keras
 from keras import ops
 
 from recsys_tf.config import ModelConfig
-from recsys_tf.encoders import make_encoder
+from recsys_tf.encoders import JoinedCategories, make_encoder
 from recsys_tf.models.bilinear_logits import bilinear_logits, check_bilinear
 from recsys_tf.models.chains import chained
 from recsys_tf.models.core import num_outputs, num_scenarios
@@ -18,7 +19,13 @@ from recsys_tf.models.judgement import cross_layers, join_cross, join_fields, ju
 from recsys_tf.models.multitask_model import MultitaskModel
 from recsys_tf.models.once_per_row import OncePerRow
 from recsys_tf.models.towers import biased_tasks, input_shapes
-from recsys_tf.schema import FeaturesAndTasks, Schema, TableSchema
+from recsys_tf.schema import FeaturesAndTasks, FeatureSpec, Schema, TableSchema
+
+MAX_JOINED_INDICES = 1_000
+"""Rows of the largest table that lies in one variable with its neighbours', see `_encode`.
+
+Of a larger one the look-up and the update take longer than they take to start.
+"""
 
 
 @keras.saving.register_keras_serializable(package="recsys_tf")
@@ -87,21 +94,14 @@ def _build_core(
     config: ModelConfig,
     initial_biases: Mapping[str, float],
 ) -> keras.Model:
-    inputs: dict[str, Any] = {}
-    shared: dict[str, keras.layers.Layer] = {}
-    vectors: dict[str, Any] = {}
     names = [spec.name for spec in schema.features]
     check_bilinear(config, names, names, biased_tasks(schema))
-    # A history borrows the table of its item, which must be there first.
-    for spec in sorted(schema.features, key=lambda each: each.kind == "history"):
-        own = {n: keras.Input(shape, dtype=dtype, name=n) for n, shape, dtype in input_shapes(spec)}
-        shared[spec.name] = make_encoder(spec, num_indices, config, shared=shared)
-        encoder = shared[spec.name]
-        if spec.kind == "text":
-            encoder = OncePerRow(encoder, name=f"{spec.name}_once")
-        vectors[spec.name] = encoder(*own.values())
-        inputs |= own
-    fields = ops.stack(list(vectors.values()), axis=1)
+    inputs = {
+        name: keras.Input(shape, dtype=dtype, name=name)
+        for spec in schema.features
+        for name, shape, dtype in input_shapes(spec)
+    }
+    fields, vectors = _encode(schema, inputs, num_indices, config)
     first = join_fields(fields, len(schema.ranking_tasks), config)
     if config.cross is not None:
         first = join_cross(first, fields, config)
@@ -119,3 +119,55 @@ def _build_core(
         for name, logit in bilinear_logits(u, v, biased_tasks(schema), config.bilinear).items():
             logits[name] = logits[name] + logit
     return keras.Model(inputs, chained(logits, schema.parents, config), name="core")
+
+
+def _encode(
+    schema: FeaturesAndTasks,
+    inputs: Mapping[str, Any],
+    num_indices: Mapping[str, int],
+    config: ModelConfig,
+) -> tuple[Any, dict[str, Any]]:
+    """Returns the features' vectors `[B, F, D]`, and `[B, D]` by name those encoded by themselves.
+
+    Neighbouring categories of few values are looked up together.
+    """
+    shared: dict[str, keras.layers.Layer] = {}
+    vectors: dict[str, Any] = {}
+    parts = []
+    pair = config.bilinear
+    alone = () if pair is None else (pair.query_feature, pair.candidate_feature)
+
+    def is_joined(spec: FeatureSpec) -> bool:
+        is_single = spec.kind == "categorical" and not spec.is_multivalent
+        return (
+            is_single
+            and spec.name not in alone
+            and num_indices.get(spec.name, MAX_JOINED_INDICES + 1) <= MAX_JOINED_INDICES
+        )
+
+    # A history borrows the table of its item, which must be there first.
+    ordered = sorted(schema.features, key=lambda each: each.kind == "history")
+    for together, group in groupby(ordered, is_joined):
+        specs = list(group)
+        if together and len(specs) > 1:
+            of_specs = {each.name: inputs[each.name] for each in specs}
+            parts.append(_join(specs, num_indices, config)(of_specs))
+            continue
+        for spec in specs:
+            shared[spec.name] = encoder = make_encoder(spec, num_indices, config, shared=shared)
+            if spec.kind == "text":
+                encoder = OncePerRow(encoder, name=f"{spec.name}_once")
+            vectors[spec.name] = encoder(*(inputs[name] for name, _, _ in input_shapes(spec)))
+            parts.append(ops.expand_dims(vectors[spec.name], 1))
+    return parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=1), vectors
+
+
+def _join(
+    specs: Sequence[FeatureSpec], num_indices: Mapping[str, int], config: ModelConfig
+) -> JoinedCategories:
+    return JoinedCategories(
+        {each.name: num_indices[each.name] for each in specs},
+        config.embedding_dim,
+        l2_regularization=config.l2_regularization,
+        name=f"{specs[0].name}_to_{specs[-1].name}_encoder",
+    )

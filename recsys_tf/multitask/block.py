@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import keras
+from keras import ops
 
 from recsys_tf.layers.shapes import check_positive, check_share
 from recsys_tf.multitask.task_names import check_task_names
@@ -60,7 +61,9 @@ class MultitaskBlock(keras.layers.Layer):
         Returns:
             Float `[B, H]` by the name of the task.
         """
-        return {name: outputs[:, index] for index, name in enumerate(self.task_names)}
+        # Not slices, whose gradients are each written into zeros of the whole shape and then added.
+        of_tasks = ops.unstack(outputs, len(self.task_names), axis=1)
+        return dict(zip(self.task_names, of_tasks, strict=True))
 
     def compute_output_shape(
         self, inputs_shape: tuple[int | None, ...]

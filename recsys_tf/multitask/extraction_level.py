@@ -13,26 +13,6 @@ from recsys_tf.layers.shapes import check_positive
 from recsys_tf.types import Tensor
 
 
-def mix_own_experts(weights: Tensor, experts: Tensor) -> Tensor:
-    """Weighs each task's own experts: `y_t = sum_e w_te f_te`, in one batched product.
-
-    Args:
-        weights: Float `[B, T, E]`, the weights of each task's `E` own experts.
-        experts: Float `[B, T * E, H]`, the first task's experts first.
-
-    Returns:
-        Float `[B, T, H]`.
-
-    Example:
-        >>> import numpy as np
-        >>> float(mix_own_experts(np.array([[[0.5, 2.0]]]), np.array([[[4.0], [3.0]]]))[0, 0, 0])
-        8.0
-    """
-    num_tasks, num_experts = weights.shape[1:]
-    by_task = ops.reshape(experts, (-1, num_tasks, num_experts, experts.shape[-1]))
-    return ops.squeeze(ops.matmul(ops.expand_dims(weights, 2), by_task), axis=2)
-
-
 @keras.saving.register_keras_serializable(package="recsys_tf")
 class ExtractionLevel(keras.layers.Layer):
     """Mixes for each task its own experts and the shared ones: `y_t = sum_e g_t(x_t)_e f_e(x_e)`.
@@ -127,16 +107,24 @@ class ExtractionLevel(keras.layers.Layer):
         """
         of_shared = of_tasks = inputs
         if len(inputs.shape) == 3:
-            of_shared, of_tasks = inputs[:, 0], inputs[:, 1:]
+            of_shared, of_tasks = ops.split(inputs, [1], axis=1)
+            of_shared = ops.squeeze(of_shared, axis=1)
         shared = self.shared_experts(of_shared, training=training)
         own = self.task_experts(of_tasks, training=training)
-        gates, split = self.gates(of_tasks), self.num_task_experts
-        mixed = mix_own_experts(gates[:, :, :split], own) + ops.matmul(gates[:, :, split:], shared)
-        if self.shared_gate is None:
-            return mixed
-        gate, split = self.shared_gate(of_shared), self.num_tasks * self.num_task_experts
-        of_all = ops.matmul(gate[:, :, :split], own) + ops.matmul(gate[:, :, split:], shared)
-        return ops.concatenate([of_all, mixed], axis=1)
+        weights = self._weights_of_all(self.gates(of_tasks))
+        if self.shared_gate is not None:
+            weights = ops.concatenate([self.shared_gate(of_shared), weights], axis=1)
+        return ops.matmul(weights, ops.concatenate([own, shared], axis=1))
+
+    def _weights_of_all(self, gates: Tensor) -> Tensor:
+        """Lays the weights `[B, T, choices]` out over all experts, 0 for those of other tasks."""
+        num_tasks, num_own = self.num_tasks, self.num_task_experts
+        of_own, of_shared = ops.split(gates, [num_own], axis=2)
+        is_own = ops.expand_dims(ops.eye(num_tasks, dtype=gates.dtype), -1)
+        of_own = ops.reshape(
+            ops.expand_dims(of_own, 2) * is_own, (-1, num_tasks, num_tasks * num_own)
+        )
+        return ops.concatenate([of_own, of_shared], axis=2)
 
     def compute_output_shape(self, inputs_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Returns `[B, T, H]` or `[B, T + 1, H]`."""

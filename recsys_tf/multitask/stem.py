@@ -11,8 +11,27 @@ from keras import ops
 from recsys_tf.layers import Experts, SoftmaxGates
 from recsys_tf.layers.shapes import check_positive, check_rank, check_width
 from recsys_tf.multitask.block import MultitaskBlock
-from recsys_tf.multitask.extraction_level import mix_own_experts
 from recsys_tf.types import Tensor
+
+
+def mix_own_experts(weights: Tensor, experts: Tensor) -> Tensor:
+    """Weighs each task's own experts: `y_t = sum_e w_te f_te`, in one batched product.
+
+    Args:
+        weights: Float `[B, T, E]`, the weights of each task's `E` own experts.
+        experts: Float `[B, T * E, H]`, the first task's experts first.
+
+    Returns:
+        Float `[B, T, H]`.
+
+    Example:
+        >>> import numpy as np
+        >>> float(mix_own_experts(np.array([[[0.5, 2.0]]]), np.array([[[4.0], [3.0]]]))[0, 0, 0])
+        8.0
+    """
+    num_tasks, num_experts = weights.shape[1:]
+    by_task = ops.reshape(experts, (-1, num_tasks, num_experts, experts.shape[-1]))
+    return ops.squeeze(ops.matmul(ops.expand_dims(weights, 2), by_task), axis=2)
 
 
 @keras.saving.register_keras_serializable(package="recsys_tf")
@@ -109,10 +128,10 @@ class STEM(MultitaskBlock):
         """
         num_tasks = len(self.task_names)
         parts = ops.reshape(inputs, (-1, num_tasks + 1, inputs.shape[-1] // (num_tasks + 1)))
-        of_shared, of_tasks = parts[:, 0], parts[:, 1:]
-        shared = self.shared_experts(of_shared, training=training)
+        of_shared, of_tasks = ops.split(parts, [1], axis=1)
+        shared = self.shared_experts(ops.squeeze(of_shared, axis=1), training=training)
         own = self.task_experts(of_tasks, training=training)
-        gates = self.gates(of_tasks + ops.expand_dims(of_shared, 1))
+        gates = self.gates(of_tasks + of_shared)
         num_own = num_tasks * self.num_task_experts
         mixed = self._mix_task_experts(gates[:, :, :num_own], own)
         return self.by_task(mixed + ops.matmul(gates[:, :, num_own:], shared))

@@ -23,6 +23,7 @@ from recsys_tf.encoders import (
     HISTORY_ENCODERS,
     POOLINGS,
     IdEncoder,
+    JoinedCategories,
     make_encoder,
 )
 from recsys_tf.heads import TaskHeads
@@ -149,6 +150,11 @@ VARIANTS = {
         lambda: ExtractionLevel(2, 3, 2, (5, D), 0.2, has_shared_output=True),
         join(floats(3, 5)),
         (3, D),
+    ),
+    "JoinedCategories": Case(
+        lambda: JoinedCategories({"genre": NUM_INDICES, "city": NUM_INDICES + 3}, D),
+        join(named(genre=indices(), city=indices())),
+        (2, D),
     ),
     "SoftmaxGates with inputs of their own": Case(
         lambda: layers.SoftmaxGates(2, 3), join(floats(2, D)), (2, 3)

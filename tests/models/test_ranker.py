@@ -28,6 +28,7 @@ from recsys_tf.models import Ranker
 from recsys_tf.models.judgement import join_fields
 from recsys_tf.multiscenario import SCENARIO_BLOCKS
 from recsys_tf.multitask import MULTITASK_BLOCKS
+from recsys_tf.optimizers import FusedAdam
 from recsys_tf.table_preparation import PreparedTable
 from recsys_tf.training import build_ranker, fit
 
@@ -120,6 +121,21 @@ def test_saved_and_loaded_ranker_predicts_equally(trained_ranker, batch, tmp_pat
     expected = model(batch[0])
     for name, values in again(batch[0]).items():
         np.testing.assert_allclose(values, expected[name], rtol=1e-5, atol=1e-6, err_msg=name)
+
+
+def test_categories_looked_up_together_train_as_they_do_one_by_one(batch, monkeypatch):
+    found = []
+    for most in (1_000, 0):
+        monkeypatch.setattr("recsys_tf.models.ranker.MAX_JOINED_INDICES", most)
+        keras.utils.set_random_seed(1)
+        model = Ranker(SCHEMA, NUM_INDICES, ModelConfig(**SMALL))
+        model.compile(FusedAdam(0.05))
+        for _ in range(3):
+            model.train_on_batch(*batch)
+        found.append((len(model.trainable_variables), model(batch[0])["click"]))
+    (together, joined), (apart, separate) = found
+    assert together == apart - 1
+    np.testing.assert_allclose(joined, separate, rtol=1e-4, atol=1e-5)
 
 
 def test_heads_start_at_the_labels(trained_ranker, data):
