@@ -1,4 +1,4 @@
-"""Adam and AdamW in one operation a variable."""
+"""Adam and AdamW in one operation a dense variable, and few a table."""
 
 from __future__ import annotations
 

@@ -44,8 +44,9 @@ def answer_score(
             f"received none for {', '.join(map(repr, absent))}; fit them on the validation rows "
             "by `fit_calibrations`."
         )
-    for fault in fusion_option_faults(config).values():
-        raise ValueError(fault)
+    faults = fusion_option_faults(config)
+    if faults:
+        raise ValueError("\n".join(faults.values()))
     weights = config.score_weights or {retrieval: 1.0}
     return make_score_fusion(
         config.score_fusion, weights, tuple(tasks), given, **config.fusion_options
