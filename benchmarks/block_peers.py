@@ -16,14 +16,13 @@ in PyTorch the gradient is of the whole table.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from epoch_clock import epoch_clock
+from epoch_clock import EpochClock, clock_callback
 
 MODELS = ("mmoe", "ple", "dcn_v2")
 TASKS = ("income", "never_married")
@@ -73,8 +72,8 @@ def tasks_of(model: str) -> tuple[str, ...]:
     return TASKS[:1] if model == "dcn_v2" else TASKS
 
 
-def time_recsys_tf(model: str, rows: CodedRows, size: int, num_epochs: int) -> dict[str, Any]:
-    """Trains our ranker; returns the seconds of each epoch after the first, and the parameters."""
+def train_recsys_tf(model: str, rows: CodedRows, size: int, num_epochs: int) -> int:
+    """Trains our ranker, an epoch in each turn; returns the number of its parameters."""
     import keras
 
     from recsys_tf import CategoricalFeature, ModelConfig, TableSchema, TaskSpec, TrainingConfig
@@ -106,7 +105,7 @@ def time_recsys_tf(model: str, rows: CodedRows, size: int, num_epochs: int) -> d
     )
     training = TrainingConfig(
         batch_size=size,
-        epochs=num_epochs + 1,
+        epochs=num_epochs,
         learning_rate=LEARNING_RATE,
         schedule="constant",
         clip_norm=None,
@@ -114,17 +113,15 @@ def time_recsys_tf(model: str, rows: CodedRows, size: int, num_epochs: int) -> d
         steps_per_execution=STEPS_IN_ONE_CALL,
     )
     ranker = Ranker(schema, rows.num_indices, ModelConfig(**{**common, **sizes[model]}))
-    clock = epoch_clock(keras)
     batches = _tf_batches(rows, size, model, is_column=False)
     # Our rows carry a weight for each task.
     ones = dict.fromkeys(tasks_of(model), np.ones(size, np.float32))
     batches = batches.map(lambda features, labels: (features, labels, ones)).cache()
-    fit(ranker, batches, None, training, callbacks=[clock], verbose=0)
-    num_parameters = sum(int(np.prod(each.shape)) for each in ranker.trainable_weights)
-    return {"seconds": np.diff(clock.ends).tolist(), "parameters": num_parameters}
+    fit(ranker, batches, None, training, callbacks=[clock_callback(keras)], verbose=0)
+    return sum(int(np.prod(each.shape)) for each in ranker.trainable_weights)
 
 
-def time_deepctr(model: str, rows: CodedRows, size: int, num_epochs: int) -> dict[str, Any]:
+def train_deepctr(model: str, rows: CodedRows, size: int, num_epochs: int) -> int:
     """The same of DeepCTR, on tf-keras."""
     import tensorflow as tf
     from deepctr.feature_column import SparseFeat
@@ -163,12 +160,12 @@ def time_deepctr(model: str, rows: CodedRows, size: int, num_epochs: int) -> dic
             network = PLE(columns, num_levels=NUM_LEVELS, **several)
     optimizer = tf.keras.optimizers.Adam(LEARNING_RATE)
     network.compile(optimizer, "binary_crossentropy", steps_per_execution=STEPS_IN_ONE_CALL)
-    clock = epoch_clock(tf.keras)
     batches = _tf_batches(rows, size, model, is_column=True)
     if model == "dcn_v2":
         batches = batches.map(lambda features, labels: (features, labels[TASKS[0]]))
-    network.fit(batches.cache(), epochs=num_epochs + 1, callbacks=[clock], verbose=0)
-    return {"seconds": np.diff(clock.ends).tolist(), "parameters": network.count_params()}
+    clock = clock_callback(tf.keras)
+    network.fit(batches.cache(), epochs=num_epochs, callbacks=[clock], verbose=0)
+    return int(network.count_params())
 
 
 def _tf_batches(rows: CodedRows, size: int, model: str, is_column: bool) -> Any:
@@ -186,7 +183,7 @@ def _tf_batches(rows: CodedRows, size: int, model: str, is_column: bool) -> Any:
     return tf.data.Dataset.from_tensor_slices((features, labels)).batch(size)
 
 
-def time_torch_rechub(model: str, rows: CodedRows, size: int, num_epochs: int) -> dict[str, Any]:
+def train_torch_rechub(model: str, rows: CodedRows, size: int, num_epochs: int) -> int:
     """The same of torch-rechub: its trainer's epochs over batches of tensors."""
     import torch
     from torch_rechub.basic.features import SparseFeature
@@ -222,9 +219,11 @@ def time_torch_rechub(model: str, rows: CodedRows, size: int, num_epochs: int) -
         )
         for codes, labels in rows.batches(size)
     ]
-    ends = [time.perf_counter() for _ in _epochs(trainer, batches, num_epochs + 1)]
-    num_parameters = sum(each.numel() for each in network.parameters())
-    return {"seconds": np.diff(ends).tolist(), "parameters": num_parameters}
+    clock = EpochClock()
+    for _ in range(num_epochs):
+        trainer.train_one_epoch(batches)
+        clock.epoch_ended()
+    return sum(each.numel() for each in network.parameters())
 
 
 def fields_of(rows: CodedRows) -> Iterable[str]:
@@ -232,15 +231,9 @@ def fields_of(rows: CodedRows) -> Iterable[str]:
     return rows.num_indices
 
 
-def _epochs(trainer: Any, batches: Any, num_epochs: int) -> Iterable[int]:
-    for epoch in range(num_epochs):
-        trainer.train_one_epoch(batches)
-        yield epoch
-
-
-TIMERS = {
-    "recsys_tf": time_recsys_tf,
-    "deepctr": time_deepctr,
-    "torch_rechub": time_torch_rechub,
+TRAINERS = {
+    "recsys_tf": train_recsys_tf,
+    "deepctr": train_deepctr,
+    "torch_rechub": train_torch_rechub,
 }
-"""By library: `(model, rows, batch size, timed epochs) -> {"seconds", "parameters"}`."""
+"""By library: `(model, rows, batch size, epochs) -> number of parameters`."""

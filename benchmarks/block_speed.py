@@ -5,9 +5,10 @@
 
 Census-Income, every column a category (numbers in bins), two tasks for MMoE and PLE, one for DCNv2.
 All libraries get the same indices in batches that lie in memory, the same widths, depths, batch
-size and optimiser; `block_peers.py` says what cannot be made equal. Each round runs every library
-once, in turn, in a process of its own under its own Python; only whole epochs after the first are
-timed. Memory is the largest resident set of that process, its libraries included.
+size and optimiser; `block_peers.py` says what cannot be made equal. In each round every library
+has a process of its own under its own Python, and these train an epoch each in turn; the epochs
+after the first are timed. A round's ratio is the median of its turns'. Memory is the largest
+resident set of a process, its libraries included.
 
 Environments of the peers (any Python that has the wheels):
     pip install deepctr==0.9.4 tensorflow==2.16.2 tf-keras==2.16.0
@@ -18,7 +19,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -27,7 +27,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from block_peers import MODELS, TASKS, TIMERS, CodedRows
+from block_peers import MODELS, TASKS, TRAINERS, CodedRows
+from epochs_in_turn import Child, Trained, epochs_in_turn, ratio_of_speeds
 from reporting import RESULTS, Row, report
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,7 +38,8 @@ MIN_RATIO = 1.2
 NUM_BINS = 32
 SEED = 42
 
-Runs = dict[str, list[dict[str, Any]]]
+Round = dict[str, Trained]
+"""By library; each told its `parameters` and its `peak_mib`."""
 
 
 def coded_rows(data_folder: str | None, num_rows: int) -> CodedRows:
@@ -72,10 +74,9 @@ def _indices(values: np.ndarray) -> np.ndarray:
     return values if values.ndim == 1 else values[:, 2]
 
 
-def run_child(python: str, library: str, model: str, arguments: argparse.Namespace) -> Any:
-    """Measures one model of one library in a process of its own."""
+def command_of(python: str, library: str, model: str, arguments: argparse.Namespace) -> Child:
+    """Makes the process that measures one model of one library."""
     environment = {
-        **os.environ,
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "CUDA_VISIBLE_DEVICES": "-1",
         "PYTHONPATH": str(ROOT) if library == OURS else "",
@@ -84,20 +85,15 @@ def run_child(python: str, library: str, model: str, arguments: argparse.Namespa
     command = [python, "-W", "ignore", __file__, "--child", library, "--models", model]
     command += ["--batch-size", str(arguments.batch_size), "--epochs", str(arguments.epochs)]
     command += ["--rows-folder", str(arguments.rows_folder)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900)
-    if done.returncode:
-        sys.exit(f"`{library}` failed with exit code {done.returncode}:\n{done.stderr[-2000:]}")
-    return json.loads(done.stdout.splitlines()[-1])
+    return Child(command, environment)
 
 
-def child(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Runs what `run_child` asks for."""
+def be_child(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Does what `command_of` asks for; returns what the process tells at its end."""
     rows, (model,) = CodedRows.load(arguments.rows_folder), arguments.models
-    size = arguments.batch_size
-    values = TIMERS[arguments.child](model, rows, size, arguments.epochs)
-    num_rows = len(rows.codes) // size * size
-    speed = num_rows / float(np.median(values["seconds"]))
-    return {"speed": speed, "parameters": values["parameters"], "peak_mib": peak_mib()}
+    num_epochs = arguments.epochs + 1  # The first is not timed.
+    num_parameters = TRAINERS[arguments.child](model, rows, arguments.batch_size, num_epochs)
+    return {"parameters": num_parameters, "peak_mib": peak_mib()}
 
 
 def peak_mib() -> float:
@@ -110,28 +106,32 @@ def peak_mib() -> float:
     return int(line.split()[1]) / 1024
 
 
-def measure(pythons: Mapping[str, str], model: str, arguments: argparse.Namespace) -> Runs:
-    """Measures one model of each library in each round; the order turns from round to round."""
-    runs: Runs = {library: [] for library in pythons}
+def measure(pythons: Mapping[str, str], model: str, arguments: argparse.Namespace) -> list[Round]:
+    """Trains one model of each library in each round; the order turns from round to round."""
+    rounds = []
     names = list(pythons)
     for turn in range(arguments.rounds):
-        for name in names[turn % len(names) :] + names[: turn % len(names)]:
-            found = run_child(pythons[name], name, model, arguments)
-            runs[name].append(found)
-            print(
-                f"{model}, round {turn}, {name}: {found['speed']:,.0f} examples/s, "
-                f"{found['peak_mib']:,.0f} MiB, {found['parameters']:,} parameters",
-                flush=True,
-            )
-    return runs
+        first = turn % len(names)
+        children = {
+            name: command_of(pythons[name], name, model, arguments)
+            for name in names[first:] + names[:first]
+        }
+        rounds.append(epochs_in_turn(children, arguments.epochs))
+        shown = ", ".join(
+            f"{name} {np.median(each.seconds):.2f} s and {each.told['peak_mib']:,.0f} MiB"
+            for name, each in rounds[-1].items()
+        )
+        print(f"{model}, round {turn}, an epoch: {shown}", flush=True)
+    return rounds
 
 
-def rows_of(model: str, runs: Runs) -> list[Row]:
+def rows_of(model: str, rounds: Sequence[Round], num_rows: int) -> list[Row]:
     """Makes the rows of one model: speeds, ratios by round, memory and parameters.
 
     Args:
         model: A name of `MODELS`.
-        runs: By library, what `child` returned in each round.
+        rounds: What `measure` returned.
+        num_rows: Rows of an epoch.
 
     Returns:
         The rows; the ratio to the peer with the highest median speed is held to a bound.
@@ -142,16 +142,19 @@ def rows_of(model: str, runs: Runs) -> list[Row]:
         return Row(f"{model}, {what}", float(np.median(values)), unit, spread, **claim)
 
     def of(library: str, name: str) -> list[float]:
-        return [each[name] for each in runs[library]]
+        return [each[library].told[name] for each in rounds]
 
-    shown = {OURS: OURS, **PEERS}
-    rows = [row(f"training, {shown[n]}", of(n, "speed"), "examples/s") for n in runs]
-    rows += [row(f"peak memory, {shown[n]}", of(n, "peak_mib"), "MiB") for n in runs]
-    rows += [row(f"parameters, {shown[n]}", of(n, "parameters"), "") for n in runs]
-    peers = [name for name in runs if name != OURS]
-    fastest = max(peers, key=lambda name: np.median(of(name, "speed")))
+    shown = {OURS: OURS, **{name: PEERS[name] for name in PEERS if name in rounds[0]}}
+    speeds = {
+        name: [num_rows / float(np.median(each[name].seconds)) for each in rounds] for name in shown
+    }
+    rows = [row(f"training, {shown[n]}", speeds[n], "examples/s") for n in shown]
+    rows += [row(f"peak memory, {shown[n]}", of(n, "peak_mib"), "MiB") for n in shown]
+    rows += [row(f"parameters, {shown[n]}", of(n, "parameters"), "") for n in shown]
+    peers = [name for name in shown if name != OURS]
+    fastest = max(peers, key=lambda name: np.median(speeds[name]))
     for name in peers:
-        ratios = (np.array(of(OURS, "speed")) / np.array(of(name, "speed"))).tolist()
+        ratios = [ratio_of_speeds(each[OURS], each[name]) for each in rounds]
         is_fastest = name == fastest
         claim = {"rule": "at_least", "bound": MIN_RATIO} if is_fastest else {}
         what = f"recsys_tf / {shown[name]}{' (the fastest peer)' if is_fastest else ''}"
@@ -181,9 +184,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--batch-size", type=int, default=1024)
     parser.add_argument("--rows", type=int, default=65_536, help="training rows (default 65,536)")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=3, help="timed epochs (default 3)")
+    parser.add_argument("--epochs", type=int, default=8, help="timed epochs (default 8)")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the result")
-    parser.add_argument("--child", choices=TIMERS, help=argparse.SUPPRESS)
+    parser.add_argument("--child", choices=TRAINERS, help=argparse.SUPPRESS)
     parser.add_argument("--rows-folder", type=Path, help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -192,7 +195,7 @@ def main() -> None:
     """Measures and reports."""
     arguments = parse()
     if arguments.child is not None:
-        print(json.dumps(child(arguments)))
+        print(json.dumps(be_child(arguments)))
         return
     given = {"deepctr": arguments.deepctr_python, "torch_rechub": arguments.rechub_python}
     pythons = {OURS: sys.executable, **{n: python for n, python in given.items() if python}}
@@ -204,12 +207,13 @@ def main() -> None:
         coded = coded_rows(arguments.data_dir, arguments.rows)
         coded.save(arguments.rows_folder)
         for model in arguments.models:
-            rows += rows_of(model, measure(pythons, model, arguments))
+            num_rows = len(coded.codes) // arguments.batch_size * arguments.batch_size
+            rows += rows_of(model, measure(pythons, model, arguments), num_rows)
     environments = "; ".join(f"{name}: {versions_of(each)}" for name, each in pythons.items())
     description = (
         f"Census-Income, {len(coded.codes):,} rows of {len(coded.num_indices)} categories, batch "
-        f"{arguments.batch_size:,}, median and half the range over {arguments.rounds} rounds in "
-        f"turn; {environments}"
+        f"{arguments.batch_size:,}, median and half the range over {arguments.rounds} rounds of "
+        f"{arguments.epochs} epochs in turn; {environments}"
     )
     sys.exit(not report(__file__, rows, description, [SEED], arguments.results))
 

@@ -3,8 +3,9 @@
     python benchmarks/training_speed.py --peer-python /opt/envs/kerasrs/bin/python
 
 MovieLens 100K, 80,000 training rows, user and film ids only, a retrieval and a rating task, width
-32, a rating network of 256 and 128 units, no dropout. Each round runs every model once, in turn
-and in a process of its own, and gives its ratios; only whole epochs after the first are timed.
+32, a rating network of 256 and 128 units, no dropout. In each round every model has a process of
+its own, and these train an epoch each in turn; the epochs after the first are timed. A round's
+ratio is the median of its turns'.
 All processes run under `--peer-python`, so that they share one TensorFlow: an environment with
 tensorflow, keras-rs and what recsys_tf needs (Python 3.11 or newer, for keras-rs).
 
@@ -27,12 +28,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from epochs_in_turn import Child, Trained, epochs_in_turn, ratio_of_speeds
 from reporting import Row, report
 from step_timing import seconds_in_turn
-from tutorials import RATING_DIMS, WIDTH, epoch_clock, time_keras_rs, time_tfrs
+from tutorials import RATING_DIMS, WIDTH, clock_callback, train_keras_rs, train_tfrs
 
 ROOT = Path(__file__).resolve().parents[1]
 SEED = 42
+NUM_ROWS = 80_000
 OURS = "recsys_tf"
 PEERS = {
     "tfrs": "TFRS tutorial, no metric of the whole catalogue",
@@ -79,17 +82,16 @@ def our_data(data_folder: str | None, batch_size: int, num_epochs: int) -> Any:
     return prepare(config, is_validation_trained=True)
 
 
-def time_ours(data_folder: str | None, batch_size: int, num_epochs: int) -> list[float]:
-    """Seconds of each epoch of our model after the first."""
+def train_ours(data_folder: str | None, batch_size: int, num_epochs: int) -> None:
+    """Trains our model, an epoch in each turn."""
     import keras
 
     from recsys_tf.training import build_recommender, fit
 
-    data = our_data(data_folder, batch_size, num_epochs + 1)
-    clock = epoch_clock(keras)
+    data = our_data(data_folder, batch_size, num_epochs)
     model = build_recommender(data)
+    clock = clock_callback(keras)
     fit(model, data.dataset("train"), None, data.config.training, callbacks=[clock], verbose=0)
-    return np.diff(clock.ends).tolist()
 
 
 def profile(data_folder: str | None, batch_size: int, num_steps: int) -> dict[str, float]:
@@ -152,10 +154,9 @@ def _input_ms(batches: Iterable[Any]) -> float:
     return 1e3 * seconds / num_batches
 
 
-def run_child(name: str, arguments: argparse.Namespace, batch_size: int) -> Any:
-    """Measures one model in a process of its own."""
+def command_of(name: str, arguments: argparse.Namespace, batch_size: int) -> Child:
+    """Makes the process that measures one model."""
     environment = {
-        **os.environ,
         "TF_USE_LEGACY_KERAS": "1",
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "KERAS_BACKEND": "jax" if name == "keras_rs_jax" else "tensorflow",
@@ -167,40 +168,64 @@ def run_child(name: str, arguments: argparse.Namespace, batch_size: int) -> Any:
     command += ["--batch-size", str(batch_size), "--epochs", str(arguments.epochs)]
     if arguments.data_dir:
         command += ["--data-dir", arguments.data_dir]
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, timeout=900)
+    return Child(command, environment)
+
+
+def run_profile(arguments: argparse.Namespace, batch_size: int) -> dict[str, float]:
+    """Runs `profile` in a process of its own."""
+    child = command_of("profile", arguments, batch_size)
+    done = subprocess.run(
+        child.command,
+        env={**os.environ, **child.environment},
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=900,
+    )
     if done.returncode:
-        sys.exit(f"`{name}` failed with exit code {done.returncode}; its last words stand above.")
-    return json.loads(done.stdout.splitlines()[-1])
+        sys.exit(f"The profile failed with exit code {done.returncode}; its last words are above.")
+    return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
-def child(name: str, arguments: argparse.Namespace) -> Any:
-    """Runs what `run_child` asks for."""
-    folder, size, epochs = arguments.data_dir, arguments.batch_size[0], arguments.epochs
+def be_child(name: str, arguments: argparse.Namespace) -> Any:
+    """Does what `command_of` asks for; returns what the process tells at its end."""
+    folder, size = arguments.data_dir, arguments.batch_size[0]
+    num_epochs = arguments.epochs + 1  # The first is not timed.
     if name == "profile":
         return profile(folder, size, num_steps=max(8, 40_000 // size))
     if name == OURS:
-        return time_ours(folder, size, epochs)
+        return train_ours(folder, size, num_epochs)
     data = our_data(folder, 1, 1)
     events = data.interactions.events.iloc[data.train_rows]
     if name.startswith("tfrs"):
-        return time_tfrs(events, size, epochs, has_metric=name == "tfrs_as_published")
-    return time_keras_rs(events, size, epochs)
+        return train_tfrs(events, size, num_epochs, has_metric=name == "tfrs_as_published")
+    return train_keras_rs(events, size, num_epochs)
 
 
-def measure(arguments: argparse.Namespace, batch_size: int) -> dict[str, list[float]]:
-    """Examples a second of each model in each round; the order turns from round to round."""
-    speeds: dict[str, list[float]] = {name: [] for name in (OURS, *arguments.peers)}
-    names = list(speeds)
+def measure(arguments: argparse.Namespace, batch_size: int) -> list[dict[str, Trained]]:
+    """Trains all models in each round; the order turns from round to round."""
+    rounds = []
+    names = [OURS, *arguments.peers]
     for turn in range(arguments.rounds):
-        for name in names[turn % len(names) :] + names[: turn % len(names)]:
-            seconds = run_child(name, arguments, batch_size)
-            speeds[name].append(80_000 / float(np.median(seconds)))
-            print(f"batch {batch_size}, round {turn}, {name}: {speeds[name][-1]:,.0f} examples/s")
-    return speeds
+        first = turn % len(names)
+        children = {
+            name: command_of(name, arguments, batch_size) for name in names[first:] + names[:first]
+        }
+        rounds.append(epochs_in_turn(children, arguments.epochs))
+        speeds = {name: speed_of(each) for name, each in rounds[-1].items()}
+        shown = ", ".join(f"{name} {speed:,.0f}" for name, speed in speeds.items())
+        print(f"batch {batch_size}, round {turn}, examples/s: {shown}", flush=True)
+    return rounds
 
 
-def rows_of(speeds: dict[str, list[float]], parts: dict[str, float], size: int) -> list[Row]:
+def speed_of(trained: Trained) -> float:
+    """Returns the examples a second of the median epoch."""
+    return NUM_ROWS / float(np.median(trained.seconds))
+
+
+def rows_of(rounds: list[dict[str, Trained]], parts: dict[str, float], size: int) -> list[Row]:
     """Makes the rows of one batch size: speeds, ratios by round, and where a step's time goes."""
+    names = [OURS, *(name for name in PEERS if name in rounds[0])]
+    speeds = {name: [speed_of(each[name]) for each in rounds] for name in names}
 
     def row(name: str, values: Any, unit: str, **claim: Any) -> Row:
         spread = (max(values) - min(values)) / 2
@@ -214,7 +239,7 @@ def rows_of(speeds: dict[str, list[float]], parts: dict[str, float], size: int) 
     for name in speeds:
         if name == OURS:
             continue
-        ratios = np.array(speeds[OURS]) / np.array(speeds[name])
+        ratios = [ratio_of_speeds(each[OURS], each[name]) for each in rounds]
         is_fastest = name == max(medians, key=lambda each: medians[each])
         claim = {"rule": "at_least", "bound": 1.0} if is_fastest else {}
         what = f"recsys_tf / {PEERS[name]}{' (the fastest peer)' if is_fastest else ''}"
@@ -230,20 +255,20 @@ def main() -> None:
     parser.add_argument("--peers", nargs="+", choices=PEERS, default=["tfrs", "keras_rs"])
     parser.add_argument("--batch-size", type=int, nargs="+", default=[8192, 1024])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=4, help="timed epochs (default 4)")
+    parser.add_argument("--epochs", type=int, default=8, help="timed epochs (default 8)")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child is not None:
-        print(json.dumps(child(arguments.child, arguments)))
+        print(json.dumps(be_child(arguments.child, arguments)))
         return
     data = (
         "MovieLens 100K, random 80/20, 80,000 training rows, user and film ids, width 32, median "
-        f"and half the range over {arguments.rounds} rounds in turn; {peer_versions(arguments)}"
+        f"and half the range over {arguments.rounds} rounds of {arguments.epochs} epochs in "
+        f"turn; {peer_versions(arguments)}"
     )
     holds = []
     for size in arguments.batch_size:
-        speeds = measure(arguments, size)
-        rows = rows_of(speeds, run_child("profile", arguments, size), size)
+        rows = rows_of(measure(arguments, size), run_profile(arguments, size), size)
         holds.append(report(__file__, rows, data, [SEED], variant=str(size)))
     sys.exit(not all(holds))
 

@@ -115,27 +115,32 @@ def batches_of_rows(
     if batch_size < 1:
         raise ValueError(f"`batch_size` must be 1 or more, received {batch_size}.")
     num_used = num_rows // batch_size * batch_size if drop_remainder else num_rows
-    num_batches = -(-num_used // batch_size)
     starts = tf.data.Dataset.range(0, num_used, batch_size)
 
-    @_as_written
-    def cut(start: Tensor, order: Tensor | None = None) -> Tensor:
-        end = tf.minimum(start + batch_size, num_used)
-        rows = tf.range(start, end) if order is None else order[start:end]
+    def end(start: Tensor) -> Tensor:
+        return tf.minimum(start + batch_size, num_used)
+
+    def with_length(rows: Tensor) -> Tensor:
         return tf.ensure_shape(rows, [batch_size if drop_remainder else None])
 
     if seed is None:
-        return starts.map(cut)
+        return starts.map(_as_written(lambda start: with_length(tf.range(start, end(start)))))
 
-    @_as_written
-    def epoch(epoch_seed: Tensor) -> tf.data.Dataset:
-        order = tf.random.experimental.stateless_shuffle(
+    def draw(epoch_seed: Tensor) -> Tensor:
+        return tf.random.experimental.stateless_shuffle(
             tf.range(num_rows, dtype=tf.int64), seed=tf.stack([epoch_seed, seed])
         )
-        return starts.map(_as_written(lambda start: cut(start, order)))
 
-    seeds = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True).take(1)
-    return seeds.flat_map(epoch).apply(tf.data.experimental.assert_cardinality(num_batches))
+    # The order is handed on from batch to batch. A dataset of its own within `flat_map` would be
+    # set up at each epoch's start, which takes as long as some thirty batches.
+    @_as_written
+    def cut(order: Tensor, start_and_seed: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        start, epoch_seed = start_and_seed
+        order = tf.cond(start == 0, lambda: draw(epoch_seed), lambda: order)
+        return order, with_length(order[start : end(start)])
+
+    seeds = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True)
+    return tf.data.Dataset.zip((starts, seeds)).scan(tf.zeros([0], tf.int64), cut)
 
 
 def _without_target(features: dict[str, Tensor], schema: Schema) -> dict[str, Tensor]:

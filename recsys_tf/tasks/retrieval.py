@@ -6,6 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from recsys_tf.tasks.equal_rows import group_equal_rows
 from recsys_tf.tasks.tfrs import tfrs
 from recsys_tf.types import Tensor
 
@@ -74,8 +75,10 @@ class RetrievalTask:
 class _RetrievalInBlocks(tfrs.tasks.Retrieval):
     """The TFRS task's loss without its `[B, B]` matrices of scores, labels and repeated items.
 
-    Queries are taken in blocks, and each block makes its gradient with its loss, as
-    `softmax(S) C`: half the time of the TFRS task, and memory that does not grow with `B^2`.
+    Rows whose candidates are equal share one column of scores, as often counted as it has rows:
+    without dropout on the candidate's side a batch has as many columns as items. Queries are taken
+    in blocks, and each block makes its gradient with its loss, as `softmax(S) C`: half the time of
+    the TFRS task, and memory that does not grow with `B^2`.
     """
 
     def call(
@@ -87,77 +90,105 @@ class _RetrievalInBlocks(tfrs.tasks.Retrieval):
         candidate_ids: Tensor,
     ) -> Tensor:
         """Sums `-w_i log softmax_j(s_ij)[i]`; see `tfrs.tasks.Retrieval.call`."""
-        query = query_embeddings / self._temperature
-        # The correction is one more unit of the vectors, so that the product takes it off.
-        correction = -tf.math.log(tf.clip_by_value(candidate_sampling_probability, 1e-6, 1.0))
         return _summed_crossentropy(
-            tf.concat([query, tf.ones_like(query[:, :1])], axis=1),
-            tf.concat([candidate_embeddings, correction[:, tf.newaxis]], axis=1),
+            query_embeddings / self._temperature,
+            candidate_embeddings,
+            -tf.math.log(tf.clip_by_value(candidate_sampling_probability, 1e-6, 1.0)),
             sample_weight,
             candidate_ids,
         )
 
 
-def _summed_crossentropy(query: Tensor, candidate: Tensor, weight: Tensor, items: Tensor) -> Tensor:
+def _summed_crossentropy(
+    query: Tensor, candidate: Tensor, correction: Tensor, weight: Tensor, items: Tensor
+) -> Tensor:
     """Sums the weighted losses of all queries, block by block."""
 
     @tf.custom_gradient
     def total(query: Tensor, candidate: Tensor) -> tuple[Tensor, Any]:
         num_rows, num_units = tf.shape(query)[0], query.shape[1]
-        size = tf.maximum(_BLOCK_SCORES // tf.maximum(num_rows, 1), 1)
-        order = tf.argsort(items)
-        in_order = tf.gather(items, order)
+        groups = group_equal_rows(candidate, items)
+        num_groups = tf.size(groups.counts)
+        size = tf.maximum(_BLOCK_SCORES // tf.maximum(num_groups, 1), 1)
+        vectors = tf.gather(candidate, groups.rows)
+        log_counts = tf.math.log(groups.counts)
+        # What is added to a group's scores is one more unit of its vector, and 1 of the queries'.
+        offsets = log_counts + tf.gather(correction, groups.rows)
+        scored_vectors = tf.concat([vectors, offsets[:, tf.newaxis]], axis=1)
+        scored_query = tf.concat([query, tf.ones_like(query[:, :1])], axis=1)
+        group_items = tf.gather(items, groups.rows)
+        order = tf.argsort(group_items)
+        in_order = tf.gather(group_items, order)
         first = tf.searchsorted(in_order, items, "left")
         last = tf.searchsorted(in_order, items, "right")
 
-        def block(start: Tensor, loss: Tensor, of_queries: Any, of_candidates: Tensor) -> Any:
+        def block(start: Tensor, loss: Tensor, of_queries: Any, of_groups: Tensor) -> Any:
             rows = tf.range(start, tf.minimum(start + size, num_rows))
-            own_query, own_candidate = tf.gather(query, rows), tf.gather(candidate, rows)
+            own = tf.gather(groups.of_rows, rows)
             own_weight = tf.gather(weight, rows)[:, tf.newaxis]
-            # Where the rows' own items stand among the candidates, one or several times each.
+            # The groups of the rows' own items, one or several.
             equal = tf.ragged.range(
                 tf.gather(first, rows), tf.gather(last, rows), row_splits_dtype=tf.int32
             )
             columns = tf.gather(order, equal.values)
             # `value_rowids` takes a dozen operations for the same.
             row_of_cell = tf.searchsorted(equal.row_splits[1:], tf.range(tf.size(columns)), "right")
-            cells = tf.stack([row_of_cell, columns], axis=1)
-            probability, log_own = _softmax(own_query, candidate, rows, cells)
-            of_own = own_weight * (tf.matmul(probability, candidate) - own_candidate)
-            of_candidates += tf.matmul(probability, own_weight * own_query, transpose_a=True)
+            probability, own_probability, log_own = _softmax(
+                tf.matmul(tf.gather(scored_query, rows), scored_vectors, transpose_b=True),
+                own,
+                tf.stack([row_of_cell, columns], axis=1),
+                -tf.gather(log_counts, columns),
+            )
+            mean = tf.matmul(probability, vectors) - tf.gather(vectors, own)
+            found = tf.concat([own_weight * mean, own_probability[:, tf.newaxis]], axis=1)
+            weighted_query = own_weight * tf.gather(query, rows)
+            of_groups += tf.matmul(probability, weighted_query, transpose_a=True)
             loss -= tf.reduce_sum(own_weight[:, 0] * log_own)
-            return start + size, loss, of_queries.write(of_queries.size(), of_own), of_candidates
+            return start + size, loss, of_queries.write(of_queries.size(), found), of_groups
 
         parts = tf.TensorArray(
-            tf.float32, 0, True, infer_shape=False, element_shape=[None, num_units]
+            tf.float32, 0, True, infer_shape=False, element_shape=[None, num_units + 1]
         )
         # A batch without rows has no block, and of nothing there is nothing to join.
-        parts = parts.write(0, query[:0])
+        parts = parts.write(0, scored_query[:0])
         # Each block makes its own gradient, so nothing is kept for a backward loop.
-        _, loss, of_queries, of_candidates = tf.while_loop(
+        _, loss, found, of_groups = tf.while_loop(
             lambda start, *_: start < num_rows,
             block,
-            (tf.constant(0), tf.constant(0.0), parts, -weight[:, tf.newaxis] * query),
+            (tf.constant(0), tf.constant(0.0), parts, tf.zeros_like(vectors)),
             parallel_iterations=1,
         )
-        of_queries = tf.ensure_shape(of_queries.concat(), query.shape)
+        of_queries, own_probability = tf.split(found.concat(), [num_units, 1], axis=1)
+        weighted_query = weight[:, tf.newaxis] * query
+        # The rows of a group are negatives alike, and each is the positive of its own query.
+        of_own = own_probability * weighted_query
+        of_negatives = of_groups - tf.math.unsorted_segment_sum(of_own, groups.of_rows, num_groups)
+        shared = tf.gather(of_negatives / groups.counts[:, tf.newaxis], groups.of_rows)
+        of_candidates = shared + of_own - weighted_query
+        of_queries = tf.ensure_shape(of_queries, query.shape)
         return loss, lambda upstream: (upstream * of_queries, upstream * of_candidates)
 
     return total(query, candidate)
 
 
 def _softmax(
-    query: Tensor, candidate: Tensor, rows: Tensor, equal_cells: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Returns `softmax(S)`, 0 at other rows' equal items, and its logarithm at the rows' own."""
-    scores = tf.matmul(query, candidate, transpose_b=True)
-    own_cells = tf.stack([tf.range(tf.shape(rows)[0]), rows], axis=1)
-    is_own = tf.equal(equal_cells[:, 1], tf.gather(rows, equal_cells[:, 0]))
+    scores: Tensor, own: Tensor, equal_cells: Tensor, own_offsets: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Softmax of scores whose own item counts once; also its own cells and their logarithms.
+
+    Args:
+        scores: float `[b, G]`.
+        own: int32 `[b]`, each row's own group.
+        equal_cells: int32 `[E, 2]`, the cells of the rows' own items.
+        own_offsets: float `[E]`, added in a row's own cell; other cells of its item get 0.
+    """
+    own_cells = tf.stack([tf.range(tf.size(own)), own], axis=1)
+    is_own = tf.equal(equal_cells[:, 1], tf.gather(own, equal_cells[:, 0]))
     # A sparse sum, which is faster here than a scatter. Half the lowest number, since a score that
     # is taken from the lowest itself could leave the range.
     scores = tf.raw_ops.SparseTensorDenseAdd(
         a_indices=equal_cells,
-        a_values=tf.where(is_own, 0.0, 0.5 * scores.dtype.min),
+        a_values=tf.where(is_own, own_offsets, 0.5 * scores.dtype.min),
         a_shape=tf.shape(scores),
         b=scores,
     )
@@ -169,4 +200,4 @@ def _softmax(
         lambda: tf.math.log(own_probability),
         lambda: tf.gather_nd(scores, own_cells) - tf.reduce_logsumexp(scores, axis=1),
     )
-    return probability, log_own
+    return probability, own_probability, log_own

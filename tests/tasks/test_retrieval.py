@@ -90,12 +90,19 @@ def test_loss_is_traced_without_autograph(batch):
     assert float(traced()) == pytest.approx(float(task.loss(**batch)), rel=1e-6)
 
 
+@pytest.mark.parametrize("num_different", [6, 13], ids=["by item", "by row"])
 @pytest.mark.parametrize("block_scores", [1, 30, 2**20])
-def test_blocks_give_the_loss_and_the_gradients_of_the_tfrs_task(block_scores, monkeypatch):
+def test_blocks_give_the_loss_and_the_gradients_of_the_tfrs_task(
+    block_scores, num_different, monkeypatch
+):
     monkeypatch.setattr(retrieval, "_BLOCK_SCORES", block_scores)
     random = np.random.default_rng(1)
-    embeddings = [tf.constant(random.normal(size=(13, 3)), tf.float32) for _ in range(2)]
-    items, probability = random.integers(6, size=13), random.uniform(0.01, 0.3, size=13)
+    items = random.integers(6, size=13)
+    probability = random.uniform(0.01, 0.3, size=6)[items]
+    candidates = random.normal(size=(num_different, 3))[items if num_different == 6 else ...]
+    embeddings = [
+        tf.constant(each, tf.float32) for each in (random.normal(size=(13, 3)), candidates)
+    ]
     weight = random.uniform(size=13).astype("float32")
     peer = tfrs.tasks.Retrieval(temperature=0.5, remove_accidental_hits=True)
     answers = []

@@ -1,0 +1,62 @@
+"""Processes train an epoch each in turn, and one that fails ends the program."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.checkout
+
+CHILD = """
+import json, sys, time
+from epoch_clock import EpochClock
+clock, name = EpochClock(), sys.argv[1]
+for epoch in range(4):
+    with open(sys.argv[2], "a") as log:
+        log.write(name)
+    if name == "f" and epoch == 2:
+        sys.exit(3)
+    time.sleep(0.1 if name == "a" else 0.02)
+    print("something else")
+    clock.epoch_ended()
+print(json.dumps({"name": name}))
+"""
+
+
+@pytest.fixture(scope="module")
+def turns(load_script):
+    return load_script("epochs_in_turn")
+
+
+@pytest.fixture
+def train(turns, tmp_path):
+    """A function: names -> what `epochs_in_turn` returned."""
+    (tmp_path / "child.py").write_text(CHILD, encoding="utf-8")
+
+    def run(names):
+        children = {
+            name: turns.Child(
+                [sys.executable, str(tmp_path / "child.py"), name, str(tmp_path / "log")],
+                {"PYTHONPATH": str(Path(turns.__file__).parent)},
+            )
+            for name in names
+        }
+        return turns.epochs_in_turn(children, 3)
+
+    return run
+
+
+def test_each_waits_while_another_has_its_epoch(train, turns, tmp_path):
+    trained = train("ab")
+    # The first epoch of both, then three turns; what begins turns too.
+    assert (tmp_path / "log").read_text(encoding="utf-8") == "abab" + "ba" + "ab"
+    assert [each.told for each in trained.values()] == [{"name": "a"}, {"name": "b"}]
+    assert np.all(trained["a"].seconds >= 0.1)
+    assert np.all(trained["b"].seconds >= 0.02)
+    assert turns.ratio_of_speeds(trained["b"], trained["a"]) > 1
+
+
+def test_process_that_fails_ends_the_program_and_the_others(train):
+    with pytest.raises(SystemExit, match="`f` failed with exit code 3"):
+        train("af")
