@@ -7,7 +7,8 @@ SHELL := /bin/bash
 # Any Python >= 3.10: it only makes .venv, with the interpreter that the machine's line needs.
 PYTHON ?= python3
 VENV := .venv/bin
-QUICK := not slow
+# Two processes. What shares a fixture stays in one of them, in the order that tests/conftest.py says.
+WORKERS := -n 2 --dist loadgroup --no-loadscope-reorder
 
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 # Without compiled bytecode each process that imports TFX compiles it anew: 70 s instead of 20.
@@ -25,11 +26,10 @@ demo: bootstrap ## From raw ratings to a gRPC answer (DATASET=..., DATA_DIR=... 
 	@$(VENV)/recsys-tf demo $(if $(DATASET),--dataset $(DATASET)) $(if $(DATA_DIR),--data-dir $(DATA_DIR))
 
 test: lint types ## Check style and types, then run every test
-	$(VENV)/python -m pytest -n 2 --dist loadgroup -m "$(QUICK)"
-	$(VENV)/python -m pytest -n 2 --dist loadgroup -m "slow"
+	$(VENV)/python -m pytest $(WORKERS)
 
 test-quick: bootstrap ## Run the tests that take seconds
-	$(VENV)/python -m pytest -n 2 --dist loadgroup -m "$(QUICK)"
+	$(VENV)/python -m pytest $(WORKERS) -m "not slow"
 
 lint: bootstrap ## Check style and formatting, changing nothing
 	$(VENV)/ruff check

@@ -1,4 +1,4 @@
-"""Adam and AdamW in one operation a dense variable, and few a table."""
+"""Adam and AdamW in one operation a variable."""
 
 from __future__ import annotations
 
@@ -16,6 +16,10 @@ class _FusedStep:
     Keras writes the step out, in some thirty small operations a variable: for the small variables
     of a recommender their starting costs more than their numbers. The kernel computes the same
     from the same moments, so that a state that either has written goes on with the other.
+
+    A row of a table that stands several times in a batch is stepped by the sum of its gradients, as
+    it is where the gradient is dense. Keras does so with `global_clipnorm`; without, its `v` takes
+    the sum of their squares.
     """
 
     _shared: tuple[tf.DType, dict[str, Tensor]] | None = None
@@ -25,6 +29,22 @@ class _FusedStep:
         """Updates all variables by one step."""
         self._shared = None
         super().apply(grads, trainable_variables)  # type: ignore[misc]
+
+    def _clip_gradients(self: Any, grads: list[Any]) -> list[Any]:
+        """Scales the gradients as Keras does, a table's by its slices alone."""
+        limit = self.global_clipnorm
+        if self.clipnorm or not limit or limit <= 0:
+            return super()._clip_gradients(grads)  # type: ignore[misc]
+        # As in Keras, the slices of a row that stands several times count one by one.
+        halves = [
+            tf.nn.l2_loss(getattr(gradient, "values", gradient))
+            for gradient in grads
+            if gradient is not None
+        ]
+        norm = tf.sqrt(2 * tf.add_n([tf.cast(half, tf.float32) for half in halves]))
+        # Not a number where the norm is none, or infinite.
+        scale = limit * tf.minimum(1 / norm, 1 / limit) + (norm - norm)
+        return [None if each is None else _scaled(each, scale) for each in grads]
 
     def update_step(self: Any, gradient: Any, variable: Any, learning_rate: Tensor) -> None:
         """Updates one variable, as `keras.optimizers.Adam.update_step` does."""
@@ -36,13 +56,14 @@ class _FusedStep:
         if self._shared is None or self._shared[0] != dtype:
             self._shared = dtype, self._scalars(dtype, learning_rate)
         index = self._get_variable_index(variable)
-        if isinstance(gradient, tf.IndexedSlices):
-            self._step_rows(gradient, variable, self._momentums[index], self._velocities[index])
-            return
         handles = [
             (each.value if isinstance(each, keras.Variable) else each).handle
             for each in (variable, self._momentums[index], self._velocities[index])
         ]
+        if isinstance(gradient, tf.IndexedSlices):
+            gradient = tf.math.unsorted_segment_sum(
+                gradient.values, gradient.indices, variable.shape[0]
+            )
         tf.raw_ops.ResourceApplyAdam(
             var=handles[0],
             m=handles[1],
@@ -50,23 +71,6 @@ class _FusedStep:
             grad=tf.cast(gradient, dtype),
             **self._shared[1],
         )
-
-    def _step_rows(self: Any, gradient: tf.IndexedSlices, variable: Any, m: Any, v: Any) -> None:
-        """Updates a table whose gradient is of some rows, in a third of Keras's operations.
-
-        As in Keras, `m` takes the sum of the gradients of a row that stands several times, but `v`
-        the sum of their squares, and not the square of their sum.
-        """
-        dtype, of = self._shared
-        slices = tf.cast(gradient.values, dtype)
-        first, second = (
-            tf.math.unsorted_segment_sum(each, gradient.indices, variable.shape[0])
-            for each in (slices, tf.square(slices))
-        )
-        self.assign_add(m, (first - m) * (1 - of["beta1"]))
-        self.assign_add(v, (second - v) * (1 - of["beta2"]))
-        rate = of["lr"] * tf.sqrt(1 - of["beta2_power"]) / (1 - of["beta1_power"])
-        self.assign_sub(variable, rate * m / (tf.sqrt(v) + of["epsilon"]))
 
     def _scalars(self: Any, dtype: tf.DType, learning_rate: Tensor) -> dict[str, Tensor]:
         step = tf.cast(self.iterations + 1, dtype)
@@ -81,11 +85,20 @@ class _FusedStep:
         }
 
 
+def _scaled(gradient: Any, factor: Tensor) -> Any:
+    if not isinstance(gradient, tf.IndexedSlices):
+        return gradient * tf.cast(factor, gradient.dtype)
+    values = gradient.values * tf.cast(factor, gradient.dtype)
+    return tf.IndexedSlices(values, gradient.indices, gradient.dense_shape)
+
+
 @keras.saving.register_keras_serializable(package="recsys_tf")
 class FusedAdam(_FusedStep, keras.optimizers.Adam):
     """Computes `w -= r m' / (sqrt(v') + e)` from the moments `m`, `v`, in one operation a variable.
 
-    The arguments, the numbers and the saved state are those of `keras.optimizers.Adam`.
+    The arguments and the saved state are those of `keras.optimizers.Adam`, and so are the numbers,
+    but for tables without clipping: a row that stands several times in a batch is stepped by the
+    sum of its gradients, as Keras does with clipping.
 
     Example:
         >>> weight = keras.Variable([1.0])

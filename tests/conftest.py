@@ -27,22 +27,33 @@ def pytest_itemcollected(item):
         item.add_marker(pytest.mark.xdist_group("first_run"))
 
 
+# Folders of slow tests by the length of their longest piece; the others come after them.
+LONGEST = ("pipeline", "notebooks", "docs")
+
+
 def pytest_collection_modifyitems(items):
-    # The longest test that is one piece comes first, so that no worker is left alone with it.
-    items.sort(key=lambda item: item.path.parent.name != "notebooks")
+    # What takes seconds first. Of the slow ones, the longest piece first, so that no worker is
+    # left alone with it.
+    def place(item):
+        folder = item.path.parent.name
+        is_slow = item.get_closest_marker("slow") is not None
+        return is_slow, LONGEST.index(folder) if folder in LONGEST else len(LONGEST)
+
+    items.sort(key=place)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def plain_graphs(request):
+@pytest.hookimpl(tryfirst=True)  # Before the fixtures, which run graphs as well.
+def pytest_runtest_setup(item):
     """Runs the graphs of quick tests as they were traced.
 
     TensorFlow rewrites a graph before its first run, to make many runs faster; a test has few. The
     slow tests run graphs as users do.
     """
-    if not any(item.get_closest_marker("slow") for item in request.session.items):
-        import tensorflow as tf
+    import tensorflow as tf
 
-        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    is_plain = item.get_closest_marker("slow") is None
+    if tf.config.optimizer.get_experimental_options()["disable_meta_optimizer"] != is_plain:
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": is_plain})
 
 
 @pytest.fixture(scope="session")

@@ -41,17 +41,47 @@ def test_half_precision_is_stepped_in_half_precision():
     np.testing.assert_allclose(ours, theirs, rtol=0.02)
 
 
-@pytest.mark.parametrize("clip_norm", [None, 1.0])
-def test_slices_of_a_table_are_stepped_as_keras_does(clip_norm):
-    tables = []
-    for optimizer in (each(0.1, global_clipnorm=clip_norm) for each in PAIRS[0]):
-        table = keras.Variable(np.ones([4, 2], "float32"))
-        # Row 3 stands twice.
-        slices = tf.IndexedSlices(tf.reshape(tf.range(6.0), [3, 2]), tf.constant([3, 1, 3]), [4, 2])
-        for _ in range(3):
-            optimizer.apply([slices], [table])
-        tables.append(np.asarray(table))
-    np.testing.assert_allclose(*tables, rtol=1e-5)
+# Row 3 stands twice.
+SLICES = tf.IndexedSlices(tf.reshape(tf.range(6.0), [3, 2]), tf.constant([3, 1, 3]), [4, 2])
+
+
+def stepped_table(optimizer, gradient):
+    table = keras.Variable(np.ones([4, 2], "float32"))
+    for _ in range(3):
+        optimizer.apply([gradient], [table])
+    return np.asarray(table)
+
+
+@pytest.mark.parametrize(("fused", "plain"), PAIRS)
+def test_slices_are_clipped_and_stepped_as_keras_does(fused, plain):
+    ours, theirs = (
+        stepped_table(each(0.1, global_clipnorm=1.0), SLICES) for each in (fused, plain)
+    )
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5)
+
+
+def test_slices_without_clipping_are_stepped_as_their_dense_sum():
+    expected = stepped_table(keras.optimizers.Adam(0.1), tf.convert_to_tensor(SLICES))
+    np.testing.assert_allclose(stepped_table(FusedAdam(0.1), SLICES), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("options", [{"clipnorm": 1.0}, {"clipvalue": 0.5}])
+def test_other_clipping_is_that_of_keras(options):
+    ours, theirs = (trained(each(0.1, **options), GRADIENTS) for each in PAIRS[0])
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_gradient_that_is_not_finite_is_not_hidden_by_clipping(value):
+    gradients = [np.array([value, 1.0], "float32")]
+    assert np.isnan(trained(FusedAdam(0.1, global_clipnorm=1.0), gradients)).all()
+
+
+def test_variable_without_gradient_is_left_as_it_is():
+    weights = [keras.Variable([1.0]), keras.Variable([1.0])]
+    FusedAdam(0.1, global_clipnorm=1.0).apply([tf.constant([3.0]), None], weights)
+    assert float(weights[0][0]) != 1.0
+    assert float(weights[1][0]) == 1.0
 
 
 def test_a_state_that_keras_wrote_goes_on():

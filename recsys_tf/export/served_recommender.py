@@ -193,18 +193,21 @@ class ServedRecommender(tf.Module):
         raw = parse_raw(serialized, self.schema)
         features = self._preprocessor(raw)
         outputs = self._rank(features)
-        query = self._query(features)
-        scores = self._index.scores(query["embedding"], self._seen(raw))
+        scores = self._index.scores(self._query(features)["embedding"])
         rows = self._index.rows(raw[self.schema.item_id])
         is_item = rows < self._index.num_candidates
-        own = tf.reduce_sum(
-            query["embedding"] * tf.gather(self._of_items["embedding"], tf.where(is_item, rows, 0)),
-            -1,
+        # From the same product as the others' scores: another sum would round another way, and
+        # the item could stand behind itself.
+        own = tf.gather(scores, tf.where(is_item, rows, 0)[:, tf.newaxis], axis=1, batch_dims=1)
+        is_rival = ~self._index.seen_mask(self._seen(raw)) & (
+            rows[:, tf.newaxis] != tf.range(self._index.num_candidates)
+        )
+        better, equal = (
+            tf.math.count_nonzero(is_rival & each, axis=1, dtype=tf.float32)
+            for each in (scores > own, scores == own)
         )
         # An item with the same score counts as better by half, so that equal scores gain nothing.
-        better = tf.reduce_sum(tf.cast(scores > own[:, tf.newaxis], tf.float32), -1)
-        equal = tf.reduce_sum(tf.cast(scores == own[:, tf.newaxis], tf.float32), -1)
-        rank = 1 + better + tf.maximum(equal - 1, 0) / 2
+        rank = 1 + better + equal / 2
         name = self.retrieval_name
         for k in self.cutoffs:
             is_hit = tf.cast(is_item & (rank <= k), tf.float32)

@@ -51,21 +51,19 @@ class CandidateIndex(tf.Module):
         """Returns the candidates' int32 rows, of the shape of `item_ids`; `N` for no candidate."""
         return self._rows.lookup(item_ids)
 
-    def scores(self, queries: Tensor, seen: Tensor) -> Tensor:
-        """Scores every candidate.
-
-        Args:
-            queries: float `[B, D]`.
-            seen: string `[B, L]`, ids of items to leave out; others than candidates do nothing.
-
-        Returns:
-            float32 `[B, N]`; `EXCLUDED_SCORE` where the item was seen.
-        """
-        scores = tf.matmul(tf.cast(queries, tf.float32), self._transposed)
-        return tf.where(self.seen_mask(seen), EXCLUDED_SCORE, scores)
+    def scores(self, queries: Tensor) -> Tensor:
+        """Scores every candidate: float `[B, D]` -> float32 `[B, N]`."""
+        return tf.matmul(tf.cast(queries, tf.float32), self._transposed)
 
     def seen_mask(self, seen: Tensor) -> Tensor:
-        """Returns bool `[B, N]`, True where a candidate stands in the row of `seen`."""
+        """Tells which candidates were seen.
+
+        Args:
+            seen: string `[B, L]`, ids of items; others than candidates do nothing.
+
+        Returns:
+            bool `[B, N]`, True where a candidate stands in the row of `seen`.
+        """
         rows = self.rows(seen)
         batch = tf.shape(rows)[0]
         cells = tf.stack([tf.repeat(tf.range(batch), tf.shape(rows)[1]), tf.reshape(rows, [-1])], 1)
@@ -86,5 +84,6 @@ class CandidateIndex(tf.Module):
             float32 scores `[B, K]`, best first, and the candidates' int32 rows `[B, K]`. Seen
             items come last, with `EXCLUDED_SCORE`.
         """
-        found = tf.math.top_k(self.scores(queries, seen), min(num, self.num_candidates))
+        scores = tf.where(self.seen_mask(seen), EXCLUDED_SCORE, self.scores(queries))
+        found = tf.math.top_k(scores, min(num, self.num_candidates))
         return found.values, found.indices

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,6 +23,7 @@ from recsys_tf.config import (
 )
 from recsys_tf.datasets import Interactions, load_dataset
 from recsys_tf.preparation import PreparedData, prepare
+from recsys_tf.schema import CategoricalFeature, EmbeddingFeature
 from recsys_tf.self_checks import Finding, callback
 
 
@@ -72,14 +74,41 @@ def small_config() -> RunConfig:
 
 
 def small_interactions() -> Interactions:
-    """A few thousand generated events; a number of the users and one of the items have bins."""
+    """A few thousand generated events, and features of every kind, some of them missing.
+
+    The generated features know their values beforehand; `occupation` and `tags` are to be learned.
+    Of the two texts one is left, since each has an encoder that takes seconds to trace.
+    """
     made = load_dataset("synthetic", num_users=150, num_items=80, num_events=3000)
-    features = tuple(
-        each.model_copy(update={"num_bins": 4}) if each.name in ("age", "price") else each
+    changes: dict[str, Any] = {
+        "age": {"num_bins": 4},
+        "price": {"num_bins": 4},
+        "occupation": {"values": None},
+    }
+    features = [
+        each.model_copy(update=changes.get(each.name, {}))
         for each in made.schema.features
+        if each.name != "description"
+    ]
+    tasks = [
+        each.model_copy(update={"from_features": ("title",)})
+        if each.name == "genres_from_text"
+        else each
+        for each in made.schema.tasks
+    ]
+    tags = CategoricalFeature(name="tags", side="user", is_multivalent=True, max_values=2)
+    features += [tags, EmbeddingFeature(name="poster", side="item", size=3)]
+    places = range(len(made.users)), range(len(made.items))
+    users = made.users.assign(
+        tags=[["new", "paying", "talks"][place % 4 :] for place in places[0]],
+        age=made.users["age"].where([place % 9 > 0 for place in places[0]]),
     )
-    schema = made.schema.model_copy(update={"features": features})
-    return dataclasses.replace(made, schema=schema)
+    items = made.items.assign(
+        poster=[None if place % 7 == 3 else [place, 0.5, -place] for place in places[1]],
+        price=made.items["price"].where([place % 5 > 0 for place in places[1]]),
+    )
+    schema = made.schema.model_copy(update={"features": tuple(features), "tasks": tuple(tasks)})
+    return dataclasses.replace(made, schema=schema, users=users, items=items)
 
 
 @pytest.fixture(scope="session")

@@ -195,6 +195,7 @@ def test_transform_learns_what_fit_state_learns_and_gives_the_same_bits(first_ru
     )
     learned = fitted_state(transform, transformed, data.schema, data.state)
     assert learned.vocabularies == data.state.vocabularies
+    assert {"occupation", "tags", "user_id", "item_id"} <= set(learned.vocabularies)
     assert learned.wordpieces == data.state.wordpieces
     assert learned.boundaries == data.state.boundaries
     assert list(learned.boundaries) == ["age", "price"]
@@ -202,6 +203,7 @@ def test_transform_learns_what_fit_state_learns_and_gives_the_same_bits(first_ru
         np.testing.assert_allclose(learned.moments[name], moments, rtol=1e-6)
 
     served = Preprocessor(data.schema, learned)(parse_raw(serialized, data.schema))
+    assert {"tags", "poster", "title", "history", "history_rating"} <= set(served)
     for name, values in served.items():
         assert values.numpy().tobytes() == transformed[name].numpy().tobytes(), name
 
