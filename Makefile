@@ -53,7 +53,7 @@ bench: bootstrap ## Run the benchmarks that fetch their own data; tables go to d
 	$(VENV)/python benchmarks/results_page.py
 
 notebooks: bootstrap ## Run the notebooks and keep their outputs
-	$(VENV)/jupyter-execute --inplace notebooks/*.ipynb
+	TF_CPP_MIN_LOG_LEVEL=3 $(VENV)/jupyter-execute --inplace notebooks/*.ipynb
 
 doctor: ## Say what this machine has, which line it takes and what is missing
 	@$(PYTHON) -m tools.bootstrap --check
