@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 from block_peers import MODELS, TASKS, TRAINERS, CodedRows
-from epochs_in_turn import Child, Trained, epochs_in_turn, ratio_of_speeds
+from epochs_in_turn import Child, Trained, ratio_of_speeds, rounds_in_turn
 from reporting import RESULTS, Row, report
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -107,19 +107,14 @@ def peak_mib() -> float:
 
 
 def measure(pythons: Mapping[str, str], model: str, arguments: argparse.Namespace) -> list[Round]:
-    """Trains one model of each library in each round; the order turns from round to round."""
+    """Trains one model of each library in each round."""
+    children = {n: command_of(python, n, model, arguments) for n, python in pythons.items()}
     rounds = []
-    names = list(pythons)
-    for turn in range(arguments.rounds):
-        first = turn % len(names)
-        children = {
-            name: command_of(pythons[name], name, model, arguments)
-            for name in names[first:] + names[:first]
-        }
-        rounds.append(epochs_in_turn(children, arguments.epochs))
+    for turn, found in enumerate(rounds_in_turn(children, arguments.rounds, arguments.epochs)):
+        rounds.append(found)
         shown = ", ".join(
             f"{name} {np.median(each.seconds):.2f} s and {each.told['peak_mib']:,.0f} MiB"
-            for name, each in rounds[-1].items()
+            for name, each in found.items()
         )
         print(f"{model}, round {turn}, an epoch: {shown}", flush=True)
     return rounds

@@ -10,7 +10,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -68,6 +68,17 @@ def epochs_in_turn(children: Mapping[str, Child], num_epochs: int) -> dict[str, 
     finally:
         for each in running.values():
             each.kill()
+
+
+def rounds_in_turn(
+    children: Mapping[str, Child], num_rounds: int, num_epochs: int
+) -> Iterator[dict[str, Trained]]:
+    """Yields `epochs_in_turn` of fresh processes, round by round; another begins each round."""
+    names = list(children)
+    for turn in range(num_rounds):
+        first = turn % len(names)
+        in_order = names[first:] + names[:first]
+        yield epochs_in_turn({name: children[name] for name in in_order}, num_epochs)
 
 
 def ratio_of_speeds(ours: Trained, peer: Trained) -> float:

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from epochs_in_turn import Child, Trained, epochs_in_turn, ratio_of_speeds
+from epochs_in_turn import Child, Trained, ratio_of_speeds, rounds_in_turn
 from reporting import Row, report
 from step_timing import seconds_in_turn
 from tutorials import RATING_DIMS, WIDTH, clock_callback, train_keras_rs, train_tfrs
@@ -202,16 +202,12 @@ def be_child(name: str, arguments: argparse.Namespace) -> Any:
 
 
 def measure(arguments: argparse.Namespace, batch_size: int) -> list[dict[str, Trained]]:
-    """Trains all models in each round; the order turns from round to round."""
+    """Trains all models in each round."""
+    children = {n: command_of(n, arguments, batch_size) for n in (OURS, *arguments.peers)}
     rounds = []
-    names = [OURS, *arguments.peers]
-    for turn in range(arguments.rounds):
-        first = turn % len(names)
-        children = {
-            name: command_of(name, arguments, batch_size) for name in names[first:] + names[:first]
-        }
-        rounds.append(epochs_in_turn(children, arguments.epochs))
-        speeds = {name: speed_of(each) for name, each in rounds[-1].items()}
+    for turn, found in enumerate(rounds_in_turn(children, arguments.rounds, arguments.epochs)):
+        rounds.append(found)
+        speeds = {name: speed_of(each) for name, each in found.items()}
         shown = ", ".join(f"{name} {speed:,.0f}" for name, speed in speeds.items())
         print(f"batch {batch_size}, round {turn}, examples/s: {shown}", flush=True)
     return rounds

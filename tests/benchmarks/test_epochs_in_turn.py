@@ -30,25 +30,24 @@ def turns(load_script):
 
 
 @pytest.fixture
-def train(turns, tmp_path):
-    """A function: names -> what `epochs_in_turn` returned."""
+def children(turns, tmp_path):
+    """A function: names -> children that write their names to a log, an epoch a letter."""
     (tmp_path / "child.py").write_text(CHILD, encoding="utf-8")
 
-    def run(names):
-        children = {
+    def make(names):
+        return {
             name: turns.Child(
                 [sys.executable, str(tmp_path / "child.py"), name, str(tmp_path / "log")],
                 {"PYTHONPATH": str(Path(turns.__file__).parent)},
             )
             for name in names
         }
-        return turns.epochs_in_turn(children, 3)
 
-    return run
+    return make
 
 
-def test_each_waits_while_another_has_its_epoch(train, turns, tmp_path):
-    trained = train("ab")
+def test_each_waits_while_another_has_its_epoch(turns, children, tmp_path):
+    trained = turns.epochs_in_turn(children("ab"), 3)
     # The first epoch of both, then three turns; what begins turns too.
     assert (tmp_path / "log").read_text(encoding="utf-8") == "abab" + "ba" + "ab"
     assert [each.told for each in trained.values()] == [{"name": "a"}, {"name": "b"}]
@@ -57,6 +56,12 @@ def test_each_waits_while_another_has_its_epoch(train, turns, tmp_path):
     assert turns.ratio_of_speeds(trained["b"], trained["a"]) > 1
 
 
-def test_process_that_fails_ends_the_program_and_the_others(train):
+def test_each_round_has_fresh_processes_and_another_that_begins(turns, children, tmp_path):
+    rounds = list(turns.rounds_in_turn(children("ab"), 2, 3))
+    assert [list(each) for each in rounds] == [["a", "b"], ["b", "a"]]
+    assert (tmp_path / "log").read_text(encoding="utf-8") == "ababbaab" + "babaabba"
+
+
+def test_process_that_fails_ends_the_program_and_the_others(turns, children):
     with pytest.raises(SystemExit, match="`f` failed with exit code 3"):
-        train("af")
+        turns.epochs_in_turn(children("af"), 3)
