@@ -55,7 +55,8 @@ class RetrievalTask:
             query_embeddings: float `[B, D]`.
             candidate_embeddings: float `[B, D]`; row `i` is the item that query `i` met.
             item_indices: int `[B]`, to find equal items.
-            sampling_probability: float `[B]`, share of the training rows that hold the item.
+            sampling_probability: float `[B]`, share of the training rows that hold the item; equal
+                for equal items.
             sample_weight: float `[B]`; 0 leaves a row out as a query. It stays a negative.
 
         Returns:
