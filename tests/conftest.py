@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import random
 from pathlib import Path
 
 import pytest
@@ -44,13 +45,16 @@ def pytest_collection_modifyitems(items):
 
 @pytest.hookimpl(tryfirst=True)  # Before the fixtures, which run graphs as well.
 def pytest_runtest_setup(item):
-    """Runs the graphs of quick tests as they were traced.
+    """Draws the same weights in every run, and runs the graphs of quick tests as they were traced.
 
     TensorFlow rewrites a graph before its first run, to make many runs faster; a test has few. The
     slow tests run graphs as users do.
     """
     import tensorflow as tf
 
+    # Keras takes the seeds of its initialisers from here. Its own `set_random_seed` would have
+    # TensorFlow forget the graphs that it has prepared.
+    random.seed(7)
     is_plain = item.get_closest_marker("slow") is None
     if tf.config.optimizer.get_experimental_options()["disable_meta_optimizer"] != is_plain:
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": is_plain})
