@@ -53,8 +53,9 @@ def pytest_runtest_setup(item):
     import tensorflow as tf
 
     # Keras takes the seeds of its initialisers from here. Its own `set_random_seed` would have
-    # TensorFlow forget the graphs that it has prepared.
-    random.seed(7)
+    # TensorFlow forget the graphs that it has prepared. A number that tests take themselves would
+    # give their layers the weights of a fixture's.
+    random.seed(item.name)
     is_plain = item.get_closest_marker("slow") is None
     if tf.config.optimizer.get_experimental_options()["disable_meta_optimizer"] != is_plain:
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": is_plain})
