@@ -68,6 +68,11 @@ class IdEncoder(keras.layers.Layer):
             name="embedding",
         )
 
+    @property
+    def table(self) -> keras.Variable:
+        """The vectors by index, `[num_indices, D]`."""
+        return self.embedding.embeddings
+
     def build(self, ids_shape: tuple[int | None, ...]) -> None:
         """Makes the table, once: a shared encoder is called with other shapes as well."""
         if not self.embedding.built:

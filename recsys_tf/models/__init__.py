@@ -4,5 +4,13 @@ from recsys_tf.models.multitask_model import MultitaskModel
 from recsys_tf.models.predictions import predict, predict_all
 from recsys_tf.models.ranker import Ranker
 from recsys_tf.models.recommender import Recommender
+from recsys_tf.models.sequence_recommender import SequenceRecommender
 
-__all__ = ["MultitaskModel", "Ranker", "Recommender", "predict", "predict_all"]
+__all__ = [
+    "MultitaskModel",
+    "Ranker",
+    "Recommender",
+    "SequenceRecommender",
+    "predict",
+    "predict_all",
+]

@@ -18,8 +18,11 @@ LEVELS = [
         *("multitask", "multiscenario", "crosses", "heads", "tasks"),
         *("score_fusion", "retrieval", "reranking"),
     },
-    {"models", "baselines", "preparation", "table_preparation"},
-    {"initialization", "training", "self_checks", "evaluation", "explanation", "export"},
+    {"models", "baselines", "preparation", "table_preparation", "sequence_preparation"},
+    {
+        *("initialization", "training", "self_checks", "evaluation", "sequence_evaluation"),
+        *("explanation", "export"),
+    },
     {"cli"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}

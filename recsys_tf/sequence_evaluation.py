@@ -1,0 +1,101 @@
+"""Measures a sequential recommender on held-out rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from recsys_tf.evaluation import ranking_problem
+from recsys_tf.features import Sequences
+from recsys_tf.metrics import RankingValues, ranking_values
+from recsys_tf.models import SequenceRecommender
+from recsys_tf.preparation import Part
+from recsys_tf.sequence_preparation import SequenceData
+from recsys_tf.types import FloatArray, IntArray
+
+
+def sequence_ranking(
+    model: SequenceRecommender, data: SequenceData, part: Part = "test"
+) -> RankingValues:
+    """Ranks the whole catalogue for each user with held-out rows.
+
+    A user without a history gets the items by how often training met them.
+
+    Args:
+        model: A trained model.
+        data: What it was trained on.
+        part: The part to measure on; histories are what may be known by then.
+
+    Returns:
+        The ranking metrics of each user, seen items left out as `config.evaluation` says.
+    """
+    problem = ranking_problem(data.data, part)
+    config = data.data.config.evaluation
+    score = sequence_scores(model, data, part)
+    return ranking_values(
+        score,
+        None,
+        problem.seen if config.is_seen_excluded else None,
+        problem.relevant,
+        config.cutoffs,
+        config.user_batch_size,
+    )
+
+
+def sequence_scores(model: SequenceRecommender, data: SequenceData, part: Part) -> object:
+    """Computes all users' states, and returns what scores the catalogue for some of them.
+
+    Args:
+        model: The model.
+        data: The data.
+        part: Whose known rows are the histories.
+
+    Returns:
+        A function from positions in `users`, int `[B]`, to scores, float32 `[B, N]`; items that
+        training has not met come last.
+    """
+    sequences = data.sequences(part)
+    states = last_states(model, sequences)
+    vectors = model.item_vectors[data.catalogue_items].T
+    is_known = data.catalogue_items > 1
+    counts = np.bincount(data.event_items[data.data.train_rows], minlength=data.num_indices)
+    popularity = counts[data.catalogue_items].astype(np.float32)
+    lowest = np.float32(-1e30)
+
+    def score(users: IntArray) -> FloatArray:
+        scores = states[users] @ vectors
+        is_empty = sequences.lengths[users] == 0
+        scores[is_empty] = popularity
+        return np.where(is_known, scores, lowest)
+
+    return score
+
+
+def last_states(
+    model: SequenceRecommender, sequences: Sequences, batch_size: int = 256
+) -> FloatArray:
+    """Computes the state after each sequence's last event.
+
+    Args:
+        model: The model; its `max_length` newest events are read.
+        sequences: The histories.
+        batch_size: Rows at once; rows of like length go together.
+
+    Returns:
+        float32 `[U, D]`, in the order of `sequences`; zeros for an empty one.
+    """
+    cut = sequences.newest(model.config.max_length)
+    order = np.argsort(cut.lengths, kind="stable")
+    states = np.zeros((len(cut), model.config.embedding_dim), np.float32)
+    encode = tf.function(
+        model.last_states, input_signature=[tf.TensorSpec([None, None], tf.int32)], autograph=False
+    )
+    for start in range(0, len(order), batch_size):
+        rows = order[start : start + batch_size]
+        lengths = cut.lengths[rows]
+        items = np.zeros((len(rows), max(1, lengths.max())), np.int32)
+        is_event = np.arange(items.shape[1]) < lengths[:, None]
+        places = cut.starts[rows, None] + np.arange(items.shape[1])
+        items[is_event] = cut.items[places[is_event]]
+        states[rows] = encode(items).numpy()
+    return states
