@@ -266,7 +266,7 @@ def _group_bounds(lengths: IntArray, num_positions: int) -> IntArray:
 
     Example:
         >>> _group_bounds(np.array([1, 1, 1, 2, 5]), num_positions=4).tolist()
-        [0, 1, 4, 5]
+        [0, 2, 4, 5]
     """
     bounds = [len(lengths)]
     while bounds[-1] > 0:
