@@ -76,11 +76,11 @@ class TransformerBlock(keras.layers.Layer):
         ]
 
     def build(
-        self, inputs_shape: tuple[int | None, ...], bias_shape: tuple[int | None, ...]
+        self, inputs_shape: tuple[int | None, ...], score_bias_shape: tuple[int | None, ...]
     ) -> None:
         """Makes the weights for vectors of width `D`."""
         check_rank("inputs", inputs_shape, 3)
-        check_rank("attention_bias", bias_shape, 4)
+        check_rank("score_bias", score_bias_shape, 4)
         width = check_width("inputs", inputs_shape)
         if width % self.num_heads:
             raise ValueError(
@@ -110,12 +110,12 @@ class TransformerBlock(keras.layers.Layer):
         layer.build(shape)
         return layer
 
-    def call(self, inputs: Tensor, attention_bias: Tensor, training: bool = False) -> Tensor:
+    def call(self, inputs: Tensor, score_bias: Tensor, training: bool = False) -> Tensor:
         """Lets the positions look at each other.
 
         Args:
             inputs: Float `[B, L, D]`.
-            attention_bias: Float, `[B, num_heads, L, L]` or with a 1 for any of these sizes but
+            score_bias: Float, `[B, num_heads, L, L]` or with a 1 for any of these sizes but
                 the last: added to the scores of position `l` (third axis) looking at position `m`
                 (last axis). A large negative finite number forbids it.
             training: Whether outputs are dropped.
@@ -123,7 +123,7 @@ class TransformerBlock(keras.layers.Layer):
         Returns:
             Float `[B, L, D]`.
         """
-        attended = self._attend(self.norms[0](inputs), attention_bias, training)
+        attended = self._attend(self.norms[0](inputs), score_bias, training)
         inputs = inputs + self._drop("attended_dropout", attended, training)
         forward = self.contraction(self.expansion(self.norms[1](inputs)))
         return inputs + self._drop("forward_dropout", forward, training)
@@ -157,7 +157,7 @@ class TransformerBlock(keras.layers.Layer):
         return self.dropouts[name](values, training=training) if name in self.dropouts else values
 
     def compute_output_shape(
-        self, inputs_shape: tuple[int | None, ...], bias_shape: tuple[int | None, ...]
+        self, inputs_shape: tuple[int | None, ...], score_bias_shape: tuple[int | None, ...]
     ) -> tuple[int | None, ...]:
         """Returns `[B, L, D]`."""
         return tuple(inputs_shape)

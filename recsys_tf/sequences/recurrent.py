@@ -8,10 +8,9 @@ from typing import Any
 import keras
 from keras import ops
 
-from recsys_tf.layers.shapes import check_positive, check_share
+from recsys_tf.layers.shapes import check_positive, check_share, check_width
 from recsys_tf.sequences.sequence_encoder import SequenceEncoder
 from recsys_tf.types import Tensor
-
 
 Parts = tuple[Tensor, ...]
 
@@ -45,7 +44,7 @@ class Recurrent(SequenceEncoder):
     ) -> None:
         """Makes each layer's weights for vectors of width `D`."""
         super().build(events_shape, is_valid_shape)
-        width = events_shape[-1]
+        width = check_width("events", events_shape)
         shape = (width, self.num_gates * width)
         self.kernels, self.recurrent_kernels, self.biases = [], [], []
         for index in range(self.num_layers):
