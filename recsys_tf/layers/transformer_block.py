@@ -11,6 +11,9 @@ from keras import ops
 from recsys_tf.layers.shapes import check_positive, check_rank, check_share, check_width
 from recsys_tf.types import Tensor
 
+# Large, and finite: minus infinity would make NaN of a row in which nothing may be looked at.
+FORBIDDEN = -1e9
+
 
 @keras.saving.register_keras_serializable(package="recsys_tf")
 class TransformerBlock(keras.layers.Layer):

@@ -9,12 +9,10 @@ from keras import ops
 
 from recsys_tf.layers import TransformerBlock
 from recsys_tf.layers.shapes import check_positive, check_share
+from recsys_tf.layers.transformer_block import FORBIDDEN
 from recsys_tf.sequences.position_table import PositionTable
 from recsys_tf.sequences.sequence_encoder import SequenceEncoder
 from recsys_tf.types import Tensor
-
-# Large, and finite: minus infinity would make NaN of a row in which nothing may be looked at.
-FORBIDDEN = -1e9
 
 
 @keras.saving.register_keras_serializable(package="recsys_tf")
@@ -97,7 +95,7 @@ class SASRec(SequenceEncoder):
             block.build(events_shape, (None, 1, None, None))
         self.norm.build(events_shape)
 
-    def attention_bias(self, is_valid: Tensor) -> Tensor:
+    def score_bias(self, is_valid: Tensor) -> Tensor:
         """Returns what is added to the scores, float32 `[1, 1, L, L]`: later events are forbidden.
 
         The padding comes after the events, so that no event may look at it anyway.
@@ -111,7 +109,7 @@ class SASRec(SequenceEncoder):
         states = self.positions(events, is_valid)
         if self.dropout_layer is not None:
             states = self.dropout_layer(states, training=training)
-        bias = self.attention_bias(is_valid)
+        bias = self.score_bias(is_valid)
         for block in self.blocks:
             states = block(states, bias, training=training)
         return self.norm(states)

@@ -65,11 +65,27 @@ class SequenceEncoder(keras.layers.Layer):
         Returns:
             Float `[B, L, D]`; zeros at padding, so zeros all over for an empty history.
         """
+        return self.encode_aligned(events, is_valid, training=training)
+
+    def encode_aligned(
+        self, events: Tensor, is_valid: Tensor, *beside: Tensor, training: bool = False
+    ) -> Tensor:
+        """Closes the gaps, calls `encode` and opens them again.
+
+        Args:
+            events: As in `call`.
+            is_valid: As in `call`.
+            *beside: `[B, L]`, what else there is of the events; handed on to `encode`.
+            training: Whether the model is being trained.
+
+        Returns:
+            As `call`.
+        """
         check_dtypes(events, is_valid)
         # Selected, not multiplied: whatever stands at padding, be it NaN, must not come through.
         events = ops.where(ops.expand_dims(is_valid, -1), events, 0)
-        aligned_valid, aligned = align_left(is_valid, events)
-        states = self.encode(aligned, aligned_valid, training=training)
+        aligned_valid, aligned, *beside_aligned = align_left(is_valid, events, *beside)
+        states = self.encode(aligned, aligned_valid, *beside_aligned, training=training)
         states = align_back(is_valid, states)
         return ops.where(ops.expand_dims(is_valid, -1), states, 0)
 
