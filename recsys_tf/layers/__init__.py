@@ -16,6 +16,7 @@ from recsys_tf.layers.id_dropout import IdDropout
 from recsys_tf.layers.masked_mean_pooling import MaskedMeanPooling
 from recsys_tf.layers.pairwise_dots import PairwiseDots
 from recsys_tf.layers.partitioned_normalization import PartitionedNormalization
+from recsys_tf.layers.transformer_block import TransformerBlock
 
 __all__ = [
     "AttentionPooling",
@@ -34,4 +35,5 @@ __all__ = [
     "PairwiseDots",
     "PartitionedNormalization",
     "SoftmaxGates",
+    "TransformerBlock",
 ]

@@ -13,6 +13,8 @@ from import_reader import Import, imports, modules
 LEVELS = [
     {"types", "schema", "config", "naming", "presets", "spec"},
     {"layers", "losses", "weighting", "metrics", "optimizers"},
+    # Made of layers, and tensors only as they are.
+    {"sequences"},
     {"datasets", "features", "encoders"},
     {
         *("multitask", "multiscenario", "crosses", "heads", "tasks"),
@@ -36,7 +38,7 @@ FORBIDDEN = [
     *(
         (f"recsys_tf.{room}*", ["tensorflow"], [])
         for room in (
-            *("layers", "weighting", "encoders"),
+            *("layers", "sequences", "weighting", "encoders"),
             *("multitask", "multiscenario", "crosses", "heads"),
         )
     ),

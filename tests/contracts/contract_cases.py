@@ -30,6 +30,8 @@ from recsys_tf.heads import TaskHeads
 from recsys_tf.multiscenario import SCENARIO_BLOCKS, make_scenario_block
 from recsys_tf.multitask import MULTITASK_BLOCKS, make_multitask_block
 from recsys_tf.multitask.extraction_level import ExtractionLevel
+from recsys_tf.naming import known_arguments
+from recsys_tf.sequences import SEQUENCE_ENCODERS, LastState, SequenceEncoder
 
 D, L, NUM_INDICES, NUM_SCENARIOS = 4, 6, 20, 6
 SIZES = {"embedding_dim": D, "num_experts": 3, "expert_dim": D, "dropout": 0.2}
@@ -111,6 +113,11 @@ LAYERS = {
         lambda: layers.PartitionedNormalization(NUM_SCENARIOS), join(floats(D), scenarios), (D,)
     ),
     "SoftmaxGates": Case(lambda: layers.SoftmaxGates(2, 3), join(floats(D)), (2, 3)),
+    "TransformerBlock": Case(
+        lambda: layers.TransformerBlock(2, 3, "gelu", 0.2, 0.2),
+        join(floats(L, D), floats(1, L, L)),
+        (L, D),
+    ),
 }
 VARIANTS = {
     "AttentionPooling with one query": Case(
@@ -222,6 +229,12 @@ class ItemAndHistory(keras.layers.Layer):
         return (item_shape[0], 2 * D)
 
 
+def sequence_encoder(name: str) -> SequenceEncoder:
+    """The encoder of a name, its tables as long as the cases' rows."""
+    block = SEQUENCE_ENCODERS[name]
+    return block(**known_arguments(block, {"max_length": L}))
+
+
 def _cross(name: str, num_fields: int, **options: Any) -> Case:
     make = lambda: make_cross(name, (8, D), 0.2, **options)  # noqa: E731
     width = make().compute_output_shape((None, num_fields, 5))[1]
@@ -261,6 +274,13 @@ def make_cases() -> dict[str, Case]:
         cases[f"fusion {name}"] = Case(make, features, (width,))
     for name, make in POOLINGS.items():
         cases[f"pooling {name}"] = Case(make, join(floats(L, D), flags(L)), (D,))
+    for name in SEQUENCE_ENCODERS:
+        cases[f"sequence {name}"] = Case(
+            lambda name=name: sequence_encoder(name), join(floats(L, D), flags(L)), (L, D)
+        )
+    cases["last state"] = Case(
+        lambda: LastState(sequence_encoder("gru4rec")), join(floats(L, D), flags(L)), (D,)
+    )
     rated, inputs = FEATURES["history"]
     unrated = rated.model_copy(update={"values_name": None})
     for name in HISTORY_ENCODERS:
