@@ -7,7 +7,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from recsys_tf.tasks.negative_sampling import check_at_least
 from recsys_tf.tasks.retrieval_loss import RetrievalLoss
+from recsys_tf.tasks.sampled_loss import check_temperature
 from recsys_tf.types import NUM_RESERVED_INDICES, Tensor
 
 # Scores of a block where the choice is free: 4 MB, which stay in a processor's cache from their
@@ -22,7 +24,7 @@ class FullSoftmax(RetrievalLoss):
     r"""Computes `-log softmax_j(s_ij)` of each positive, over all items `j` of the table.
 
     `s_ij = q_i . t_j / temperature + b_j`. The loss that sampled ones estimate. On catalogues up to
-    some ten thousand items it is fast enough to be the first choice, and it ranks best.
+    some ten thousand items it is fast enough to be the first choice.
 
     Neither the scores `[M, N]` nor their gradient ever stand in memory. Up to `max_scores / 128`
     items, queries are taken in blocks, and each block makes its gradient with its loss, `P T` and
@@ -52,10 +54,8 @@ class FullSoftmax(RetrievalLoss):
     """
 
     def __init__(self, temperature: float = 1.0, max_scores: int = 2**24) -> None:
-        if not temperature > 0:
-            raise ValueError(f"`temperature` must be above 0, received {temperature!r}.")
-        if max_scores < 1:
-            raise ValueError(f"`max_scores` must be 1 or above, received {max_scores!r}.")
+        check_temperature(temperature)
+        check_at_least("max_scores", max_scores, 1)
         self.temperature = temperature
         self.max_scores = max_scores
 
