@@ -15,8 +15,8 @@ from recsys_tf.types import NUM_RESERVED_INDICES, Tensor
 # Scores of a block where the choice is free: 4 MB, which stay in a processor's cache from their
 # product to their gradient.
 _CACHED_SCORES = 2**20
-# A block of fewer queries reads the table more often than it computes with it.
-_MIN_BLOCK_QUERIES = 128
+# A block of fewer queries or items reads the others more than it computes with them.
+_MIN_BLOCK = 128
 
 
 @keras.saving.register_keras_serializable(package="recsys_tf")
@@ -37,10 +37,10 @@ class FullSoftmax(RetrievalLoss):
     Args:
         temperature: Scores are divided by it, above 0; 1 for free dot products, about 0.05 for
             cosines.
-        max_scores: Scores made at a time, 4 bytes each and twice, as the softmax may need a second
-            block. The default, 64 MB, keeps blocks of 512 queries at 32,768 rows, from which
-            larger ones gain no time; the rest of the memory is the table's gradient. At least one
-            row of scores is made, however low the bound.
+        max_scores: Scores made at a time at most, 4 bytes each and up to twice, as the softmax may
+            take a second block. Blocks are of about 2^20 scores and at least 128 queries or items,
+            and few batches or catalogues need more than the default, 64 MB. At least one row of
+            scores is made, however low the bound.
 
     Example:
         >>> table = tf.constant([[9.0], [9.0], [0.0], [0.0]])
@@ -87,14 +87,16 @@ class FullSoftmax(RetrievalLoss):
         return super().__call__(queries, positives, table, weights)
 
     def _total(self, queries: Tensor, positives: Tensor, table: Tensor, weights: Tensor) -> Tensor:
+        # Of a table whose length is not known its rows are taken in blocks.
         num_items = (table.shape[0] or self.max_scores) - NUM_RESERVED_INDICES
-        if num_items * _MIN_BLOCK_QUERIES > self.max_scores:
-            num_queries = tf.maximum(tf.shape(queries)[0], 1)
-            size, method = tf.maximum(self.max_scores // num_queries, 1), _by_items
-        else:
-            size = max(_CACHED_SCORES // max(num_items, 1), _MIN_BLOCK_QUERIES)
-            size = tf.constant(min(size, self.max_scores // max(num_items, 1)))
-            method = _by_queries
+        is_small = num_items * _MIN_BLOCK <= self.max_scores
+        method, num_others = (
+            (_by_queries, tf.constant(num_items))
+            if is_small
+            else (_by_items, tf.maximum(tf.shape(queries)[0], 1))
+        )
+        size = tf.maximum(_CACHED_SCORES // num_others, _MIN_BLOCK)
+        size = tf.maximum(tf.minimum(size, self.max_scores // num_others), 1)
         own = positives - NUM_RESERVED_INDICES
 
         @tf.custom_gradient
