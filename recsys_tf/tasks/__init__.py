@@ -6,22 +6,46 @@ import inspect
 from typing import Any
 
 from recsys_tf.naming import look_up, unknown_name_message
+from recsys_tf.tasks.bpr import BPR
 from recsys_tf.tasks.full_softmax import FullSoftmax
+from recsys_tf.tasks.gbce import GBCE
+from recsys_tf.tasks.hard_negatives import HardNegatives
+from recsys_tf.tasks.negative_sampling import (
+    MixedSampler,
+    Negatives,
+    PopularitySampler,
+    UniformSampler,
+)
 from recsys_tf.tasks.ranking import RankingTask
 from recsys_tf.tasks.retrieval import RetrievalTask
 from recsys_tf.tasks.retrieval_loss import RetrievalLoss
+from recsys_tf.tasks.sampled_softmax import MixedNegatives, SampledSoftmax
 
 RETRIEVAL_LOSSES: dict[str, type[RetrievalLoss]] = {
     "full_softmax": FullSoftmax,
+    "sampled_softmax": SampledSoftmax,
+    "mixed_negatives": MixedNegatives,
+    "gbce": GBCE,
+    "bpr": BPR,
+    "hard_negatives": HardNegatives,
 }
 """Losses over a table by name; each is called as `RetrievalLoss` says."""
 
 __all__ = [
+    "BPR",
+    "GBCE",
     "RETRIEVAL_LOSSES",
     "FullSoftmax",
+    "HardNegatives",
+    "MixedNegatives",
+    "MixedSampler",
+    "Negatives",
+    "PopularitySampler",
     "RankingTask",
     "RetrievalLoss",
     "RetrievalTask",
+    "SampledSoftmax",
+    "UniformSampler",
     "make_retrieval_loss",
 ]
 

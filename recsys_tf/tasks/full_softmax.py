@@ -7,14 +7,16 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from recsys_tf.tasks.negative_sampling import check_at_least
 from recsys_tf.tasks.retrieval_loss import RetrievalLoss
+from recsys_tf.tasks.sampled_loss import check_temperature
 from recsys_tf.types import NUM_RESERVED_INDICES, Tensor
 
 # Scores of a block where the choice is free: 4 MB, which stay in a processor's cache from their
 # product to their gradient.
 _CACHED_SCORES = 2**20
-# A block of fewer queries reads the table more often than it computes with it.
-_MIN_BLOCK_QUERIES = 128
+# A block of fewer queries or items reads the others more than it computes with them.
+_MIN_BLOCK = 128
 
 
 @keras.saving.register_keras_serializable(package="recsys_tf")
@@ -22,7 +24,7 @@ class FullSoftmax(RetrievalLoss):
     r"""Computes `-log softmax_j(s_ij)` of each positive, over all items `j` of the table.
 
     `s_ij = q_i . t_j / temperature + b_j`. The loss that sampled ones estimate. On catalogues up to
-    some ten thousand items it is fast enough to be the first choice, and it ranks best.
+    some ten thousand items it is fast enough to be the first choice.
 
     Neither the scores `[M, N]` nor their gradient ever stand in memory. Up to `max_scores / 128`
     items, queries are taken in blocks, and each block makes its gradient with its loss, `P T` and
@@ -35,10 +37,10 @@ class FullSoftmax(RetrievalLoss):
     Args:
         temperature: Scores are divided by it, above 0; 1 for free dot products, about 0.05 for
             cosines.
-        max_scores: Scores made at a time, 4 bytes each and twice, as the softmax may need a second
-            block. The default, 64 MB, keeps blocks of 512 queries at 32,768 rows, from which
-            larger ones gain no time; the rest of the memory is the table's gradient. At least one
-            row of scores is made, however low the bound.
+        max_scores: Scores made at a time at most, 4 bytes each and up to twice, as the softmax may
+            take a second block. Blocks are of about 2^20 scores and at least 128 queries or items,
+            and few batches or catalogues need more than the default, 64 MB. At least one row of
+            scores is made, however low the bound.
 
     Example:
         >>> table = tf.constant([[9.0], [9.0], [0.0], [0.0]])
@@ -52,10 +54,8 @@ class FullSoftmax(RetrievalLoss):
     """
 
     def __init__(self, temperature: float = 1.0, max_scores: int = 2**24) -> None:
-        if not temperature > 0:
-            raise ValueError(f"`temperature` must be above 0, received {temperature!r}.")
-        if max_scores < 1:
-            raise ValueError(f"`max_scores` must be 1 or above, received {max_scores!r}.")
+        check_temperature(temperature)
+        check_at_least("max_scores", max_scores, 1)
         self.temperature = temperature
         self.max_scores = max_scores
 
@@ -87,14 +87,16 @@ class FullSoftmax(RetrievalLoss):
         return super().__call__(queries, positives, table, weights)
 
     def _total(self, queries: Tensor, positives: Tensor, table: Tensor, weights: Tensor) -> Tensor:
+        # Of a table whose length is not known its rows are taken in blocks.
         num_items = (table.shape[0] or self.max_scores) - NUM_RESERVED_INDICES
-        if num_items * _MIN_BLOCK_QUERIES > self.max_scores:
-            num_queries = tf.maximum(tf.shape(queries)[0], 1)
-            size, method = tf.maximum(self.max_scores // num_queries, 1), _by_items
-        else:
-            size = max(_CACHED_SCORES // max(num_items, 1), _MIN_BLOCK_QUERIES)
-            size = tf.constant(min(size, self.max_scores // max(num_items, 1)))
-            method = _by_queries
+        is_small = num_items * _MIN_BLOCK <= self.max_scores
+        method, num_others = (
+            (_by_queries, tf.constant(num_items))
+            if is_small
+            else (_by_items, tf.maximum(tf.shape(queries)[0], 1))
+        )
+        size = tf.maximum(_CACHED_SCORES // num_others, _MIN_BLOCK)
+        size = tf.maximum(tf.minimum(size, self.max_scores // num_others), 1)
         own = positives - NUM_RESERVED_INDICES
 
         @tf.custom_gradient

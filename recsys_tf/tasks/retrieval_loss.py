@@ -38,9 +38,10 @@ class RetrievalLoss(ABC):
             float32 scalar, 0 with gradients of 0 where all weights are 0.
 
         Raises:
-            ValueError: If `queries` and `table` are not matrices of one width.
+            ValueError: If `queries` and `table` are not matrices of one width, or the table has no
+                item.
         """
-        _check_widths(queries, table)
+        _check_shapes(queries, table)
         positives = tf.cast(positives, tf.int32)
         weights = tf.ones_like(positives, tf.float32) if weights is None else weights
         is_item = positives >= NUM_RESERVED_INDICES
@@ -50,7 +51,7 @@ class RetrievalLoss(ABC):
         return self._total(
             _take(tf.cast(queries, tf.float32), kept),
             tf.gather(positives, kept),
-            table.value if isinstance(table, keras.Variable) else table,
+            _raw(table),
             tf.math.divide_no_nan(weights, tf.reduce_sum(weights)),
         )
 
@@ -68,6 +69,12 @@ class RetrievalLoss(ABC):
         return cls(**config)
 
 
+def _raw(table: Tensor) -> Tensor:
+    """Returns the TensorFlow variable, from which rows are gathered sparsely, or a tensor."""
+    table = table.value if isinstance(table, keras.Variable) else table
+    return table if isinstance(table, tf.Variable) else tf.convert_to_tensor(table)
+
+
 @tf.custom_gradient
 def _take(values: Tensor, rows: Tensor) -> tuple[Tensor, Any]:
     """Takes rows, each at most once; the gradient is dense, as what made the values wants it."""
@@ -76,10 +83,15 @@ def _take(values: Tensor, rows: Tensor) -> tuple[Tensor, Any]:
     return taken, lambda upstream: (tf.scatter_nd(rows[:, tf.newaxis], upstream, shape), None)
 
 
-def _check_widths(queries: Tensor, table: Tensor) -> None:
+def _check_shapes(queries: Tensor, table: Tensor) -> None:
     shapes = tuple(queries.shape), tuple(table.shape)
     if len(shapes[0]) != 2 or len(shapes[1]) != 2 or shapes[0][1] != shapes[1][1]:
         raise ValueError(
             "`queries` must be [M, D] and `table` [N, D] of the same D, received the shapes "
             f"{shapes[0]} and {shapes[1]}. Flatten the positions of [B, L, D] first."
+        )
+    if shapes[1][0] is not None and shapes[1][0] <= NUM_RESERVED_INDICES:
+        raise ValueError(
+            "`table` must have an item after the rows of padding and unknown, received the shape "
+            f"{shapes[1]}."
         )

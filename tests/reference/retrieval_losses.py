@@ -28,3 +28,15 @@ def full_softmax(queries, positives, table, weights, temperature=1.0):
     of_scores[rows, positives] -= 1
     of_scores *= (weights / max(weights.sum(), 1e-300) / temperature)[:, None]
     return weighted_mean(losses, weights), of_scores @ table, of_scores.T @ queries
+
+
+def sampled_losses(name, positive, negatives, log_counts=None, beta=1.0):
+    """The loss of one position whose accidental hits are gone already."""
+    negatives = np.asarray(negatives, "float64")
+    if name == "softmax":
+        corrected = negatives - (0.0 if log_counts is None else np.asarray(log_counts))
+        return float(np.log(np.exp(positive) + np.exp(corrected).sum()) - positive)
+    if name == "bpr":
+        return float(np.mean(np.log1p(np.exp(negatives - positive)))) if len(negatives) else 0.0
+    of_positive = beta * np.log1p(np.exp(-positive))
+    return float((of_positive + np.log1p(np.exp(negatives)).sum()) / (len(negatives) + 1))

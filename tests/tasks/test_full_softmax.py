@@ -48,7 +48,7 @@ def test_loss_and_gradients_equal_the_naive_ones_for_any_block(
 def test_blocks_of_queries_join_to_the_whole(batch, twin, monkeypatch):
     for size in (1, 4, 13):
         monkeypatch.setattr("recsys_tf.tasks.full_softmax._CACHED_SCORES", 9 * size)
-        monkeypatch.setattr("recsys_tf.tasks.full_softmax._MIN_BLOCK_QUERIES", 1)
+        monkeypatch.setattr("recsys_tf.tasks.full_softmax._MIN_BLOCK", 1)
         ours = loss_and_gradients(FullSoftmax(), batch)
         for found, expected in zip(ours, twin(**batch), strict=True):
             np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
