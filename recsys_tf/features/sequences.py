@@ -73,7 +73,9 @@ class Sequences:
         """
         num_windows = np.maximum(-(-(self.lengths - 1) // max_length), 0)
         of_row = np.repeat(np.arange(len(self)), num_windows)
-        place = np.arange(len(of_row)) - np.repeat(np.cumsum(num_windows) - num_windows, num_windows)
+        place = np.arange(len(of_row)) - np.repeat(
+            np.cumsum(num_windows) - num_windows, num_windows
+        )
         ends = self.ends[of_row] - place * max_length
         return self._cut(np.maximum(self.starts[of_row], ends - max_length - 1), ends)
 
@@ -125,7 +127,9 @@ def make_sequences(
         )
     index = pd.Index(names)
     if not index.is_unique:
-        raise ValueError(f"`names` must hold each user once, {index[index.duplicated()][0]!r} is twice.")
+        raise ValueError(
+            f"`names` must hold each user once, {index[index.duplicated()][0]!r} is twice."
+        )
     rows = np.arange(len(users)) if rows is None else np.sort(np.asarray(rows, np.int64))
     codes = index.get_indexer(np.asarray(users)[rows])
     rows, codes = rows[codes >= 0], codes[codes >= 0]
@@ -182,9 +186,7 @@ def make_sequence_dataset(
     for name, value in (("max_length", max_length), ("batch_size", batch_size)):
         if value < 1:
             raise ValueError(f"`{name}` must be 1 or more, received {value}.")
-    rows = (
-        sequences.windows(max_length) if windows == "all" else sequences.newest(max_length + 1)
-    )
+    rows = sequences.windows(max_length) if windows == "all" else sequences.newest(max_length + 1)
     rows = rows.take(np.flatnonzero(rows.lengths > 1))
     if not len(rows):
         raise ValueError(

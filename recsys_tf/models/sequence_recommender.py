@@ -227,4 +227,3 @@ def _with_mask(items: Tensor, mask_index: int, max_length: int) -> Tensor:
     last = ops.max(ops.where(is_valid, places[1:], 0), axis=1, keepdims=True)
     longer = ops.pad(items, [[0, 0], [0, 1]])
     return ops.where(ops.equal(places, last), ops.cast(mask_index, items.dtype), longer)
-
