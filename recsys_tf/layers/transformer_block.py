@@ -40,9 +40,9 @@ class TransformerBlock(keras.layers.Layer):
 
     Example:
         >>> import numpy as np
-        >>> block = TransformerBlock(num_heads=2)
-        >>> block(np.ones([3, 5, 4], "float32"), np.zeros([1, 1, 5, 5], "float32")).shape
-        TensorShape([3, 5, 4])
+        >>> block, bias = TransformerBlock(num_heads=2), np.zeros([1, 1, 5, 5], "float32")
+        >>> block(np.ones([3, 5, 4], "float32"), bias).shape == (3, 5, 4)
+        True
 
     Source: Vaswani et al., 2017, "Attention Is All You Need", https://arxiv.org/abs/1706.03762,
         section 3.2; Xiong et al., 2020, "On Layer Normalization in the Transformer Architecture",
@@ -113,7 +113,13 @@ class TransformerBlock(keras.layers.Layer):
         layer.build(shape)
         return layer
 
-    def call(self, inputs: Tensor, score_bias: Tensor, training: bool = False) -> Tensor:
+    def call(
+        self,
+        inputs: Tensor,
+        score_bias: Tensor,
+        num_states: int | None = None,
+        training: bool = False,
+    ) -> Tensor:
         """Lets the positions look at each other.
 
         Args:
@@ -121,19 +127,26 @@ class TransformerBlock(keras.layers.Layer):
             score_bias: Float, `[B, num_heads, L, L]` or with a 1 for any of these sizes but
                 the last: added to the scores of position `l` (third axis) looking at position `m`
                 (last axis). A large negative finite number forbids it.
+            num_states: How many of the first positions are wanted; None for all. They look at
+                all positions.
             training: Whether outputs are dropped.
 
         Returns:
-            Float `[B, L, D]`.
+            Float `[B, L, D]`, or `[B, num_states, D]`.
         """
-        attended = self._attend(self.norms[0](inputs), score_bias, training)
+        attended = self._attend(self.norms[0](inputs), score_bias, num_states, training)
+        inputs = inputs if num_states is None else inputs[:, :num_states]
         inputs = inputs + self._drop("attended_dropout", attended, training)
         forward = self.contraction(self.expansion(self.norms[1](inputs)))
         return inputs + self._drop("forward_dropout", forward, training)
 
-    def _attend(self, inputs: Tensor, bias: Tensor, training: bool) -> Tensor:
+    def _attend(
+        self, inputs: Tensor, bias: Tensor, num_states: int | None, training: bool
+    ) -> Tensor:
         joint = ops.matmul(inputs, self.attention_kernel) + self.attention_bias
         query, key, value = (self._by_head(each) for each in ops.split(joint, 3, axis=-1))
+        if num_states is not None:
+            query = query[:, :, :num_states]
         # The root's share to the queries: they are L times fewer than the scores.
         query = query / math.sqrt(query.shape[-1])
         scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
@@ -145,7 +158,8 @@ class TransformerBlock(keras.layers.Layer):
             weights = ops.softmax(scores, axis=-1)
         weights = self._drop("attention_dropout", ops.cast(weights, self.compute_dtype), training)
         attended = ops.transpose(ops.matmul(weights, value), (0, 2, 1, 3))
-        return self.joining(ops.reshape(attended, ops.shape(inputs)))
+        shape = (ops.shape(inputs)[0], ops.shape(attended)[1], inputs.shape[-1])
+        return self.joining(ops.reshape(attended, shape))
 
     def _by_head(self, part: Tensor) -> Tensor:
         """`[B, L, D]` -> `[B, num_heads, L, D / num_heads]`."""
@@ -160,10 +174,14 @@ class TransformerBlock(keras.layers.Layer):
         return self.dropouts[name](values, training=training) if name in self.dropouts else values
 
     def compute_output_shape(
-        self, inputs_shape: tuple[int | None, ...], score_bias_shape: tuple[int | None, ...]
+        self,
+        inputs_shape: tuple[int | None, ...],
+        score_bias_shape: tuple[int | None, ...],
+        num_states: int | None = None,
     ) -> tuple[int | None, ...]:
-        """Returns `[B, L, D]`."""
-        return tuple(inputs_shape)
+        """Returns `[B, L, D]`, or `[B, num_states, D]`."""
+        length = inputs_shape[1] if num_states is None else num_states
+        return (inputs_shape[0], length, inputs_shape[2])
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""

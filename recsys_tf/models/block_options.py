@@ -29,6 +29,7 @@ _BLOCKS: dict[str, tuple[Mapping[str, type], dict[str, str]]] = {
             "num_indices": "",
             "embedding_dim": "embedding_dim",
             "has_values": "",
+            "has_times": "",
             "history_dropout": "history_dropout",
             "empty_history_share": "empty_history_share",
         },

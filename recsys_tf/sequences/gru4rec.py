@@ -31,8 +31,8 @@ class GRU4Rec(Recurrent):
 
     Example:
         >>> import numpy as np
-        >>> GRU4Rec()(np.ones([3, 5, 4], "float32"), np.ones([3, 5], bool)).shape
-        TensorShape([3, 5, 4])
+        >>> GRU4Rec()(np.ones([3, 5, 4], "float32"), np.ones([3, 5], bool)).shape == (3, 5, 4)
+        True
 
     Source: Hidasi et al., 2016, "Session-based Recommendations with Recurrent Neural Networks",
         https://arxiv.org/abs/1511.06939, equations 1 to 4. Their state mixes the other way round,
@@ -44,7 +44,7 @@ class GRU4Rec(Recurrent):
 
     def step(self, index: int, width: int) -> Callable[[Parts, Tensor], Parts]:
         """Returns layer `index`'s step; the gates stand in the order `z, r, h`."""
-        kernel = ops.convert_to_tensor(self.recurrent_kernels[index])
+        kernel = self.recurrent_kernel(index)
 
         def step(parts: Parts, inputs: Tensor) -> Parts:
             recurrent = ops.matmul(parts[0], kernel)

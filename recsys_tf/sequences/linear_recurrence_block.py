@@ -121,9 +121,11 @@ def linear_scan(decay: Tensor, added: Tensor) -> Tensor:
     """Computes `h_l = decay_l h_{l-1} + added_l` with `h_{-1} = 0`, for all `l`.
 
     Each row is cut into stretches of sixteen events. The states of all stretches are taken as if
-    each began at 0; the last ones are handed on from stretch to stretch, and what a stretch begins
-    with is added to its states, faded. Keras's `associative_scan` does the like with a deep
-    recursion, which has no end where TensorFlow traces a graph.
+    each began at 0; their last ones are handed on from stretch to stretch, which is the same task
+    again, a sixteenth as long; and what a stretch begins with is added to its states, faded.
+
+    Keras's `associative_scan` does the like, but asks for the length in the graph, and there its
+    recursion has no end under TensorFlow.
 
     Args:
         decay: Float `[B, L, D]`.
@@ -132,32 +134,49 @@ def linear_scan(decay: Tensor, added: Tensor) -> Tensor:
     Returns:
         Float `[B, L, D]`.
     """
-    num_rows, length = ops.shape(added)[0], ops.shape(added)[1]
-    width = added.shape[-1]
-    num_stretches = (length + _STRETCH - 1) // _STRETCH
-    padding = ops.zeros((num_rows, num_stretches * _STRETCH - length, width), added.dtype)
+    length = added.shape[1]
+    if length is not None and length <= _STRETCH:
+        parts = (ops.split(each, length, axis=1) for each in (decay, added))
+        return ops.concatenate(_run(*parts)[1], axis=1)
+    shape = ops.shape(added)
+    num_stretches = (shape[1] + _STRETCH - 1) // _STRETCH
+    width = added.shape[2]
+    padding = ops.zeros((shape[0], num_stretches * _STRETCH - shape[1], width), added.dtype)
 
     def cut(values: Tensor) -> list[Tensor]:
-        """Returns the first events of all stretches, then all second ones: `[S, B, D]` each."""
+        """Returns the first events of all stretches, then all second ones: `[B, S, D]` each."""
         padded = ops.concatenate([values, padding], axis=1)
-        stretches = ops.reshape(padded, (num_rows, num_stretches, _STRETCH * width))
-        return ops.split(ops.transpose(stretches, (1, 0, 2)), _STRETCH, axis=-1)
+        padded = ops.reshape(padded, (shape[0], num_stretches, _STRETCH * width))
+        return ops.split(padded, _STRETCH, axis=2)
 
-    decays, states = cut(decay), cut(added)
-    for place in range(1, _STRETCH):
-        states[place] = decays[place] * states[place - 1] + states[place]
-        decays[place] = decays[place] * decays[place - 1]
+    decays, states = _run(cut(decay), cut(added))
+    scan = _scan_step_by_step if length is None else linear_scan
+    carried = scan(decays[-1], states[-1])
+    before = ops.concatenate([ops.zeros_like(carried[:, :1]), carried[:, :-1]], axis=1)
+    joined = [state + each * before for each, state in zip(decays, states, strict=True)]
+    rows = ops.reshape(ops.concatenate(joined, axis=2), (shape[0], -1, width))
+    return rows[:, : shape[1]]
 
-    def step(carried: Tensor, last: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        carried = last[0] * carried + last[1]
-        return carried, carried
 
-    initial = ops.zeros((num_rows, width), added.dtype)
-    _, carried = ops.scan(step, initial, (decays[-1], states[-1]))
-    before = ops.concatenate([ops.expand_dims(initial, 0), carried[:-1]], axis=0)
-    joined = [state + decay * before for state, decay in zip(states, decays, strict=True)]
-    rows = ops.transpose(ops.concatenate(joined, axis=-1), (1, 0, 2))
-    return ops.reshape(rows, (num_rows, num_stretches * _STRETCH, width))[:, :length]
+def _run(decay: list[Tensor], added: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+    """Takes the steps one by one; returns the products of the decays so far, and the states."""
+    decays, states = decay[:1], added[:1]
+    for fading, new in zip(decay[1:], added[1:], strict=True):
+        states.append(fading * states[-1] + new)
+        decays.append(fading * decays[-1])
+    return decays, states
+
+
+def _scan_step_by_step(decay: Tensor, added: Tensor) -> Tensor:
+    """Does what `linear_scan` does, for a number of steps that only the running graph knows."""
+
+    def step(state: Tensor, given: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        state = given[0] * state + given[1]
+        return state, state
+
+    by_step = tuple(ops.transpose(each, (1, 0, 2)) for each in (decay, added))
+    _, states = ops.scan(step, ops.zeros_like(by_step[0][0]), by_step)
+    return ops.transpose(states, (1, 0, 2))
 
 
 def _slow_decays(shape: tuple[int, ...], dtype: Any = None) -> Tensor:

@@ -45,7 +45,7 @@ class LSTM(Recurrent):
 
     def step(self, index: int, width: int) -> Callable[[Parts, Tensor], Parts]:
         """Returns layer `index`'s step; the gates stand in the order `i, f, o, g`."""
-        kernel = ops.convert_to_tensor(self.recurrent_kernels[index])
+        kernel = self.recurrent_kernel(index)
 
         def step(parts: Parts, inputs: Tensor) -> Parts:
             state, memory = parts

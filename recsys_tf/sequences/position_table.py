@@ -31,8 +31,8 @@ class PositionTable(keras.layers.Layer):
     Example:
         >>> import numpy as np
         >>> table = PositionTable(2)
-        >>> table(np.zeros([1, 3, 4], "float32"), np.ones([1, 3], bool)).shape
-        TensorShape([1, 3, 4])
+        >>> table(np.zeros([1, 3, 4], "float32"), np.ones([1, 3], bool)).shape == (1, 3, 4)
+        True
 
     Source: Kang and McAuley, 2018, "Self-Attentive Sequential Recommendation",
         https://arxiv.org/abs/1808.09781, equation 1. The paper puts padding before the events and

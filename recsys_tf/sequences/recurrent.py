@@ -35,6 +35,8 @@ class Recurrent(SequenceEncoder):
         super().__init__(**kwargs)
         self.num_layers = check_positive("num_layers", num_layers)
         self.dropout = check_share("dropout", dropout)
+        # TensorFlow's loop keeps its states in lists whose length XLA does not know.
+        self.supports_jit = keras.backend.backend() != "tensorflow"
         self.dropout_layer = None
         if self.dropout:
             self.dropout_layer = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
@@ -63,6 +65,14 @@ class Recurrent(SequenceEncoder):
     def step(self, index: int, width: int) -> Callable[[Parts, Tensor], Parts]:
         """Returns layer `index`'s step: the state's parts, inputs `[B, gates D]` -> its parts."""
         raise NotImplementedError(f"`{type(self).__name__}` must define `step`.")
+
+    def recurrent_kernel(self, index: int) -> Tensor:
+        """Returns layer `index`'s recurrent kernel as a tensor, read once for all steps.
+
+        A variable would be read, and kept for the gradient, in each step.
+        """
+        kernel = ops.cast(self.recurrent_kernels[index], self.compute_dtype)
+        return ops.reshape(kernel, self.recurrent_kernels[index].shape)
 
     def encode(self, events: Tensor, is_valid: Tensor, training: bool = False) -> Tensor:
         """Runs over rows without gaps; see `SequenceEncoder.encode`."""

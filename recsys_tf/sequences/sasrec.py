@@ -42,8 +42,8 @@ class SASRec(SequenceEncoder):
     Example:
         >>> import numpy as np
         >>> encoder = SASRec(max_length=5, num_heads=2)
-        >>> encoder(np.ones([3, 5, 4], "float32"), np.ones([3, 5], bool)).shape
-        TensorShape([3, 5, 4])
+        >>> encoder(np.ones([3, 5, 4], "float32"), np.ones([3, 5], bool)).shape == (3, 5, 4)
+        True
 
     Source: Kang and McAuley, 2018, "Self-Attentive Sequential Recommendation",
         https://arxiv.org/abs/1808.09781, sections 3.1 to 3.3. The paper normalises the queries

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 from keras import ops
 
+from recsys_tf.layers.event_dtypes import check_dtypes
 from recsys_tf.layers.shapes import check_rank, check_width
 from recsys_tf.sequences.alignment import align_back, align_left
 from recsys_tf.types import Tensor
@@ -94,22 +93,3 @@ class SequenceEncoder(keras.layers.Layer):
     ) -> tuple[int | None, ...]:
         """Returns `[B, L, D]`."""
         return tuple(events_shape)
-
-
-def check_dtypes(events: Any, is_valid: Any) -> None:
-    """Checks that events are floats and their mask is a bool.
-
-    Raises:
-        TypeError: If one of them is not.
-    """
-    dtype = keras.backend.standardize_dtype(events.dtype)
-    if "float" not in dtype:
-        raise TypeError(
-            f"`events` must be floats, received dtype {dtype}. Give the events' embeddings, "
-            "not their ids."
-        )
-    dtype = keras.backend.standardize_dtype(is_valid.dtype)
-    if dtype != "bool":
-        raise TypeError(
-            f"`is_valid` must be of dtype bool, received {dtype}. Compare it: `ids != 0`."
-        )

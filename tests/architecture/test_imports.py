@@ -14,7 +14,7 @@ LEVELS = [
     {"types", "schema", "config", "naming", "presets", "spec"},
     {"layers", "losses", "weighting", "metrics", "optimizers"},
     # Made of layers, and tensors only as they are.
-    {"sequences"},
+    {"sequences", "target_attention"},
     {"datasets", "features", "encoders"},
     {
         *("multitask", "multiscenario", "crosses", "heads", "tasks"),
@@ -38,7 +38,7 @@ FORBIDDEN = [
     *(
         (f"recsys_tf.{room}*", ["tensorflow"], [])
         for room in (
-            *("layers", "sequences", "weighting", "encoders"),
+            *("layers", "sequences", "target_attention", "weighting", "encoders"),
             *("multitask", "multiscenario", "crosses", "heads"),
         )
     ),

@@ -31,7 +31,8 @@ from recsys_tf.multiscenario import SCENARIO_BLOCKS, make_scenario_block
 from recsys_tf.multitask import MULTITASK_BLOCKS, make_multitask_block
 from recsys_tf.multitask.extraction_level import ExtractionLevel
 from recsys_tf.naming import known_arguments
-from recsys_tf.sequences import SEQUENCE_ENCODERS, LastState, SequenceEncoder
+from recsys_tf.sequences import HSTU, SEQUENCE_ENCODERS, LastState, SequenceEncoder
+from recsys_tf.target_attention import DIN, TARGET_ATTENTIONS
 
 D, L, NUM_INDICES, NUM_SCENARIOS = 4, 6, 20, 6
 SIZES = {"embedding_dim": D, "num_experts": 3, "expert_dim": D, "dropout": 0.2}
@@ -90,6 +91,10 @@ def ratings(rng: np.random.Generator, rows: int) -> np.ndarray:
     return rng.integers(0, 6, (rows, L)).astype("float32")
 
 
+def times(rng: np.random.Generator, rows: int) -> np.ndarray:
+    return np.cumsum(rng.integers(0, 100_000, (rows, L)), axis=1) + 1_000_000_000
+
+
 LAYERS = {
     "AttentionPooling": Case(layers.AttentionPooling, join(floats(L, D), flags(L)), (D,)),
     "Bilinear": Case(layers.Bilinear, join(floats(D), floats(D)), ()),
@@ -97,6 +102,7 @@ LAYERS = {
     "DenseStack": Case(
         lambda: layers.DenseStack((8, 3), "tanh", dropout=0.2), join(floats(D)), (3,)
     ),
+    "Dice": Case(layers.Dice, join(floats(L, D), flags(L)), (L, D)),
     "Experts": Case(lambda: layers.Experts(3, (8, 2), "gelu", 0.2), join(floats(D)), (3, 2)),
     "FactorizationMachine": Case(layers.FactorizationMachine, join(floats(3, D)), (D,)),
     "FieldAttention": Case(lambda: layers.FieldAttention(2, 5, 0.2), join(floats(3, D)), (3, 10)),
@@ -162,6 +168,16 @@ VARIANTS = {
         lambda: JoinedCategories({"genre": NUM_INDICES, "city": NUM_INDICES + 3}, D),
         join(named(genre=indices(), city=indices())),
         (2, D),
+    ),
+    "DIN with a softmax": Case(
+        lambda: DIN((5,), "prelu", is_normalized=True),
+        join(floats(L, D), flags(L), floats(D)),
+        (D,),
+    ),
+    "HSTU with times": Case(
+        lambda: HSTU(L, num_heads=2, has_times=True),
+        join(floats(L, D), flags(L), times),
+        (L, D),
     ),
     "SoftmaxGates with inputs of their own": Case(
         lambda: layers.SoftmaxGates(2, 3), join(floats(2, D)), (2, 3)
@@ -277,6 +293,10 @@ def make_cases() -> dict[str, Case]:
     for name in SEQUENCE_ENCODERS:
         cases[f"sequence {name}"] = Case(
             lambda name=name: sequence_encoder(name), join(floats(L, D), flags(L)), (L, D)
+        )
+    for name, make in TARGET_ATTENTIONS.items():
+        cases[f"target attention {name}"] = Case(
+            make, join(floats(L, D), flags(L), floats(D)), (D,)
         )
     cases["last state"] = Case(
         lambda: LastState(sequence_encoder("gru4rec")), join(floats(L, D), flags(L)), (D,)

@@ -16,6 +16,8 @@ from recsys_tf.multiscenario import SCENARIO_BLOCKS
 from recsys_tf.multitask import MULTITASK_BLOCKS
 from recsys_tf.reranking import RERANKERS
 from recsys_tf.score_fusion import SCORE_FUSIONS
+from recsys_tf.sequences import SEQUENCE_ENCODERS
+from recsys_tf.target_attention import TARGET_ATTENTIONS
 from recsys_tf.weighting import WEIGHTINGS
 
 README = Path(__file__).parents[2] / "README.md"
@@ -26,6 +28,7 @@ MODULES = sorted(
 )
 
 TABLES = (CROSSES, MULTITASK_BLOCKS, SCENARIO_BLOCKS, WEIGHTINGS, SCORE_FUSIONS)
+TABLES += (SEQUENCE_ENCODERS, TARGET_ATTENTIONS)
 BLOCKS = sorted({each for table in TABLES for each in table.values()}, key=lambda b: b.__name__)
 BLOCKS += list(RERANKERS.values())
 
