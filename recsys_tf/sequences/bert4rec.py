@@ -7,7 +7,6 @@ from typing import Any
 import keras
 from keras import ops
 
-from recsys_tf.layers.transformer_block import FORBIDDEN
 from recsys_tf.sequences.sasrec import SASRec
 from recsys_tf.types import Tensor
 
@@ -71,7 +70,6 @@ class BERT4Rec(SASRec):
             **kwargs,
         )
 
-    def score_bias(self, is_valid: Tensor) -> Tensor:
-        """Returns what is added to the scores, float32 `[B, 1, 1, L]`: padding is forbidden."""
-        bias = ops.cast(ops.logical_not(is_valid), "float32") * FORBIDDEN
-        return ops.expand_dims(bias, (1, 2))
+    def may_look(self, is_valid: Tensor) -> Tensor:
+        """Tells who may look at whom, bool `[B, 1, 1, L]`: all, but nobody at padding."""
+        return ops.expand_dims(is_valid, (1, 2))

@@ -9,7 +9,6 @@ from keras import ops
 
 from recsys_tf.layers import TransformerBlock
 from recsys_tf.layers.shapes import check_positive, check_share
-from recsys_tf.layers.transformer_block import FORBIDDEN
 from recsys_tf.sequences.position_table import PositionTable
 from recsys_tf.sequences.sequence_encoder import SequenceEncoder
 from recsys_tf.types import Tensor
@@ -19,8 +18,8 @@ from recsys_tf.types import Tensor
 class SASRec(SequenceEncoder):
     """Lets each event look at itself and the ones before it, through `num_layers` blocks.
 
-    `s = norm(block(...block(x + P)))` with learned positions `P` and the blocks' attention bias
-    forbidding what comes later, see `TransformerBlock`.
+    `s = norm(block(...block(x + P)))` with learned positions `P`, where the blocks may not look at
+    what comes later; see `TransformerBlock`.
 
     Choose it first: with a good loss it is as strong as what came after it.
 
@@ -95,23 +94,22 @@ class SASRec(SequenceEncoder):
             block.build(events_shape, (None, 1, None, None))
         self.norm.build(events_shape)
 
-    def score_bias(self, is_valid: Tensor) -> Tensor:
-        """Returns what is added to the scores, float32 `[1, 1, L, L]`: later events are forbidden.
+    def may_look(self, is_valid: Tensor) -> Tensor:
+        """Tells who may look at whom, bool `[1, 1, L, L]`: nobody at later events.
 
         The padding comes after the events, so that no event may look at it anyway.
         """
         places = ops.arange(ops.shape(is_valid)[1])
-        is_later = ops.expand_dims(places, 0) > ops.expand_dims(places, 1)
-        return ops.expand_dims(ops.cast(is_later, "float32") * FORBIDDEN, (0, 1))
+        return ops.expand_dims(ops.expand_dims(places, 0) <= ops.expand_dims(places, 1), (0, 1))
 
     def encode(self, events: Tensor, is_valid: Tensor, training: bool = False) -> Tensor:
         """Applies the blocks to rows without gaps; see `SequenceEncoder.encode`."""
         states = self.positions(events, is_valid)
         if self.dropout_layer is not None:
             states = self.dropout_layer(states, training=training)
-        bias = self.score_bias(is_valid)
+        may_look = self.may_look(is_valid)
         for block in self.blocks:
-            states = block(states, bias, training=training)
+            states = block(states, may_look, training=training)
         return self.norm(states)
 
     def get_config(self) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from keras import ops
 from recsys_tf.layers import TransformerBlock
 from recsys_tf.layers.event_dtypes import check_dtypes
 from recsys_tf.layers.shapes import check_positive, check_share
-from recsys_tf.layers.transformer_block import FORBIDDEN
 from recsys_tf.target_attention.shapes import check_inputs
 from recsys_tf.types import Tensor
 
@@ -125,12 +124,11 @@ class BST(keras.layers.Layer):
         states = states + ops.take(self.steps, self._steps(is_valid), axis=0)
         if self.dropout_layer is not None:
             states = self.dropout_layer(states, training=training)
-        bias = ops.cast(ops.logical_not(is_valid), "float32") * FORBIDDEN
-        bias = ops.expand_dims(bias, (1, 2))
+        may_look = ops.expand_dims(is_valid, (1, 2))
         *before, last = self.blocks
         for block in before:
-            states = block(states, bias, training=training)
-        states = last(states, bias, num_states=1, training=training)
+            states = block(states, may_look, training=training)
+        states = last(states, may_look, num_states=1, training=training)
         return self.norm(ops.squeeze(states, axis=1))
 
     def _steps(self, is_valid: Tensor) -> Tensor:
