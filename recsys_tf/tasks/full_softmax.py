@@ -81,20 +81,19 @@ class FullSoftmax(RetrievalLoss):
         """
         if biases is not None:
             # An item's bias is one more unit of its row, and a constant of the queries'.
-            column = tf.fill(tf.shape(queries[:, :1]), tf.cast(self.temperature, queries.dtype))
+            queries = tf.cast(queries, tf.float32)
+            column = tf.fill([tf.shape(queries)[0], 1], self.temperature)
             queries = tf.concat([queries, column], axis=1)
             table = tf.concat([table, tf.convert_to_tensor(biases)[:, tf.newaxis]], axis=1)
         return super().__call__(queries, positives, table, weights)
 
     def _total(self, queries: Tensor, positives: Tensor, table: Tensor, weights: Tensor) -> Tensor:
-        # Of a table whose length is not known its rows are taken in blocks.
-        num_items = (table.shape[0] or self.max_scores) - NUM_RESERVED_INDICES
-        is_small = num_items * _MIN_BLOCK <= self.max_scores
-        method, num_others = (
-            (_by_queries, tf.constant(num_items))
-            if is_small
-            else (_by_items, tf.maximum(tf.shape(queries)[0], 1))
-        )
+        num_rows = table.shape[0]
+        # What is not known to be short may be long.
+        if num_rows is not None and num_rows * _MIN_BLOCK <= self.max_scores:
+            method, num_others = _by_queries, tf.constant(num_rows)
+        else:
+            method, num_others = _by_items, tf.maximum(tf.shape(queries)[0], 1)
         size = tf.maximum(_CACHED_SCORES // num_others, _MIN_BLOCK)
         size = tf.maximum(tf.minimum(size, self.max_scores // num_others), 1)
         own = positives - NUM_RESERVED_INDICES

@@ -7,8 +7,8 @@ import tensorflow as tf
 
 from recsys_tf.tasks.full_softmax import FullSoftmax
 
-# 9 items: by queries in blocks of 2 to 13, and by items in blocks of 1, 7 and all.
-BLOCKS = [1, 13, 91, 9 * 128, 9 * 128 + 1, 2**24]
+# 11 rows, of whose positions 9 weigh: by items in blocks of 1, 7 and all, and by queries.
+BLOCKS = [1, 13, 70, 11 * 128 - 1, 11 * 128, 2**24]
 
 
 @pytest.fixture(scope="module")
@@ -47,11 +47,28 @@ def test_loss_and_gradients_equal_the_naive_ones_for_any_block(
 
 def test_blocks_of_queries_join_to_the_whole(batch, twin, monkeypatch):
     for size in (1, 4, 13):
-        monkeypatch.setattr("recsys_tf.tasks.full_softmax._CACHED_SCORES", 9 * size)
+        monkeypatch.setattr("recsys_tf.tasks.full_softmax._CACHED_SCORES", 11 * size)
         monkeypatch.setattr("recsys_tf.tasks.full_softmax._MIN_BLOCK", 1)
         ours = loss_and_gradients(FullSoftmax(), batch)
         for found, expected in zip(ours, twin(**batch), strict=True):
             np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("max_scores", [1, 11 * 128])
+def test_no_block_makes_more_scores_than_are_allowed(batch, monkeypatch, max_scores):
+    monkeypatch.setattr("recsys_tf.tasks.full_softmax._MIN_BLOCK", 1)
+    monkeypatch.setattr("recsys_tf.tasks.full_softmax._CACHED_SCORES", 2**24)
+    sizes, matmul = [], tf.matmul
+
+    def recorded(*args, **kwargs):
+        product = matmul(*args, **kwargs)
+        sizes.append(tf.size(product).numpy() if kwargs.get("transpose_b") else 0)
+        return product
+
+    monkeypatch.setattr(tf, "matmul", recorded)
+    FullSoftmax(max_scores=max_scores)(**batch)
+    # At least one row of scores is made: 9 positions weigh.
+    assert 0 < max(sizes) <= max(max_scores, 9)
 
 
 def test_biases_are_added_and_learned(batch, twin):
