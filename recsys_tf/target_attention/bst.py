@@ -76,6 +76,7 @@ class BST(keras.layers.Layer):
                 hidden_dim,
                 activation,
                 dropout,
+                num_states=1 if index == num_layers - 1 else None,
                 dtype=self.dtype_policy,
                 name=f"block_{index}",
             )
@@ -127,10 +128,8 @@ class BST(keras.layers.Layer):
             states = self.dropout_layer(states, training=training)
         bias = ops.cast(ops.logical_not(is_valid), "float32") * FORBIDDEN
         bias = ops.expand_dims(bias, (1, 2))
-        *before, last = self.blocks
-        for block in before:
+        for block in self.blocks:
             states = block(states, bias, training=training)
-        states = last(states, bias, num_states=1, training=training)
         return self.norm(ops.squeeze(states, axis=1))
 
     def _steps(self, is_valid: Tensor) -> Tensor:
