@@ -66,15 +66,19 @@ class SequenceData:
             self.data.known_rows(part),
         )
 
-    def train_dataset(self, mask_index: int | None = None) -> tf.data.Dataset:
+    def train_dataset(
+        self, mask_index: int | None = None, users: IntArray | None = None
+    ) -> tf.data.Dataset:
         """Makes training batches; see `make_sequence_dataset`.
 
         Args:
             mask_index: The model's `mask_index`.
+            users: Positions of the users that are trained on; None takes all.
         """
         training = self.data.config.training
+        sequences = self.sequences("train")
         return make_sequence_dataset(
-            self.sequences("train"),
+            sequences if users is None else sequences.take(users),
             self.config.max_length,
             training.batch_size,
             training.seed,

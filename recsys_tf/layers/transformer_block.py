@@ -32,6 +32,7 @@ class TransformerBlock(keras.layers.Layer):
         dropout: Share of each part's outputs that is dropped while training.
         attention_dropout: Share of the attention weights that is dropped while training. Drawing
             `[B, num_heads, L, L]` numbers costs more than the attention itself.
+        num_states: How many of the first positions come out, having looked at all; None for all.
         **kwargs: Arguments of every Keras layer.
 
     Raises:
@@ -56,6 +57,7 @@ class TransformerBlock(keras.layers.Layer):
         activation: Any = "relu",
         dropout: float = 0.0,
         attention_dropout: float = 0.0,
+        num_states: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -64,6 +66,7 @@ class TransformerBlock(keras.layers.Layer):
         self.activation = keras.activations.get(activation)
         self.dropout = check_share("dropout", dropout)
         self.attention_dropout = check_share("attention_dropout", attention_dropout)
+        self.num_states = None if num_states is None else check_positive("num_states", num_states)
         self.dropouts = {
             name: keras.layers.Dropout(share, dtype=self.dtype_policy, name=name)
             for name, share in (
@@ -113,39 +116,29 @@ class TransformerBlock(keras.layers.Layer):
         layer.build(shape)
         return layer
 
-    def call(
-        self,
-        inputs: Tensor,
-        may_look: Tensor,
-        num_states: int | None = None,
-        training: bool = False,
-    ) -> Tensor:
+    def call(self, inputs: Tensor, may_look: Tensor, training: bool = False) -> Tensor:
         """Lets the positions look at each other.
 
         Args:
             inputs: Float `[B, L, D]`.
             may_look: Bool, `[B, num_heads, L, L]` or with a 1 for any of these sizes but the
                 last: whether position `l` (third axis) may look at position `m` (last axis).
-            num_states: How many of the first positions are wanted; None for all. They look at
-                all positions.
             training: Whether outputs are dropped.
 
         Returns:
             Float `[B, L, D]`, or `[B, num_states, D]`.
         """
-        attended = self._attend(self.norms[0](inputs), may_look, num_states, training)
-        inputs = inputs if num_states is None else inputs[:, :num_states]
+        attended = self._attend(self.norms[0](inputs), may_look, training)
+        inputs = inputs if self.num_states is None else inputs[:, : self.num_states]
         inputs = inputs + self._drop("attended_dropout", attended, training)
         forward = self.contraction(self.expansion(self.norms[1](inputs)))
         return inputs + self._drop("forward_dropout", forward, training)
 
-    def _attend(
-        self, inputs: Tensor, may_look: Tensor, num_states: int | None, training: bool
-    ) -> Tensor:
+    def _attend(self, inputs: Tensor, may_look: Tensor, training: bool) -> Tensor:
         joint = ops.matmul(inputs, self.attention_kernel) + self.attention_bias
         query, key, value = (self._by_head(each) for each in ops.split(joint, 3, axis=-1))
-        if num_states is not None:
-            query = query[:, :, :num_states]
+        if self.num_states is not None:
+            query = query[:, :, : self.num_states]
         # The root's share to the queries: they are L times fewer than the scores.
         query = query / math.sqrt(query.shape[-1])
         scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
@@ -175,13 +168,10 @@ class TransformerBlock(keras.layers.Layer):
         return self.dropouts[name](values, training=training) if name in self.dropouts else values
 
     def compute_output_shape(
-        self,
-        inputs_shape: tuple[int | None, ...],
-        may_look_shape: tuple[int | None, ...],
-        num_states: int | None = None,
+        self, inputs_shape: tuple[int | None, ...], may_look_shape: tuple[int | None, ...]
     ) -> tuple[int | None, ...]:
         """Returns `[B, L, D]`, or `[B, num_states, D]`."""
-        length = inputs_shape[1] if num_states is None else num_states
+        length = inputs_shape[1] if self.num_states is None else self.num_states
         return (inputs_shape[0], length, inputs_shape[2])
 
     def get_config(self) -> dict[str, Any]:
@@ -192,5 +182,6 @@ class TransformerBlock(keras.layers.Layer):
             "activation": keras.activations.serialize(self.activation),
             "dropout": self.dropout,
             "attention_dropout": self.attention_dropout,
+            "num_states": self.num_states,
         }
         return {**super().get_config(), **config}

@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from recsys_tf.layers.shapes import check_positive, check_share, check_width
+from recsys_tf.sequences.causal_convolution import convolve
 from recsys_tf.sequences.sequence_encoder import SequenceEncoder
 from recsys_tf.types import Tensor
 
@@ -108,20 +109,22 @@ class Caser(SequenceEncoder):
             self.joining_kernel[num_patterns:], (self.num_vertical, -1, events.shape[-1])
         )
         kernel = ops.einsum("kj,kde->jde", self.vertical_kernel, of_sums)
-        summed = ops.conv(windows, kernel, padding="valid", data_format="channels_last")
+        summed = convolve(windows, kernel)
         return ops.relu(of_patterns + summed + self.joining_bias)
 
     def _patterns(self, windows: Tensor) -> Tensor:
         """Each filter's best answer in each window, `[B, L, window num_horizontal]`."""
         found = []
+        num_rows, length = ops.shape(windows)[:2]
+        shape = (num_rows, length - self.window + 1, self.num_horizontal)
         for height, kernel in enumerate(self.horizontal_kernels, start=1):
-            answers = ops.conv(windows, kernel, padding="valid", data_format="channels_last")
+            answers = convolve(windows, kernel)
             places = self.window - height + 1
             if places > 1:
                 answers = ops.max_pool(
                     answers, places, strides=1, padding="valid", data_format="channels_last"
                 )
-            found.append(answers)
+            found.append(ops.reshape(answers, shape))  # For TensorFlow's maximum of no rows.
         # After the maximum: bias and ReLU keep the order, and there are fewer numbers left.
         return ops.relu(ops.concatenate(found, axis=-1) + self.horizontal_bias)
 

@@ -55,11 +55,7 @@ class CausalConvolution(keras.layers.Layer):
         """Convolves float `[B, L, D]` to float `[B, L, filters]`."""
         before = (self.size - 1) * self.dilation
         padded = ops.pad(inputs, ((0, 0), (before, 0), (0, 0)))
-        dilation = {"dilation_rate": self.dilation} if self.dilation > 1 else {}
-        # The layout of all data here, whatever `keras.config` says of images.
-        layout = "channels_last"
-        joined = ops.conv(padded, self.kernel, padding="valid", data_format=layout, **dilation)
-        return joined + self.bias
+        return convolve(padded, self.kernel, self.dilation) + self.bias
 
     def compute_output_shape(self, inputs_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Returns `[B, L, filters]`."""
@@ -69,3 +65,23 @@ class CausalConvolution(keras.layers.Layer):
         """Returns the constructor's arguments."""
         config = {"filters": self.filters, "size": self.size, "dilation": self.dilation}
         return {**super().get_config(), **config}
+
+
+def convolve(inputs: Tensor, kernel: Tensor, dilation: int = 1) -> Tensor:
+    """Convolves float `[B, L, D]` with a kernel `[size, D, H]`, where all of it fits.
+
+    Args:
+        inputs: Float `[B, L, D]`.
+        kernel: Float `[size, D, H]`.
+        dilation: Step between the positions that are joined.
+
+    Returns:
+        Float `[B, L - (size - 1) dilation, H]`.
+    """
+    steps = {"dilation_rate": dilation} if dilation > 1 else {}
+    # The layout of all data here, whatever `keras.config` says of images.
+    found = ops.conv(inputs, kernel, padding="valid", data_format="channels_last", **steps)
+    # Of no rows TensorFlow makes an empty tensor of the inputs' shape.
+    num_rows, length = ops.shape(inputs)[:2]
+    length = length - (kernel.shape[0] - 1) * dilation
+    return ops.reshape(found, (num_rows, length, kernel.shape[2]))

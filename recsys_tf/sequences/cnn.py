@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from recsys_tf.layers.shapes import check_positive, check_share
+from recsys_tf.layers.shapes import check_positive, check_share, check_width
 from recsys_tf.sequences.causal_convolution import CausalConvolution
 from recsys_tf.sequences.sequence_encoder import SequenceEncoder
 from recsys_tf.types import Tensor
@@ -59,10 +59,11 @@ class CNN(SequenceEncoder):
     ) -> None:
         """Makes the blocks for vectors of width `D`."""
         super().build(events_shape, is_valid_shape)
+        width = check_width("events", events_shape)
         self.convolutions, self.norms = [], []
         for index in range(2 * self.num_layers):
             convolution = CausalConvolution(
-                events_shape[-1],
+                width,
                 self.kernel_size,
                 2**index,
                 dtype=self.dtype_policy,

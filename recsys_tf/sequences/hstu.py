@@ -103,7 +103,7 @@ class HSTU(SequenceEncoder):
                 initializer=normal,
             )
 
-    def call(
+    def call(  # type: ignore[override]  # `training` is given by name, as Keras gives it.
         self, events: Tensor, is_valid: Tensor, times: Tensor | None = None, training: bool = False
     ) -> Tensor:
         """Encodes each row's events.
@@ -118,16 +118,19 @@ class HSTU(SequenceEncoder):
             Float `[B, L, D]`; zeros at padding.
         """
         if times is None:
-            return self.encode_aligned(events, is_valid, training=training)
+            return super().call(events, is_valid, training=training)
         dtype = keras.backend.standardize_dtype(times.dtype)
         if "int" not in dtype:
             raise TypeError(f"`times` must be integers, whole seconds, received dtype {dtype}.")
-        return self.encode_aligned(events, is_valid, times, training=training)
+        return self.without_gaps(self._encode, events, is_valid, times, training=training)
 
-    def encode(
-        self, events: Tensor, is_valid: Tensor, times: Tensor | None = None, training: bool = False
-    ) -> Tensor:
+    def encode(self, events: Tensor, is_valid: Tensor, training: bool = False) -> Tensor:
         """Applies the blocks to rows without gaps; see `SequenceEncoder.encode`."""
+        return self._encode(events, is_valid, None, training=training)
+
+    def _encode(
+        self, events: Tensor, _: Tensor, times: Tensor | None, training: bool = False
+    ) -> Tensor:
         places = ops.arange(ops.shape(events)[1], dtype="int32")
         distances = ops.expand_dims(places, 1) - ops.expand_dims(places, 0)
         # silu(-1e9) is 0, and so is its slope: what may not be looked at needs no mask besides.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import keras
 from keras import ops
 
@@ -64,17 +66,23 @@ class SequenceEncoder(keras.layers.Layer):
         Returns:
             Float `[B, L, D]`; zeros at padding, so zeros all over for an empty history.
         """
-        return self.encode_aligned(events, is_valid, training=training)
+        return self.without_gaps(self.encode, events, is_valid, training=training)
 
-    def encode_aligned(
-        self, events: Tensor, is_valid: Tensor, *beside: Tensor, training: bool = False
+    def without_gaps(
+        self,
+        encode: Callable[..., Tensor],
+        events: Tensor,
+        is_valid: Tensor,
+        *beside: Tensor,
+        training: bool,
     ) -> Tensor:
         """Closes the gaps, calls `encode` and opens them again.
 
         Args:
+            encode: As the method of this name, with `beside` after `is_valid`.
             events: As in `call`.
             is_valid: As in `call`.
-            *beside: `[B, L]`, what else there is of the events; handed on to `encode`.
+            *beside: `[B, L]`, what else there is of the events.
             training: Whether the model is being trained.
 
         Returns:
@@ -84,7 +92,7 @@ class SequenceEncoder(keras.layers.Layer):
         # Selected, not multiplied: whatever stands at padding, be it NaN, must not come through.
         events = ops.where(ops.expand_dims(is_valid, -1), events, 0)
         aligned_valid, aligned, *beside_aligned = align_left(is_valid, events, *beside)
-        states = self.encode(aligned, aligned_valid, *beside_aligned, training=training)
+        states = encode(aligned, aligned_valid, *beside_aligned, training=training)
         states = align_back(is_valid, states)
         return ops.where(ops.expand_dims(is_valid, -1), states, 0)
 

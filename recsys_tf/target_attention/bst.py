@@ -75,6 +75,7 @@ class BST(keras.layers.Layer):
                 hidden_dim,
                 activation,
                 dropout,
+                num_states=1 if index == num_layers - 1 else None,
                 dtype=self.dtype_policy,
                 name=f"block_{index}",
             )
@@ -125,10 +126,8 @@ class BST(keras.layers.Layer):
         if self.dropout_layer is not None:
             states = self.dropout_layer(states, training=training)
         may_look = ops.expand_dims(is_valid, (1, 2))
-        *before, last = self.blocks
-        for block in before:
+        for block in self.blocks:
             states = block(states, may_look, training=training)
-        states = last(states, may_look, num_states=1, training=training)
         return self.norm(ops.squeeze(states, axis=1))
 
     def _steps(self, is_valid: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ from recsys_tf.crosses.cross_network import CrossNetwork
 from recsys_tf.encoders import (
     ENCODERS,
     FUSIONS,
+    HISTORY_BLOCKS,
     HISTORY_ENCODERS,
     POOLINGS,
     IdEncoder,
@@ -246,9 +247,9 @@ class ItemAndHistory(keras.layers.Layer):
 
 
 def sequence_encoder(name: str) -> SequenceEncoder:
-    """The encoder of a name, its tables as long as the cases' rows."""
+    """The encoder of a name, of one layer, its tables as long as the cases' rows."""
     block = SEQUENCE_ENCODERS[name]
-    return block(**known_arguments(block, {"max_length": L}))
+    return block(**known_arguments(block, {"max_length": L, "num_layers": 1}))
 
 
 def _cross(name: str, num_fields: int, **options: Any) -> Case:
@@ -304,7 +305,11 @@ def make_cases() -> dict[str, Case]:
     rated, inputs = FEATURES["history"]
     unrated = rated.model_copy(update={"values_name": None})
     for name in HISTORY_ENCODERS:
-        config = CONFIG.model_copy(update={"history_encoder": name})
+        # One layer is enough here, and several times faster to save and load.
+        options = known_arguments(HISTORY_BLOCKS[name], {"num_layers": 1})
+        config = CONFIG.model_copy(
+            update={"history_encoder": name, "history_encoder_options": options}
+        )
         cases[f"history {name}"] = Case(
             lambda config=config: make_encoder(rated, NUM_ROWS, config), inputs, (D,)
         )
