@@ -43,11 +43,11 @@ def clipped_rows(gradient: Any, limit: float) -> Any:
     if not isinstance(gradient, tf.IndexedSlices):
         return tf.clip_by_value(gradient, -limit, limit)
     values = tf.clip_by_value(gradient.values, -limit, limit)
-    return tf.IndexedSlices(values, gradient.indices, gradient.dense_shape)
+    return type(gradient)(values, gradient.indices, gradient.dense_shape)
 
 
 def _scaled(gradient: Any, factor: Tensor) -> Any:
     if not isinstance(gradient, tf.IndexedSlices):
         return gradient * tf.cast(factor, gradient.dtype)
     values = gradient.values * tf.cast(factor, gradient.dtype)
-    return tf.IndexedSlices(values, gradient.indices, gradient.dense_shape)
+    return type(gradient)(values, gradient.indices, gradient.dense_shape)

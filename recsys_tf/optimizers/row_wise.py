@@ -51,6 +51,8 @@ class RowWiseStep:
         if not isinstance(gradient, tf.IndexedSlices):
             super().update_step(gradient, variable, learning_rate)  # type: ignore[misc]
             return
+        # Again, where several devices have added their slices.
+        gradient = summed_by_row(gradient)
         values = tf.cast(gradient.values, variable.dtype)
         self.step_rows(gradient.indices, values, variable, tf.cast(learning_rate, values.dtype))
 
@@ -86,6 +88,10 @@ class RowWiseStep:
         super()._apply_weight_decay(dense)  # type: ignore[misc]
 
 
+class SummedSlices(tf.IndexedSlices):  # type: ignore[misc]
+    """Slices of which no two are of one row."""
+
+
 def summed_by_row(gradient: Any) -> Any:
     """Sums the slices of each row; other gradients come back as they are.
 
@@ -95,11 +101,11 @@ def summed_by_row(gradient: Any) -> Any:
         >>> summed.indices.numpy().tolist(), summed.values.numpy().tolist()
         ([3, 0], [[5.0], [2.0]])
     """
-    if not isinstance(gradient, tf.IndexedSlices):
+    if not isinstance(gradient, tf.IndexedSlices) or isinstance(gradient, SummedSlices):
         return gradient
     rows, places = tf.unique(gradient.indices)
     values = tf.math.unsorted_segment_sum(gradient.values, places, tf.size(rows))
-    return tf.IndexedSlices(values, rows, gradient.dense_shape)
+    return SummedSlices(values, rows, gradient.dense_shape)
 
 
 def gathered(variable: Any, rows: Tensor) -> Tensor:

@@ -19,8 +19,8 @@ OPTIONS = [
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_steps_equal_those_of_keras_where_every_row_is_read(options, step, every_row):
     sparse, dense = every_row
-    ours = step(RowWiseAdam(0.1, **options), sparse)
-    theirs = step(keras.optimizers.Adam(0.1, **options), dense)
+    ours = step(RowWiseAdam(0.01, **options), sparse)
+    theirs = step(keras.optimizers.Adam(0.01, **options), dense)
     np.testing.assert_allclose(ours[0], theirs[0], rtol=1e-6, atol=1e-6)
     np.testing.assert_allclose(ours[1], theirs[1], rtol=1e-5)
 
@@ -42,7 +42,8 @@ def test_row_that_is_not_read_does_not_move_and_its_moments_wait(step, some_rows
             expected[row] -= 0.1 * m[row] / (1 - 0.9**number) / (spread + 1e-7)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
     np.testing.assert_array_equal(found[[1, 4]], start[[1, 4]])
-    np.testing.assert_allclose(optimizer._velocities[0], v, rtol=1e-5)
+    # 1 - 0.999 has five digits in the kernel's float32.
+    np.testing.assert_allclose(optimizer._velocities[0], v, rtol=3e-5)
 
 
 def test_a_step_of_a_graph_reads_and_writes_rows_alone(some_rows):
