@@ -5,6 +5,7 @@ from recsys_tf.layers.bilinear import Bilinear
 from recsys_tf.layers.cross import CrossLayer
 from recsys_tf.layers.dense_stack import DenseStack
 from recsys_tf.layers.dice import Dice
+from recsys_tf.layers.embedding_table import EmbeddingTable
 from recsys_tf.layers.experts import Experts
 from recsys_tf.layers.factorization_machine import FactorizationMachine
 from recsys_tf.layers.field_attention import FieldAttention
@@ -25,6 +26,7 @@ __all__ = [
     "CrossLayer",
     "DenseStack",
     "Dice",
+    "EmbeddingTable",
     "Experts",
     "FactorizationMachine",
     "FieldAttention",

@@ -104,6 +104,7 @@ LAYERS = {
         lambda: layers.DenseStack((8, 3), "tanh", dropout=0.2), join(floats(D)), (3,)
     ),
     "Dice": Case(layers.Dice, join(floats(L, D), flags(L)), (L, D)),
+    "EmbeddingTable": Case(lambda: layers.EmbeddingTable(NUM_INDICES, D), join(indices(L)), (L, D)),
     "Experts": Case(lambda: layers.Experts(3, (8, 2), "gelu", 0.2), join(floats(D)), (3, 2)),
     "FactorizationMachine": Case(layers.FactorizationMachine, join(floats(3, D)), (D,)),
     "FieldAttention": Case(lambda: layers.FieldAttention(2, 5, 0.2), join(floats(3, D)), (3, 10)),
