@@ -46,10 +46,19 @@ def test_every_fault_is_reported_with_its_path():
 
 def test_export_options_without_their_base_are_faults():
     with pytest.raises(SpecError) as error:
-        RunConfig.from_dict({"export": {"calibrate_by_scenario": True, "category_feature": "x"}})
+        RunConfig.from_dict(
+            {
+                "export": {
+                    "calibrate_by_scenario": True,
+                    "category_feature": "x",
+                    "list_order": "relevance",
+                }
+            }
+        )
     text = str(error.value)
     assert "export: calibrate_by_scenario: has no meaning without `calibration`" in text
     assert "export: category_feature: has no meaning without a `reranker`" in text
+    assert "export: list_order: has no meaning without a `reranker`" in text
 
 
 def test_fusion_options_keep_their_types_in_yaml(tmp_path):
