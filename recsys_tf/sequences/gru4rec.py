@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import keras
-from keras import ops
 
-from recsys_tf.sequences.recurrent import Parts, Recurrent
-from recsys_tf.types import Tensor
+from recsys_tf.sequences.recurrent import Recurrent
 
 
 @keras.saving.register_keras_serializable(package="recsys_tf")
@@ -16,7 +12,7 @@ class GRU4Rec(Recurrent):
     """Keeps of the last state what a gate lets through: `s_l = z_l s_{l-1} + (1 - z_l) h_l`.
 
     `z_l = sigmoid(x_l W_z + s_{l-1} U_z + b_z)`, `r_l` likewise, and
-    `h_l = tanh(x_l W_h + r_l (s_{l-1} U_h) + b_h)`.
+    `h_l = tanh(x_l W_h + b_h + r_l (s_{l-1} U_h + c_h))`.
 
     Choose it for short sessions in which the order says much; a step waits for the one before, so
     that long histories are read faster by `LinearRecurrence`.
@@ -40,17 +36,4 @@ class GRU4Rec(Recurrent):
         product makes all gates. States keep the events' width.
     """
 
-    num_gates = 3
-
-    def step(self, index: int, width: int) -> Callable[[Parts, Tensor], Parts]:
-        """Returns layer `index`'s step; the gates stand in the order `z, r, h`."""
-        kernel = self.recurrent_kernel(index)
-
-        def step(parts: Parts, inputs: Tensor) -> Parts:
-            recurrent = ops.matmul(parts[0], kernel)
-            gates = ops.sigmoid(inputs[:, : 2 * width] + recurrent[:, : 2 * width])
-            reset = gates[:, width:]
-            candidate = ops.tanh(inputs[:, 2 * width :] + reset * recurrent[:, 2 * width :])
-            return (candidate + gates[:, :width] * (parts[0] - candidate),)
-
-        return step
+    recurrent_layer = keras.layers.GRU

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import keras
-from keras import ops
 
-from recsys_tf.sequences.recurrent import Parts, Recurrent
-from recsys_tf.types import Tensor
+from recsys_tf.sequences.recurrent import Recurrent
 
 
 @keras.saving.register_keras_serializable(package="recsys_tf")
@@ -16,10 +12,9 @@ class LSTM(Recurrent):
     """Keeps a memory that gates write to and read: `c_l = f_l c_{l-1} + i_l g_l`.
 
     The state is `s_l = o_l tanh(c_l)`, with `i_l = sigmoid(x_l W_i + s_{l-1} U_i + b_i)`, `f_l`
-    and `o_l` likewise and `g_l` by `tanh`. The forget gate starts open: 1 is added before its
-    sigmoid.
+    and `o_l` likewise and `g_l` by `tanh`. The forget gate starts open: `b_f` from 1.
 
-    Choose `GRU4Rec` first: it is as good on most data and cheaper by a quarter.
+    Choose it where `GRU4Rec` forgets too early; it has a third more weights.
 
     Args:
         num_layers: Number of layers.
@@ -40,20 +35,4 @@ class LSTM(Recurrent):
         https://proceedings.mlr.press/v37/jozefowicz15.html, for the 1.
     """
 
-    num_gates = 4
-    num_parts = 2
-
-    def step(self, index: int, width: int) -> Callable[[Parts, Tensor], Parts]:
-        """Returns layer `index`'s step; the gates stand in the order `i, f, o, g`."""
-        kernel = self.recurrent_kernel(index)
-
-        def step(parts: Parts, inputs: Tensor) -> Parts:
-            state, memory = parts
-            inputs = inputs + ops.matmul(state, kernel)
-            write = ops.sigmoid(inputs[:, :width])
-            keep = ops.sigmoid(inputs[:, width : 2 * width] + 1.0)
-            read = ops.sigmoid(inputs[:, 2 * width : 3 * width])
-            memory = keep * memory + write * ops.tanh(inputs[:, 3 * width :])
-            return read * ops.tanh(memory), memory
-
-        return step
+    recurrent_layer = keras.layers.LSTM

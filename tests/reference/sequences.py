@@ -75,8 +75,8 @@ def gru(x, kernel, recurrent_kernel, bias):
     width = x.shape[1]
     state, states = np.zeros(width), []
     for event in x:
-        z, r, h = np.split(event @ kernel + bias, 3)
-        u_z, u_r, u_h = np.split(state @ recurrent_kernel, 3)
+        z, r, h = np.split(event @ kernel + bias[0], 3)
+        u_z, u_r, u_h = np.split(state @ recurrent_kernel + bias[1], 3)
         update, reset = sigmoid(z + u_z), sigmoid(r + u_r)
         state = update * state + (1 - update) * np.tanh(h + reset * u_h)
         states.append(state)
@@ -84,12 +84,12 @@ def gru(x, kernel, recurrent_kernel, bias):
 
 
 def lstm(x, kernel, recurrent_kernel, bias):
-    """With 1 added to the forget gate; gates in the order i, f, o, g."""
+    """Gates in the order i, f, g, o."""
     width = x.shape[1]
     state, memory, states = np.zeros(width), np.zeros(width), []
     for event in x:
-        i, f, o, g = np.split(event @ kernel + state @ recurrent_kernel + bias, 4)
-        memory = sigmoid(f + 1) * memory + sigmoid(i) * np.tanh(g)
+        i, f, g, o = np.split(event @ kernel + state @ recurrent_kernel + bias, 4)
+        memory = sigmoid(f) * memory + sigmoid(i) * np.tanh(g)
         state = sigmoid(o) * np.tanh(memory)
         states.append(state)
     return np.stack(states)

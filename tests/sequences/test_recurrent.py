@@ -15,8 +15,9 @@ def test_gated_network_equals_the_twin(twin, rows, draw_weights, make, name, num
 
     def encode(row):
         for index in range(num_layers):
+            parts = ("kernel", "recurrent_kernel", "bias")
             row = getattr(twin, name)(
-                row, w[f"kernel_{index}"], w[f"recurrent_kernel_{index}"], w[f"bias_{index}"]
+                row, *(w[f"layer_{index}/{name}_cell/{each}"] for each in parts)
             )
         return row
 
