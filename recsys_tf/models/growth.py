@@ -51,10 +51,9 @@ def grow_tables(
     _check_names(old_rows, target)
     first = UNKNOWN_INDEX if new_rows == "unknown" else None
     written = _grown(source.variables, target.variables, old_rows, first)
-    optimizers = getattr(source, "optimizer", None), getattr(target, "optimizer", None)
-    if all(each is not None and each.built for each in optimizers):
-        slots = [each.variables for each in optimizers if each is not None]
-        written += _grown(*slots, old_rows, None)
+    mine, theirs = (getattr(each, "optimizer", None) for each in (source, target))
+    if mine is not None and theirs is not None and mine.built and theirs.built:
+        written += _grown(mine.variables, theirs.variables, old_rows, None)
     # All fits: only now is the first written.
     for variable, values in written:
         variable.assign(values)
