@@ -44,7 +44,8 @@ def check_table_memory(
         + (f", and {len(tables) - 1} others {_gibibytes(others)}" if others else "")
         + f"; {_gibibytes(free)} of memory are free{' beside the tables' * is_made}. Lower "
         "`embedding_dim`, count rare ids as unknown (`min_count`), hash them (`HashedIds`), "
-        "compose their vectors (`CompositionalTable`), or take an optimiser with fewer slots (`adagrad`)."
+        "compose their vectors (`CompositionalTable`), or take an optimiser with fewer slots "
+        "(`adagrad`)."
     )
 
 
