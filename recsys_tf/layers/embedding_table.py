@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from recsys_tf.layers.table_memory import check_table_memory
 from recsys_tf.types import Tensor
 
 _INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
@@ -77,6 +78,7 @@ class EmbeddingTable(keras.layers.Embedding):
         **kwargs: Further arguments of `keras.layers.Embedding`.
 
     Raises:
+        MemoryError: If the table is larger than the free memory.
         TypeError: If the ids are not integers.
 
     Example:
@@ -105,6 +107,7 @@ class EmbeddingTable(keras.layers.Embedding):
         """Makes the table."""
         if self.built:
             return
+        check_table_memory({self.name: (self.input_dim, self.output_dim)})
         super().build(ids_shape)
         self._embeddings.is_table = True
 

@@ -1,5 +1,6 @@
 """Assembly: the schema and the configuration become one Keras model."""
 
+from recsys_tf.models.growth import grow_tables
 from recsys_tf.models.multitask_model import MultitaskModel
 from recsys_tf.models.predictions import predict, predict_all
 from recsys_tf.models.ranker import Ranker
@@ -11,6 +12,7 @@ __all__ = [
     "Ranker",
     "Recommender",
     "SequenceRecommender",
+    "grow_tables",
     "predict",
     "predict_all",
 ]

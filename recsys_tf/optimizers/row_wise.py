@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from recsys_tf.optimizers.clipping import clipped_by_global_norm, clipped_rows
+from recsys_tf.optimizers.huge_pages import use_huge_pages
 from recsys_tf.types import Tensor
 
 
@@ -32,6 +33,15 @@ class RowWiseStep:
                     f"{getattr(self, argument)!r}: it would walk every table as a whole. Take the "
                     "dense optimiser where it is needed."
                 )
+
+    def build(self: Any, variables: Any) -> None:
+        """Makes the slots."""
+        if self.built:
+            return
+        super().build(variables)  # type: ignore[misc]
+        tables = [each for each in variables if getattr(each, "is_table", False)]
+        if tables:
+            use_huge_pages([raw(each) for each in [*tables, *self._variables]])
 
     def step_rows(
         self: Any, rows: Tensor, gradient: Tensor, variable: Any, learning_rate: Tensor

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from recsys_tf.optimizers.fused_adam import FusedAdam
-from recsys_tf.optimizers.row_wise import RowWiseStep, raw, write_rows
+from recsys_tf.optimizers.row_wise import RowWiseStep, gathered, raw, write_rows
 from recsys_tf.types import Tensor
 
 
@@ -46,51 +45,56 @@ class RowWiseAdam(RowWiseStep, FusedAdam):
         https://www.tensorflow.org/addons/api_docs/python/tfa/optimizers/LazyAdam.
     """
 
-    def build(self: Any, variables: Any) -> None:
-        """Makes the moments."""
-        if self.built:
-            return
-        super().build(variables)
-        self._workplaces = _Workplaces(variables)
-
     def step_rows(
         self: Any, rows: Tensor, gradient: Tensor, variable: Any, learning_rate: Tensor
     ) -> None:
         """Steps some rows of a table; see `RowWiseStep`."""
         self.decayed(rows, variable, learning_rate)
         index = self._get_variable_index(variable)
-        # Gathered side by side, stepped by the one kernel of `FusedAdam`, and scattered back: no
-        # dozen of small operations, each with a copy of the rows.
-        whole = [raw(each) for each in (variable, self._momentums[index], self._velocities[index])]
-        parts = [each.handle for each in self._workplaces.of(index)]
-        for each, part in zip(whole, parts, strict=True):
-            tf.raw_ops.AssignVariableOp(resource=part, value=each.sparse_read(rows))
-        tf.raw_ops.ResourceApplyAdam(
-            **dict(zip(("var", "m", "v"), parts, strict=True)),
-            grad=gradient,
-            **self._scalars(gradient.dtype, learning_rate),
+        first, second = raw(self._momentums[index]), raw(self._velocities[index])
+        shared = self._scalars(gradient.dtype, learning_rate)
+        rate = learning_rate * tf.sqrt(1 - shared["beta2_power"]) / (1 - shared["beta1_power"])
+        # Without a mean's past there is no factor for the kernel.
+        if not (_has_kernels(variable) and self.beta_1 and self.beta_2):
+            m, v = gathered(first, rows), gathered(second, rows)
+            m += (gradient - m) * (1 - self.beta_1)
+            v += (tf.square(gradient) - v) * (1 - self.beta_2)
+            write_rows(first, rows, m)
+            write_rows(second, rows, v)
+            step = m * rate / (tf.sqrt(v) + shared["epsilon"])
+            tf.raw_ops.ResourceScatterSub(resource=variable.handle, indices=rows, updates=step)
+            return
+        falling = -gradient
+        _average(first, rows, falling, self.beta_1)
+        _average(second, rows, falling * gradient, self.beta_2)
+        # Adagrad that leaves its slot alone: w - r m / (sqrt(v) + e).
+        tf.raw_ops.ResourceSparseApplyAdagradV2(
+            var=variable.handle,
+            accum=second.handle,
+            lr=rate,
+            epsilon=shared["epsilon"],
+            grad=gathered(first, rows),
+            indices=rows,
+            update_slots=False,
         )
-        for each, part in zip(whole, parts, strict=True):
-            write_rows(each, rows, tf.raw_ops.ReadVariableOp(resource=part, dtype=gradient.dtype))
 
 
-class _Workplaces:
-    """For each variable three others, in which the batch's rows are stepped; they hold no state."""
+def _average(slot: tf.Variable, rows: Tensor, falling: Tensor, beta: float) -> None:
+    """Computes `s = b s + (1 - b) g` in rows of a slot, in one pass; `falling` is `-g`.
 
-    def __init__(self, variables: Sequence[Any]) -> None:
-        # Out of the graph, where the first step is being traced.
-        with tf.init_scope():
-            self._places = [[_rows_like(each) for _ in range(3)] for each in variables]
-
-    def of(self, index: int) -> list[tf.Variable]:
-        """Returns those of the variable with this number."""
-        return self._places[index]
-
-
-def _rows_like(variable: Any) -> tf.Variable:
-    shape, dtype = tuple(variable.shape)[1:], raw(variable).dtype
-    if not variable.shape:
-        return tf.Variable(0, dtype=dtype, trainable=False)
-    return tf.Variable(
-        tf.zeros([0, *shape], dtype), shape=tf.TensorShape([None, *shape]), trainable=False
+    The kernel of proximal gradient descent computes `(s - a f) / (1 + a l2)`: with `l2 = 1` and
+    `a = (1 - b) / b` that is the moving average.
+    """
+    zero, one = tf.zeros([], falling.dtype), tf.ones([], falling.dtype)
+    tf.raw_ops.ResourceSparseApplyProximalGradientDescent(
+        var=slot.handle,
+        alpha=tf.constant((1 - beta) / beta, falling.dtype),
+        l1=zero,
+        l2=one,
+        grad=falling,
+        indices=rows,
     )
+
+
+def _has_kernels(variable: tf.Variable) -> bool:
+    return variable.dtype in (tf.float32, tf.float64) and "GPU" not in variable.device

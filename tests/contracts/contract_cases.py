@@ -99,6 +99,9 @@ def times(rng: np.random.Generator, rows: int) -> np.ndarray:
 LAYERS = {
     "AttentionPooling": Case(layers.AttentionPooling, join(floats(L, D), flags(L)), (D,)),
     "Bilinear": Case(layers.Bilinear, join(floats(D), floats(D)), ()),
+    "CompositionalTable": Case(
+        lambda: layers.CompositionalTable(NUM_INDICES, D), join(indices(L)), (L, D)
+    ),
     "CrossLayer": Case(layers.CrossLayer, join(floats(D), floats(D)), (D,)),
     "DenseStack": Case(
         lambda: layers.DenseStack((8, 3), "tanh", dropout=0.2), join(floats(D)), (3,)
@@ -109,8 +112,12 @@ LAYERS = {
     "FactorizationMachine": Case(layers.FactorizationMachine, join(floats(3, D)), (D,)),
     "FieldAttention": Case(lambda: layers.FieldAttention(2, 5, 0.2), join(floats(3, D)), (3, 10)),
     "FieldGate": Case(layers.FieldGate, join(floats(3, D)), (3, D)),
+    "FrequencyGate": Case(
+        lambda: layers.FrequencyGate(NUM_INDICES, min_count=2), join(indices(L)), (L,)
+    ),
     "GatedCrossLayer": Case(layers.GatedCrossLayer, join(floats(D), floats(D)), (D,)),
     "GroupBilinear": Case(lambda: layers.GroupBilinear(2), join(floats(D), floats(D)), (D,)),
+    "HashedIds": Case(lambda: layers.HashedIds(7), join(indices(L)), (L, 2)),
     "HistoryDropout": Case(
         lambda: layers.HistoryDropout(0.5, is_rate_varied=True, seed=1), join(indices(L)), (L,)
     ),
