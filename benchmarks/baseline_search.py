@@ -49,9 +49,9 @@ GRIDS: dict[str, Grid] = {
     },
     "bpr": {
         "factors": (16, 32, 64, 128),
-        "learning_rate": (0.01, 0.02, 0.05, 0.1, 0.2),
-        "l2_regularization": (0.003, 0.01, 0.03, 0.1, 0.3),
-        "num_iterations": (15, 30, 60, 120, 240),
+        "learning_rate": (0.002, 0.005, 0.01, 0.02, 0.05),
+        "l2_regularization": (0.001, 0.003, 0.01, 0.03, 0.1),
+        "num_iterations": (15, 30, 60, 120),
     },
 }  # fmt: skip
 SHOWN = (
