@@ -41,9 +41,9 @@ class BPR(Baseline):
     def __init__(
         self,
         factors: int = 64,
-        learning_rate: float = 0.05,
-        l2_regularization: float = 0.01,
-        num_iterations: int = 100,
+        learning_rate: float = 0.01,
+        l2_regularization: float = 0.003,
+        num_iterations: int = 30,
         seed: int = 42,
         num_threads: int = 0,
     ) -> None:
