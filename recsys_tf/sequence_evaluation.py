@@ -58,8 +58,7 @@ def sequence_scores(model: SequenceRecommender, data: SequenceData, part: Part) 
     states = last_states(model, sequences)
     vectors = model.item_vectors[data.catalogue_items].T
     is_known = data.catalogue_items > 1
-    counts = np.bincount(data.event_items[data.data.train_rows], minlength=data.num_indices)
-    popularity = counts[data.catalogue_items].astype(np.float32)
+    popularity = data.popularity[data.catalogue_items].astype(np.float32)
     lowest = np.float32(-1e30)
 
     def score(users: IntArray) -> FloatArray:
@@ -85,17 +84,18 @@ def last_states(
         float32 `[U, D]`, in the order of `sequences`; zeros for an empty one.
     """
     cut = sequences.newest(model.config.max_length)
+    columns = cut.columns(("items", *model.config.step_columns))
+    specs = {name: tf.TensorSpec([None, None], each.dtype) for name, each in columns.items()}
+    encode = tf.function(model.last_states, input_signature=[specs], autograph=False)
     order = np.argsort(cut.lengths, kind="stable")
     states = np.zeros((len(cut), model.config.embedding_dim), np.float32)
-    encode = tf.function(
-        model.last_states, input_signature=[tf.TensorSpec([None, None], tf.int32)], autograph=False
-    )
     for start in range(0, len(order), batch_size):
         rows = order[start : start + batch_size]
         lengths = cut.lengths[rows]
-        items = np.zeros((len(rows), max(1, lengths.max())), np.int32)
-        is_event = np.arange(items.shape[1]) < lengths[:, None]
-        places = cut.starts[rows, None] + np.arange(items.shape[1])
-        items[is_event] = cut.items[places[is_event]]
-        states[rows] = encode(items).numpy()
+        is_event = np.arange(max(1, lengths.max())) < lengths[:, None]
+        places = (cut.starts[rows, None] + np.arange(is_event.shape[1]))[is_event]
+        batch = {name: np.zeros(is_event.shape, each.dtype) for name, each in columns.items()}
+        for name, each in columns.items():
+            batch[name][is_event] = each[places]
+        states[rows] = encode(batch).numpy()
     return states

@@ -12,9 +12,11 @@ from recsys_tf.config import ModelConfig
 from recsys_tf.encoders.bag_history_encoder import BagHistoryEncoder
 from recsys_tf.encoders.categorical_encoder import CategoricalEncoder
 from recsys_tf.encoders.embedding_encoder import EmbeddingEncoder
+from recsys_tf.encoders.event_encoder import EventEncoder
 from recsys_tf.encoders.fusion import ConcatFusion, GatedFusion
 from recsys_tf.encoders.history_encoder import HistoryEncoder
 from recsys_tf.encoders.id_encoder import IdEncoder
+from recsys_tf.encoders.item_content import ItemContent
 from recsys_tf.encoders.joined_categories import JoinedCategories
 from recsys_tf.encoders.numeric_encoder import NumericEncoder
 from recsys_tf.encoders.text_backbone import load_text_backbone, make_text_backbone
@@ -300,9 +302,11 @@ __all__ = [
     "CategoricalEncoder",
     "ConcatFusion",
     "EmbeddingEncoder",
+    "EventEncoder",
     "GatedFusion",
     "HistoryEncoder",
     "IdEncoder",
+    "ItemContent",
     "JoinedCategories",
     "NumericEncoder",
     "TextEncoder",

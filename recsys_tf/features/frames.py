@@ -39,6 +39,10 @@ class FrameColumns:
         series = self._series(column)
         return self._as_strings(series, column)
 
+    def is_number(self, column: str) -> bool:
+        """Whether the column's type is one of numbers."""
+        return pd.api.types.is_numeric_dtype(self._series(column))
+
     def floats(self, column: str) -> FloatArray:
         """Returns float32 `[n]`; what is missing becomes NaN."""
         series = self._series(column)

@@ -48,7 +48,7 @@ _BLOCKS: dict[str, tuple[Mapping[str, type], dict[str, str]]] = {
         },
     ),
     "weighting": (WEIGHTINGS, {"weights": ""}),
-    "encoder": (SEQUENCE_ENCODERS, {"max_length": "max_length"}),
+    "encoder": (SEQUENCE_ENCODERS, {"max_length": "max_length", "has_times": "has_times"}),
     "loss": (RETRIEVAL_LOSSES, {}),
 }
 """By field: the blocks by name, and the fields that give some of their arguments."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -10,12 +11,19 @@ import tensorflow as tf
 from keras import ops
 
 from recsys_tf.config import SequenceConfig
-from recsys_tf.encoders import IdEncoder
+from recsys_tf.encoders import EventEncoder, IdEncoder
+from recsys_tf.layers.embedding_table import check_integers
 from recsys_tf.layers.shapes import check_positive
 from recsys_tf.models.block_options import check_sequence_blocks
 from recsys_tf.models.dtypes import layers_of_dtype
-from recsys_tf.sequences import SEQUENCE_ENCODERS, last_state
-from recsys_tf.tasks import make_retrieval_loss
+from recsys_tf.models.sequence_parts import (
+    make_item_content,
+    make_sequence_encoder,
+    step_column,
+    with_mask,
+)
+from recsys_tf.sequences import last_state
+from recsys_tf.tasks import ContentTable, make_retrieval_loss
 from recsys_tf.types import NUM_RESERVED_INDICES, PADDING_INDEX, FloatArray, Tensor
 
 _CUTOFF = 10
@@ -32,7 +40,9 @@ class SequenceRecommender(keras.Model):
     events thus asks `L` questions. An encoder that reads in both directions is asked for events
     that are masked instead (BERT4Rec), and for one masked event at the end when it serves.
 
-    No user has an id here: whoever has a history is known, and a new event counts at once.
+    No user has an id here: whoever has a history is known, and a new event counts at once. Beside
+    its item an event may have a kind of action and a time (`EventEncoder`), and each item fixed
+    content, `E[n] + C[n] W`, that is read and scored with it (`ItemContent`).
     `compile` needs an optimiser only; `fit` takes `make_sequence_dataset`'s batches, `evaluate`
     batches with one label a row, at its end, and reports `hit_at_10` and `ndcg_at_10` among all
     items but those of the row itself.
@@ -40,11 +50,17 @@ class SequenceRecommender(keras.Model):
     Args:
         num_indices: Rows of the item table with the two reserved ones.
         config: Sizes, encoder and loss.
+        content: float `[num_indices, F]`, what is fixed about each item, as `SequenceData.content`
+            makes it: numbers of about length 1 a row, since an item's own vector starts small.
+            It is saved with the weights. Where the item's id is hidden by `event_dropout`, its
+            content stays. None for items without.
         **kwargs: Arguments of `keras.Model`; `dtype` is that of the layers.
 
     Raises:
         SpecError: If the configuration names an unknown block or option.
-        ValueError: If `num_indices` has no row for an item.
+        TypeError: If items, actions or times are not integers.
+        ValueError: If `num_indices` has no row for an item, `content` is not finite or of another
+            number of rows, or a batch lacks a column that the configuration names.
 
     Example:
         >>> model = SequenceRecommender(12, SequenceConfig(embedding_dim=8, max_length=5))
@@ -58,7 +74,11 @@ class SequenceRecommender(keras.Model):
     """
 
     def __init__(
-        self, num_indices: int, config: SequenceConfig | None = None, **kwargs: Any
+        self,
+        num_indices: int,
+        config: SequenceConfig | None = None,
+        content: FloatArray | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.num_indices = check_positive("num_indices", num_indices)
@@ -79,12 +99,18 @@ class SequenceRecommender(keras.Model):
                 initial_stddev=0.02,
                 name="item_encoder",
             )
-            self.sequence_encoder = _make_encoder(config)
+            self.item_content = make_item_content(content, num_indices, config.embedding_dim)
+            self.event_encoder = (
+                EventEncoder(config.num_actions or None, config.has_times, name="event_encoder")
+                if config.step_columns
+                else None
+            )
+            self.sequence_encoder = make_sequence_encoder(config)
             self.dropout = keras.layers.Dropout(config.dropout, name="dropout")
         self.retrieval_loss = make_retrieval_loss(config.loss, **config.loss_options)
         self.hit = keras.metrics.Mean(name=f"hit_at_{_CUTOFF}")
         self.ndcg = keras.metrics.Mean(name=f"ndcg_at_{_CUTOFF}")
-        self.call({"items": np.zeros((1, 1), np.int32)})
+        self.call({name: np.zeros((1, 1), np.int32) for name in ("items", *config.step_columns)})
         # All variables are there, so the optimiser's can be made before the step is traced.
         self.built = True
 
@@ -100,49 +126,72 @@ class SequenceRecommender(keras.Model):
 
     @property
     def item_vectors(self) -> FloatArray:
-        """The items' vectors by index, float32 `[num_indices, D]`."""
-        return ops.convert_to_numpy(self.item_encoder.table)[: self.num_indices]
+        """The items' vectors by index, with their content, float32 `[num_indices, D]`."""
+        return tf.convert_to_tensor(self.item_table).numpy()[: self.num_indices]
+
+    @property
+    def item_table(self) -> keras.Variable | ContentTable:
+        """What items are scored by; the last row is the masked event's."""
+        table, content = self.item_encoder.table, self.item_content
+        return table if content is None else ContentTable(table, content.content, content.kernel)
 
     def build(self, inputs_shape: Any = None) -> None:
         """Does nothing: the layers are built with the model."""
 
-    def call(self, inputs: dict[str, Tensor], training: bool = False) -> Tensor:
+    def call(self, inputs: Mapping[str, Tensor], training: bool = False) -> Tensor:
         """Computes the states of all positions.
 
         Args:
-            inputs: `items`, int `[B, L]`; 0 is padding, at any place.
+            inputs: `items`, int `[B, L]`, oldest first; 0 is padding, at any place. Where the
+                configuration has them, `actions`, int `[B, L]`, and `times`, int `[B, L]`, in
+                seconds since any moment; a time before that of the event before counts as equal.
             training: Whether dropout is on.
 
         Returns:
             Float `[B, L, D]`; zeros at padding.
         """
         items = ops.convert_to_tensor(inputs["items"])
-        events = self.item_encoder(items, training=training)
-        events = self.dropout(events, training=training)
+        check_integers("items", items)
+        columns = {name: step_column(inputs, name) for name in self.config.step_columns}
         is_valid = ops.not_equal(items, PADDING_INDEX)
+        events = self.item_encoder(items, training=training)
+        if self.item_content is not None:
+            events = events + self.item_content(items)
+        if self.event_encoder is not None:
+            # Of a masked event nothing is known, as of the one that is asked for when it serves.
+            is_shown = ops.logical_and(is_valid, ops.not_equal(items, self.num_indices))
+            events = self.event_encoder(events, is_shown, **columns)
+        events = self.dropout(events, training=training)
+        if getattr(self.sequence_encoder, "has_times", False):
+            return self.sequence_encoder(events, is_valid, columns["times"], training=training)
         return self.sequence_encoder(events, is_valid, training=training)
 
-    def last_states(self, items: Tensor) -> Tensor:
+    def last_states(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """Computes what is known of a user after his last event.
 
         Args:
-            items: int `[B, L]`, histories, oldest first; 0 is padding.
+            inputs: As of `call`.
 
         Returns:
             Float `[B, D]`; zeros for an empty history.
         """
-        items = ops.convert_to_tensor(items)
+        inputs = {n: ops.convert_to_tensor(inputs[n]) for n in ("items", *self.config.step_columns)}
         if self.mask_index is not None:
-            items = _with_mask(items, self.mask_index, self.config.max_length)
-        return last_state(self({"items": items}), ops.not_equal(items, PADDING_INDEX))
+            longer = {n: ops.pad(each, [[0, 0], [0, 1]]) for n, each in inputs.items()}
+            inputs = {**longer, "items": with_mask(inputs["items"], self.mask_index)}
+        return last_state(self(inputs), ops.not_equal(inputs["items"], PADDING_INDEX))
 
-    def scores(self, items: Tensor) -> Tensor:
-        """Scores all items for histories, int `[B, L]` -> float32 `[B, num_indices]`.
+    def scores(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """Scores all items for histories.
 
-        The reserved indices have the lowest score of all.
+        Args:
+            inputs: As of `call`.
+
+        Returns:
+            float32 `[B, num_indices]`; the reserved indices have the lowest score of all.
         """
-        states = ops.cast(self.last_states(items), "float32")
-        table = ops.convert_to_tensor(self.item_encoder.table)[: self.num_indices]
+        states = ops.cast(self.last_states(inputs), "float32")
+        table = ops.convert_to_tensor(self.item_table)[: self.num_indices]
         is_item = ops.arange(self.num_indices) >= NUM_RESERVED_INDICES
         return ops.where(is_item, ops.matmul(states, ops.transpose(table)), _EXCLUDED)
 
@@ -160,7 +209,7 @@ class SequenceRecommender(keras.Model):
         loss = self.retrieval_loss(
             tf.gather_nd(y_pred, asked),
             tf.gather_nd(y, asked),
-            self.item_encoder.table,
+            self.item_table,
             weights,
         )
         return loss + sum(self.losses)
@@ -181,13 +230,13 @@ class SequenceRecommender(keras.Model):
         return self.get_metrics_result()
 
     def predict_step(self, data: Any) -> Tensor:
-        """Scores all items; called by `predict` with `{"items": int [B, L]}`."""
+        """Scores all items; called by `predict` with what `call` takes."""
         x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
-        return self.scores(x["items"])
+        return self.scores(x)
 
     def _ranks(self, states: Tensor, positives: Tensor, seen: Tensor) -> Tensor:
         """Counts the items that stand before the positives, float `[M]`; seen ones do not."""
-        table = tf.convert_to_tensor(self.item_encoder.table)[: self.num_indices]
+        table = tf.convert_to_tensor(self.item_table)[: self.num_indices]
         scores = tf.matmul(tf.cast(states, tf.float32), table, transpose_b=True)
         own = tf.gather(scores, positives, batch_dims=1)[:, tf.newaxis]
         is_before = tf.cast(scores[:, NUM_RESERVED_INDICES:] > own, tf.float32)
@@ -202,28 +251,19 @@ class SequenceRecommender(keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments as plain values."""
-        config = {"num_indices": self.num_indices, "config": self.config.to_dict()}
+        config = {
+            "num_indices": self.num_indices,
+            "config": self.config.to_dict(),
+            # The numbers themselves are weights.
+            "content_dim": self.item_content and self.item_content.content_dim,
+        }
         return {**super().get_config(), **config}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> SequenceRecommender:
         """Builds the model from `get_config`'s result."""
         config = dict(config)
-        return cls(config=SequenceConfig.from_dict(config.pop("config")), **config)
-
-
-def _make_encoder(config: SequenceConfig) -> keras.layers.Layer:
-    block = SEQUENCE_ENCODERS[config.encoder]
-    options: dict[str, Any] = {"dropout": config.dropout, **config.encoder_options}
-    # A masked event stands after the newest one.
-    length = config.max_length if block.is_causal else config.max_length + 1
-    return block(max_length=length, **options, name="sequence_encoder")
-
-
-def _with_mask(items: Tensor, mask_index: int, max_length: int) -> Tensor:
-    """Puts the mask after the last event of each row, and padding after it."""
-    is_valid = ops.not_equal(items, PADDING_INDEX)
-    places = ops.arange(ops.shape(items)[1] + 1)
-    last = ops.max(ops.where(is_valid, places[1:], 0), axis=1, keepdims=True)
-    longer = ops.pad(items, [[0, 0], [0, 1]])
-    return ops.where(ops.equal(places, last), ops.cast(mask_index, items.dtype), longer)
+        width = config.pop("content_dim", None)
+        content = None if width is None else np.zeros((config["num_indices"], width), np.float32)
+        config["config"] = SequenceConfig.from_dict(config["config"])
+        return cls(content=content, **config)

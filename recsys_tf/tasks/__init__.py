@@ -7,6 +7,7 @@ from typing import Any
 
 from recsys_tf.naming import look_up, unknown_name_message
 from recsys_tf.tasks.bpr import BPR
+from recsys_tf.tasks.content_table import ContentTable
 from recsys_tf.tasks.full_softmax import FullSoftmax
 from recsys_tf.tasks.gbce import GBCE
 from recsys_tf.tasks.hard_negatives import HardNegatives
@@ -35,6 +36,7 @@ __all__ = [
     "BPR",
     "GBCE",
     "RETRIEVAL_LOSSES",
+    "ContentTable",
     "FullSoftmax",
     "HardNegatives",
     "MixedNegatives",

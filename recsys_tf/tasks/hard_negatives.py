@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from recsys_tf.losses import sampled_softmax
+from recsys_tf.tasks.content_table import take_rows
 from recsys_tf.tasks.negative_sampling import UniformSampler, check_at_least
 from recsys_tf.tasks.retrieval_loss import RetrievalLoss
 from recsys_tf.tasks.sampled_loss import check_temperature, score
@@ -84,7 +85,7 @@ class HardNegatives(RetrievalLoss):
     def _total(self, queries: Tensor, positives: Tensor, table: Tensor, weights: Tensor) -> Tensor:
         self._refresh(table)
         queries = queries / self._config["temperature"]
-        positive_vectors = tf.cast(tf.gather(table, positives), tf.float32)
+        positive_vectors = tf.cast(take_rows(table, positives), tf.float32)
         positive_scores = tf.reduce_sum(queries * positive_vectors, axis=1)
         mined = self._mine(queries, positives)
         # The positive is no candidate, so that every mined item is a negative.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any
 
-import keras
 import tensorflow as tf
 
+from recsys_tf.tasks.content_table import raw_table
 from recsys_tf.types import NUM_RESERVED_INDICES, Tensor
 
 
@@ -31,7 +31,8 @@ class RetrievalLoss(ABC):
         Args:
             queries: float `[M, D]`; scored in float32 whatever their dtype.
             positives: int `[M]`, the row of the table that each query met.
-            table: float `[N, D]`, a `keras.Variable`, a `tf.Variable` or a tensor.
+            table: float `[N, D]`, a `keras.Variable`, a `tf.Variable`, a tensor, or a
+                `ContentTable`.
             weights: float `[M]`, 0 or above; None weighs all positions alike.
 
         Returns:
@@ -51,7 +52,7 @@ class RetrievalLoss(ABC):
         return self._total(
             _take(tf.cast(queries, tf.float32), kept),
             tf.gather(positives, kept),
-            _raw(table),
+            raw_table(table),
             tf.math.divide_no_nan(weights, tf.reduce_sum(weights)),
         )
 
@@ -67,12 +68,6 @@ class RetrievalLoss(ABC):
     def from_config(cls, config: dict[str, Any]) -> RetrievalLoss:
         """Makes the loss from what `get_config` returned."""
         return cls(**config)
-
-
-def _raw(table: Tensor) -> Tensor:
-    """Returns the TensorFlow variable, from which rows are gathered sparsely, or a tensor."""
-    table = table.value if isinstance(table, keras.Variable) else table
-    return table if isinstance(table, tf.Variable) else tf.convert_to_tensor(table)
 
 
 @tf.custom_gradient

@@ -6,6 +6,7 @@ from abc import abstractmethod
 
 import tensorflow as tf
 
+from recsys_tf.tasks.content_table import take_rows
 from recsys_tf.tasks.negative_sampling import Negatives, Sampler
 from recsys_tf.tasks.retrieval_loss import RetrievalLoss
 from recsys_tf.types import Tensor
@@ -34,7 +35,7 @@ class SampledLoss(RetrievalLoss):
         num_rows = table.shape[0] if table.shape[0] is not None else tf.shape(table)[0]
         negatives = self._sampler(positives, num_rows)
         queries = queries / self.temperature
-        positive_vectors = tf.cast(tf.gather(table, positives), tf.float32)
+        positive_vectors = tf.cast(take_rows(table, positives), tf.float32)
         positive_scores = tf.reduce_sum(queries * positive_vectors, axis=1)
         negative_scores = score(queries, table, negatives.ids)
         losses = self._losses(
@@ -75,7 +76,7 @@ def score(queries: Tensor, table: Tensor, ids: Tensor) -> Tensor:
         array([[10.],
                [ 3.]], dtype=float32)>
     """
-    vectors = tf.cast(tf.gather(table, ids), tf.float32)
+    vectors = tf.cast(take_rows(table, ids), tf.float32)
     if ids.shape.rank == 1:
         return tf.matmul(queries, vectors, transpose_b=True)
     return tf.matmul(vectors, queries[:, :, tf.newaxis])[:, :, 0]

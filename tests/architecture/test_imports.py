@@ -20,7 +20,10 @@ LEVELS = [
         *("multitask", "multiscenario", "crosses", "heads", "tasks"),
         *("score_fusion", "retrieval", "reranking"),
     },
-    {"models", "baselines", "preparation", "table_preparation", "sequence_preparation"},
+    {
+        *("models", "baselines", "preparation", "table_preparation"),
+        *("content_preparation", "sequence_preparation"),
+    },
     {
         *("initialization", "training", "self_checks", "evaluation", "sequence_evaluation"),
         *("explanation", "export"),

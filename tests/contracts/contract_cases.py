@@ -23,7 +23,9 @@ from recsys_tf.encoders import (
     HISTORY_BLOCKS,
     HISTORY_ENCODERS,
     POOLINGS,
+    EventEncoder,
     IdEncoder,
+    ItemContent,
     JoinedCategories,
     make_encoder,
 )
@@ -183,11 +185,17 @@ VARIANTS = {
         join(floats(L, D), flags(L), floats(D)),
         (D,),
     ),
+    "EventEncoder": Case(
+        lambda: EventEncoder(NUM_INDICES, has_times=True),
+        join(floats(L, D), flags(L), indices(L), times),
+        (L, D),
+    ),
     "HSTU with times": Case(
         lambda: HSTU(L, num_heads=2, has_times=True),
         join(floats(L, D), flags(L), times),
         (L, D),
     ),
+    "ItemContent": Case(lambda: ItemContent(NUM_INDICES, 3, D), join(indices(L)), (L, D)),
     "SoftmaxGates with inputs of their own": Case(
         lambda: layers.SoftmaxGates(2, 3), join(floats(2, D)), (2, 3)
     ),

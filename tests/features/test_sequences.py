@@ -1,5 +1,7 @@
 """Sequences: the order of events, the cut into rows, and the batches of questions."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -54,9 +56,32 @@ def test_only_chosen_rows_are_used():
     assert rows_of(found) == [[4, 2]]
 
 
+def test_kinds_of_action_follow_their_events():
+    users, items = np.array(["a", "b", "a"]), np.array([5, 6, 7])
+    found = make_sequences(
+        users, items, np.array([9, 1, 2]), np.array(["b", "a"]), actions=np.array([2, 3, 4])
+    )
+    assert found.actions.tolist() == [3, 4, 2]
+    assert found.newest(1).actions is found.actions
+
+
+def test_a_column_that_the_events_lack_is_named():
+    with pytest.raises(ValueError, match="'actions'"):
+        make_sequence_dataset(of_lengths(3), 5, 2, seed=0, columns=["actions"])
+
+
+@pytest.mark.parametrize("name", ["items", "timestamps", "actions"])
+def test_columns_of_floats_are_refused(name):
+    columns = {"items": np.array([2]), "timestamps": np.array([1]), "actions": np.array([2])}
+    columns[name] = columns[name] * 1.0
+    with pytest.raises(TypeError, match=f"`{name}` must be integers, received dtype float64"):
+        make_sequences(np.array(["a"]), names=np.array(["a"]), **columns)
+
+
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
+        ({"actions": np.array([2])}, "`actions` must be one for each of `users`, received 1 for 2"),
         ({"items": np.array([2])}, r"of one length, received 2, 1 and 2"),
         ({"names": np.array(["a", "a"])}, r"each user once, 'a' is twice"),
     ],
@@ -90,6 +115,35 @@ def test_labels_are_the_items_that_come_next():
         assert (labels.numpy()[is_asked] == items[is_asked] + 1).all()
     # Two questions of the first user; of the second the newest four.
     assert sum(int((labels > 0).numpy().sum()) for _, labels in dataset) == 2 + 4
+
+
+def with_columns(sequences: Sequences) -> Sequences:
+    """Kinds that are the items' last digits, and times a hundred seconds apart."""
+    times = np.arange(len(sequences.items)) * 100
+    return replace(sequences, actions=(sequences.items % 10).astype(np.int32), times=times)
+
+
+@pytest.mark.parametrize("mask_index", [None, 99])
+def test_columns_stand_beside_the_items(mask_index):
+    sequences, columns = with_columns(of_lengths(3, 9)), ("actions", "times")
+    trained = make_sequence_dataset(
+        sequences, 4, 2, seed=0, mask_index=mask_index, masked_share=0.1, columns=columns
+    )
+    asked = make_question_dataset(
+        sequences, np.array([20, 21]), 4, 2, mask_index=mask_index, columns=columns
+    )
+    for dataset in (trained, asked):
+        for features, labels in dataset:
+            items, actions, times = (
+                features[name].numpy() for name in ("items", "actions", "times")
+            )
+            assert times.dtype == np.int64
+            assert items.shape == actions.shape == times.shape == labels.shape
+            is_shown = (items > 0) & (items != 99)
+            assert (actions[is_shown] == items[is_shown] % 10).all()
+            both = is_shown[:, 1:] & is_shown[:, :-1]
+            assert (np.diff(times)[both] == 100).all()
+            assert (times[items == 0] == 0).all()
 
 
 def test_each_row_is_met_once_an_epoch_and_in_another_order_in_the_next():

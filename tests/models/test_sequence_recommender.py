@@ -35,8 +35,8 @@ def test_a_state_stands_at_each_event_and_zero_at_padding(model):
 
 
 def test_scores_are_products_with_the_one_table(model):
-    history = np.array([[3, 4, 0]])
-    scores = model.predict({"items": history}, verbose=0)
+    history = {"items": np.array([[3, 4, 0]])}
+    scores = model.predict(history, verbose=0)
     state = model.last_states(history).numpy()
     np.testing.assert_allclose(scores[:, 2:], state @ model.item_vectors[2:].T, rtol=1e-5)
     assert (scores[:, :2] == scores.min()).all()
@@ -44,21 +44,19 @@ def test_scores_are_products_with_the_one_table(model):
 
 
 def test_padding_before_a_history_changes_nothing(model):
-    left, right = ([[0, 3, 4]], [[3, 4, 0]])
-    np.testing.assert_allclose(
-        model.scores(np.array(left)), model.scores(np.array(right)), rtol=1e-5, atol=1e-6
-    )
+    left, right = ({"items": np.array([row])} for row in ([0, 3, 4], [3, 4, 0]))
+    np.testing.assert_allclose(model.scores(left), model.scores(right), rtol=1e-5, atol=1e-6)
 
 
 def test_an_empty_history_scores_all_items_alike_but_for_a_mask(model):
-    scores = model.scores(np.zeros((2, 3), np.int32)).numpy()
+    scores = model.scores({"items": np.zeros((2, 3), np.int32)}).numpy()
     assert np.isfinite(scores[:, 2:]).all()
     if model.is_causal:
         assert (scores[:, 2:] == 0).all()
 
 
 def test_longer_histories_than_training_had_are_answered(model):
-    scores = model.scores(np.full((1, LENGTH + 5), 3)).numpy()
+    scores = model.scores({"items": np.full((1, LENGTH + 5), 3)}).numpy()
     assert np.isfinite(scores).all()
 
 
