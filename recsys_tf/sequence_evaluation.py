@@ -8,6 +8,7 @@ import tensorflow as tf
 from recsys_tf.evaluation import ranking_problem
 from recsys_tf.features import Sequences
 from recsys_tf.metrics import RankingValues, ranking_values
+from recsys_tf.metrics.ranking_evaluation import ScoresFn
 from recsys_tf.models import SequenceRecommender
 from recsys_tf.preparation import Part
 from recsys_tf.sequence_preparation import SequenceData
@@ -42,7 +43,7 @@ def sequence_ranking(
     )
 
 
-def sequence_scores(model: SequenceRecommender, data: SequenceData, part: Part) -> object:
+def sequence_scores(model: SequenceRecommender, data: SequenceData, part: Part) -> ScoresFn:
     """Computes all users' states, and returns what scores the catalogue for some of them.
 
     Args:
