@@ -39,7 +39,7 @@ from recsys_tf.preparation import PreparedData, prepare
 from recsys_tf.sequence_evaluation import sequence_ranking, sequence_scores
 from recsys_tf.sequence_preparation import SequenceData
 from recsys_tf.training import fit
-from recsys_tf.types import Array
+from recsys_tf.types import Array, IntArray
 
 CUTOFF = 10
 NUM_NEGATIVES = 100
@@ -110,23 +110,14 @@ def measure(
         `validation_hr` and `validation_ndcg`, and of the test rows what `SHOWN` names;
         `new_hr` and `new_ndcg` of the drawn share of users, whether or not they were trained on.
     """
-    keras.backend.clear_session()
-    keras.utils.set_random_seed(seed)
-    training = TrainingConfig(**{"clip_norm": None, **settings["training"], "seed": seed})
     config = RunConfig(
         data=DataConfig(dataset="ml-1m", split="last_out"),
-        training=training,
+        training=training_of(settings, seed),
         evaluation=EvaluationConfig(cutoffs=(CUTOFF,)),
     )
     data = SequenceData(prepare(config, interactions), SequenceConfig(**settings["sequence"]))
     is_new = np.random.default_rng(seed).random(len(interactions.users)) < 0.1
-    trained = np.flatnonzero(~is_new) if new_user_share else None
-    model = SequenceRecommender(data.num_indices, data.config)
-    train = data.train_dataset(model.mask_index, trained)
-    started = time.perf_counter()
-    fit(model, train, None, training, verbose=0)
-    values = {"seconds": time.perf_counter() - started}
-    values["parameters"] = float(sum(np.prod(each.shape) for each in model.trainable_weights))
+    model, values = trained(data, np.flatnonzero(~is_new) if new_user_share else None)
     values |= _means("validation_", sequence_ranking(model, data, "validation"))
     if is_test_read:
         ranking = sequence_ranking(model, data, "test")
@@ -134,6 +125,35 @@ def measure(
         values |= _means("new_", ranking, is_new[ranking.user_indexes])
         values |= _sampled(model, data, seed)
     return values
+
+
+def training_of(settings: Mapping[str, Mapping[str, Any]], seed: int) -> TrainingConfig:
+    """Makes the training's configuration of settings."""
+    return TrainingConfig(**{"clip_norm": None, **settings["training"], "seed": seed})
+
+
+def trained(
+    data: SequenceData, users: IntArray | None = None
+) -> tuple[SequenceRecommender, Values]:
+    """Trains a model on the training rows.
+
+    Args:
+        data: The data; its training configuration gives the seed.
+        users: Positions of the users that are trained on; None takes all.
+
+    Returns:
+        The model, and `seconds` of training and `parameters`.
+    """
+    keras.backend.clear_session()
+    training = data.data.config.training
+    keras.utils.set_random_seed(training.seed)
+    model = SequenceRecommender(data.num_indices, data.config)
+    dataset = data.train_dataset(model.mask_index, users)
+    started = time.perf_counter()
+    fit(model, dataset, None, training, verbose=0)
+    values = {"seconds": time.perf_counter() - started}
+    values["parameters"] = float(sum(np.prod(each.shape) for each in model.trainable_weights))
+    return model, values
 
 
 def _means(prefix: str, ranking: RankingValues, is_user: Array | None = None) -> Values:
@@ -148,9 +168,8 @@ def _sampled(model: SequenceRecommender, data: SequenceData, seed: int) -> Value
     negatives = draw_negatives(problem.seen + problem.relevant, NUM_NEGATIVES, seed)
     means = sampled_ranking_metrics(
         sequence_scores(model, data, "test"),
-        np.arange(len(positives)),
-        np.concatenate([positives[:, None], negatives], axis=1),
-        [CUTOFF],
+        np.column_stack([positives, negatives]),
+        cutoffs=[CUTOFF],
     )
     names = {"sampled_hr": "hit_rate", "sampled_ndcg": "ndcg"}
     return {short: means[f"{name}_at_{CUTOFF}"] for short, name in names.items()}
