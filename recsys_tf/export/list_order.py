@@ -221,3 +221,17 @@ def checked_rows(name: str, values: Any, dtype: tf.DType, num_requests: Tensor) 
     check = tf.debugging.Assert((num == 1) | (num == num_requests), [rule, num, num_requests])
     with tf.control_dependencies([check]):
         return tf.identity(values)
+
+
+def checked_k(k: Any, num_requests: Tensor, max_k: int) -> Tensor:
+    """Returns how many items each request wants, int32, at most `max_k`.
+
+    Raises:
+        ValueError: If its rank is not 1.
+        tf.errors.InvalidArgumentError: If a number is below 1, or there is neither one nor one a
+            request.
+    """
+    k = checked_rows("k", k, tf.int32, num_requests)
+    check = tf.debugging.assert_greater(k, 0, "`k` must be 1 or more in every row.")
+    with tf.control_dependencies([check] if check is not None else []):
+        return tf.minimum(k, max_k)
