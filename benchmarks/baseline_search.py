@@ -54,10 +54,6 @@ GRIDS: dict[str, Grid] = {
         "num_iterations": (15, 30, 60, 120),
     },
 }  # fmt: skip
-SHOWN = (
-    "hit_at_10", "hit_at_50", "hit_at_100", "hit_rate_at_10", "ndcg_at_10",
-    "sampled_hit_rate_at_10", "sampled_ndcg_at_10", RMSE,
-)  # fmt: skip
 
 
 class OutOfTimeError(Exception):
@@ -98,8 +94,9 @@ class Search:
                 if "`learning_rate`" not in str(error):
                     raise
                 values = {self.problem.criterion: -np.inf}
-            shown = {name: value for name, value in values.items() if name in SHOWN}
-            return {**shown, "seconds": time.perf_counter() - started}
+            shown = (*self.problem.metrics, RMSE)
+            values = {name: value for name, value in values.items() if name in shown}
+            return {**values, "seconds": time.perf_counter() - started}
 
         trial = {"data": self.data, "part": part, "baseline": baseline, "settings": settings}
         return self.log.measure(trial, run)
@@ -159,7 +156,7 @@ def make_rows(search: Search, num_trials: int, seeds: Sequence[int]) -> tuple[li
     rows, words = [], []
     for name, (settings, of_validation, num_tried) in best.items():
         values = search.tested(name, settings, seeds)
-        for metric in (each for each in SHOWN if each in values[0]):
+        for metric in [RMSE] if name == "bias" else search.problem.metrics:
             published, origin = search.problem.published.get((metric, name), (None, None))
             rows.append(test_row(metric, name, values, published, origin))
         criterion = RMSE if name == "bias" else search.problem.criterion

@@ -40,7 +40,8 @@ def problem(problems):
         "validation": part(part_of == 1, part_of == 2),
         "test": part((part_of == 1) | (part_of == 2), part_of == 3),
     }
-    return problems.Problem("Generated", "ndcg_at_10", parts, {("ndcg_at_10", "ease"): (1.0, "x")})
+    published = {("ndcg_at_10", "ease"): (1.0, "x")}
+    return problems.Problem("Generated", "ndcg_at_10", ("ndcg_at_10",), parts, published)
 
 
 @pytest.fixture
