@@ -113,7 +113,7 @@ class EventEncoder(keras.layers.Layer):
             added = added + self.gap_table(time_gaps(times, is_event))
         return ops.where(ops.expand_dims(is_event, -1), vectors + added, vectors)
 
-    def _table(self, num_rows: int, width: int | None, name: str) -> EmbeddingTable:
+    def _table(self, num_rows: int, width: Any, name: str) -> EmbeddingTable:
         normal = keras.initializers.RandomNormal(stddev=self.initial_stddev)
         table = EmbeddingTable(num_rows, width, normal, dtype=self.dtype_policy, name=name)
         table.build()

@@ -57,7 +57,7 @@ class ItemContent(keras.layers.Layer):
 
     def build(self, ids_shape: tuple[int | None, ...] | None = None) -> None:
         """Makes the two matrices, `C` of zeros."""
-        if self.built:
+        if hasattr(self, "content"):
             return
         self.content = self.add_weight(
             name="content",
@@ -72,7 +72,6 @@ class ItemContent(keras.layers.Layer):
             shape=(self.content_dim, self.embedding_dim),
             initializer=keras.initializers.RandomNormal(stddev=self.initial_stddev),
         )
-        self.built = True
 
     def set_content(self, content: FloatArray) -> None:
         """Sets `C`.

@@ -59,8 +59,9 @@ class Sequences:
         Raises:
             ValueError: If the events have no column of that name.
         """
-        known = {"items": self.items, "times": self.times, "actions": self.actions}
-        known = {name: column for name, column in known.items() if column is not None}
+        known = {"items": self.items, "times": self.times}
+        if self.actions is not None:
+            known["actions"] = self.actions
         for name in names:
             if name not in known:
                 raise ValueError(unknown_name_message("columns", name, known))
@@ -152,11 +153,10 @@ def make_sequences(
     _check_integers({"items": items, "timestamps": timestamps, "actions": actions})
     index = pd.Index(names)
     if not index.is_unique:
-        raise ValueError(
-            f"`names` must hold each user once, {index[index.duplicated()][0]!r} is twice."
-        )
+        twice = index.to_numpy()[index.duplicated()][0]
+        raise ValueError(f"`names` must hold each user once, {twice!r} is twice.")
     rows = np.arange(len(users)) if rows is None else np.sort(np.asarray(rows, np.int64))
-    codes = index.get_indexer(np.asarray(users)[rows])
+    codes = index.get_indexer(pd.Index(np.asarray(users)[rows]))
     rows, codes = rows[codes >= 0], codes[codes >= 0]
     times = np.asarray(timestamps, np.int64)[rows]
     by_user = np.argsort(codes, kind="stable")
@@ -183,8 +183,10 @@ def make_sequences(
 
 def _check_integers(columns: Mapping[str, IntArray | None]) -> None:
     for name, column in columns.items():
-        dtype = None if column is None else np.asarray(column).dtype
-        if dtype is not None and dtype.kind not in "iu" and len(column):
+        if column is None or not len(column):
+            continue
+        dtype = np.asarray(column).dtype
+        if dtype.kind not in "iu":
             raise TypeError(
                 f"`{name}` must be integers, received dtype {dtype}. Ids are turned into indices "
                 "by the preprocessing, see `SequenceData`; times are whole seconds."
