@@ -17,7 +17,7 @@ import itertools
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -174,7 +174,9 @@ def test_row(
     of_seeds = [each[metric] for each in values]
     others: dict[str, Any] = {"reference": published, "reference_name": origin}
     if len(of_seeds) > 1:
-        return mean_row(f"{metric}, {name}", of_seeds, "", **others)
+        row = mean_row(f"{metric}, {name}", of_seeds, "", **others)
+        # Of equal numbers the computed deviation is a last digit.
+        return replace(row, spread=round(row.spread or 0.0, 12))
     return Row(f"{metric}, {name}", of_seeds[0], "", **others)
 
 
