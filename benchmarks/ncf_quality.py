@@ -32,7 +32,7 @@ from recsys_tf.sequence_evaluation import sequence_scores
 from recsys_tf.sequence_preparation import SequenceData
 from recsys_tf.types import IntArray
 
-EASE_L2 = 200.0
+EASE_L2 = 1000.0
 NAMES = {"hr": ("HR@10", "hit_rate"), "ndcg": ("NDCG@10", "ndcg")}
 NEURAL_MF = {"hr": 0.730, "ndcg": 0.447}
 PUBLISHED = {

@@ -39,9 +39,8 @@ def grow_tables(
 
     Example:
         >>> from recsys_tf.layers import EmbeddingTable
-        >>> small, large = (keras.Sequential([EmbeddingTable(n, 2)]) for n in (4, 6))
-        >>> small.build([None]), large.build([None])
-        (None, None)
+        >>> ids = keras.Input([], dtype="int64")
+        >>> small, large = (keras.Sequential([ids, EmbeddingTable(n, 2)]) for n in (4, 6))
         >>> grow_tables(small, large)
         >>> rows, old = np.array(large.weights[0]), np.array(small.weights[0])
         >>> bool((rows[:4] == old).all()), bool((rows[4:] == old[1]).all())
