@@ -45,7 +45,8 @@ types: bootstrap ## Check the types
 # Those that need no data from a folder and no peers' environment; a missed bound does not end the run.
 BENCHMARKS := ranking_evaluation.py recommend_latency.py gradient_cost.py \
 	"movielens_quality.py random" \
-	"movielens_quality.py time" diversity_front.py planted_relations.py \
+	"movielens_quality.py time" "baseline_search.py ml-100k-random" \
+	"baseline_search.py ml-100k-time" diversity_front.py planted_relations.py \
 	"multitask_tables.py --dataset adult" "multitask_tables.py --dataset census"
 
 bench: bootstrap ## Run the benchmarks that fetch their own data; tables go to docs/results.md

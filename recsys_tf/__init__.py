@@ -20,6 +20,7 @@ from recsys_tf.config import (
     PipelineConfig,
     RetrievalConfig,
     RunConfig,
+    SequenceConfig,
     TextConfig,
     TrainingConfig,
 )
@@ -55,6 +56,7 @@ __all__ = [
     "RunConfig",
     "ScenarioSpec",
     "Schema",
+    "SequenceConfig",
     "SpecError",
     "TableSchema",
     "TaskSpec",

@@ -67,7 +67,8 @@ class RecommenderClient:
         max_retries: further attempts where the server could not be reached.
         version: ask exactly this version; None asks the newest.
         user_id_input: the signature's input that takes the user id. Found by itself where one
-            input's name says so (``user_id``, ``user``, ...).
+            input's name says so (``user_id``, ``user``, ...). A signature without any input for
+            it is sent none: it knows users by their histories.
         history_input: the input that takes the history. Found by itself where one string input
             is a list.
 
@@ -222,7 +223,7 @@ class RecommenderClient:
             raise unknown_name("signature", _SIGNATURE, signatures)
         specs = signatures[_SIGNATURE].inputs
         size = len(user_ids)
-        given: dict[str, Any] = {self._user_id_name(specs): list(user_ids), **context}
+        given: dict[str, Any] = {**self._user_id_column(specs, user_ids), **context}
         if histories is not None:
             given[self._history_name(specs)] = _padded(histories, size)
         if _K in specs:
@@ -235,6 +236,16 @@ class RecommenderClient:
         inputs |= {name: neutral_column(specs[name], size) for name in missing}
         outputs, version = self._predict(_SIGNATURE, inputs, None)
         return _split(user_ids, outputs, version)
+
+    def _user_id_column(
+        self, specs: Mapping[str, TensorSpec], user_ids: Sequence[str]
+    ) -> dict[str, list[str]]:
+        # A model that knows users by their histories alone takes no id.
+        if self._user_id_input is None and not any(
+            spec.dtype == "string" and rank(spec) < 2 for spec in specs.values()
+        ):
+            return {}
+        return {self._user_id_name(specs): list(user_ids)}
 
     def _user_id_name(self, specs: Mapping[str, TensorSpec]) -> str:
         names = [name for name, spec in specs.items() if spec.dtype == "string" and rank(spec) < 2]

@@ -11,6 +11,11 @@ import pytest
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+# Read before any test changes the environment.
+REAL_FOLDER = Path(
+    os.environ.get("RECSYS_DATA_DIR") or Path(__file__).parents[2] / "shared" / "data"
+)
+
 # The modelling part is tested without TFX too; then the adapters to it are not there.
 if importlib.util.find_spec("tfx") is None:
     collect_ignore_glob = ["pipeline", "pipeline/*"]  # With its conftest.py.
@@ -76,6 +81,19 @@ def load_reference():
         return module
 
     return load
+
+
+@pytest.fixture(scope="session")
+def real_folder():
+    """Returns a function: name -> the folder of a real data set; tests skip where it is absent."""
+
+    def of(dataset):
+        folder = REAL_FOLDER / dataset
+        if not folder.is_dir():
+            pytest.skip(f"the real {dataset} is not in {REAL_FOLDER} (set RECSYS_DATA_DIR)")
+        return folder
+
+    return of
 
 
 @pytest.fixture

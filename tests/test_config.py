@@ -2,7 +2,7 @@
 
 import pytest
 
-from recsys_tf import RunConfig, SpecError
+from recsys_tf import RunConfig, SpecError, TrainingConfig
 
 
 def test_defaults_survive_yaml(tmp_path):
@@ -46,10 +46,19 @@ def test_every_fault_is_reported_with_its_path():
 
 def test_export_options_without_their_base_are_faults():
     with pytest.raises(SpecError) as error:
-        RunConfig.from_dict({"export": {"calibrate_by_scenario": True, "category_feature": "x"}})
+        RunConfig.from_dict(
+            {
+                "export": {
+                    "calibrate_by_scenario": True,
+                    "category_feature": "x",
+                    "list_order": "relevance",
+                }
+            }
+        )
     text = str(error.value)
     assert "export: calibrate_by_scenario: has no meaning without `calibration`" in text
     assert "export: category_feature: has no meaning without a `reranker`" in text
+    assert "export: list_order: has no meaning without a `reranker`" in text
 
 
 def test_fusion_options_keep_their_types_in_yaml(tmp_path):
@@ -124,3 +133,17 @@ def test_bilinear_rank_is_of_the_low_rank_and_below_the_width():
     ):
         with pytest.raises(SpecError, match=text):
             with_bilinear(**options)
+
+
+def test_l2_that_walks_whole_tables_is_refused_beside_their_own_optimizer():
+    values = {
+        "model": {"l2_regularization": 1e-6},
+        "training": {"table_optimizer": "adagrad"},
+    }
+    with pytest.raises(SpecError, match="training.table_optimizer: must be left out where `model."):
+        RunConfig.from_dict(values)
+
+
+def test_rate_of_tables_without_their_optimizer_is_refused():
+    with pytest.raises(SpecError, match="table_learning_rate: has no meaning without"):
+        TrainingConfig.from_dict({"table_learning_rate": 0.1})

@@ -6,7 +6,9 @@ import pytest
 import tensorflow as tf
 
 from recsys_tf import ModelConfig, NumericFeature, TableSchema, TaskSpec, TrainingConfig
+from recsys_tf.layers import EmbeddingTable, table_memory
 from recsys_tf.models import Ranker
+from recsys_tf.optimizers import FusedAdamW, RowWiseAdagrad, RowWiseAdam, RowWiseFtrl
 from recsys_tf.training import EpochCheckpoint, NonFiniteLossError, fit, make_optimizer
 
 
@@ -47,6 +49,35 @@ def test_weight_decay_is_of_the_kernels_alone():
     for variable in model.trainable_variables:
         factor = 0.95 if variable.name == "kernel" else 1.0
         np.testing.assert_allclose(variable, factor * before[variable.path], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "rate"),
+    [("adam", RowWiseAdam, 0.05), ("adagrad", RowWiseAdagrad, 0.1), ("ftrl", RowWiseFtrl, 0.1)],
+)
+def test_tables_have_the_optimizer_of_their_own(name, kind, rate):
+    config = TrainingConfig(
+        learning_rate=0.05, schedule="constant", table_optimizer=name, weight_decay=0.5
+    )
+    optimizer = make_optimizer(config, 10)
+    assert type(optimizer.tables) is kind
+    assert type(optimizer.dense) is FusedAdamW
+    assert float(optimizer.tables.learning_rate) == pytest.approx(rate)
+    assert optimizer.global_clipnorm == config.clip_norm
+
+
+def test_rate_of_tables_follows_the_schedule_with_adam_alone():
+    config = TrainingConfig(table_optimizer="adam", table_learning_rate=0.2, warmup_share=0.1)
+    assert float(make_optimizer(config, 100).tables._learning_rate(10)) == pytest.approx(0.2)
+    config = TrainingConfig(table_optimizer="ftrl", table_learning_rate=0.2)
+    assert float(make_optimizer(config, 100).tables.learning_rate) == pytest.approx(0.2)
+
+
+def test_slots_larger_than_memory_are_refused_before_training(monkeypatch):
+    model = keras.Sequential([keras.Input([], dtype="int64"), EmbeddingTable(1000, 8)])
+    monkeypatch.setattr(table_memory, "free_bytes", lambda: 50_000)
+    with pytest.raises(MemoryError, match=r"1,000 rows x 8 numbers x 4 bytes x \(1 \+ 2 of the"):
+        fit(model, dataset(), None, TrainingConfig())
 
 
 def test_constant_rate_stays():

@@ -2,6 +2,7 @@
 
 from recsys_tf.baselines.baseline import NEW_USER, Baseline, RatingBaseline
 from recsys_tf.baselines.bias import Bias
+from recsys_tf.baselines.bpr import BPR
 from recsys_tf.baselines.ease import EASE
 from recsys_tf.baselines.implicit_als import ImplicitALS
 from recsys_tf.baselines.interaction_matrix import interaction_matrix
@@ -14,11 +15,13 @@ BASELINES: dict[str, type[Baseline]] = {
     "item_knn": ItemKNN,
     "ease": EASE,
     "implicit_als": ImplicitALS,
+    "bpr": BPR,
 }
 """Baselines by name; all construct without arguments."""
 
 __all__ = [
     "BASELINES",
+    "BPR",
     "EASE",
     "NEW_USER",
     "Baseline",

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-from collections.abc import Iterator
-
 import numpy as np
 from scipy import sparse
 
 from recsys_tf.baselines.baseline import Baseline
+from recsys_tf.baselines.blas_threads import one_blas_thread
 from recsys_tf.types import Array, IntArray
 
 
@@ -72,7 +69,7 @@ class ImplicitALS(Baseline):
         return super().fit(interactions)
 
     def _fit(self, interactions: sparse.csr_matrix) -> None:
-        with _one_blas_thread():
+        with one_blas_thread():
             try:
                 from implicit.cpu.als import AlternatingLeastSquares
             except ImportError as error:
@@ -95,26 +92,3 @@ class ImplicitALS(Baseline):
 
     def _scores(self, users: IntArray) -> Array:
         return self._user_factors[users] @ self._item_factors.T
-
-
-@contextlib.contextmanager
-def _one_blas_thread() -> Iterator[None]:
-    """Holds BLAS at one thread: the library has threads of its own, and warns where both have."""
-    variable = "OPENBLAS_NUM_THREADS"
-    before = os.environ.get(variable)
-    os.environ[variable] = "1"
-    try:
-        # `threadpoolctl` comes with `implicit`; without it the import above says what is missing.
-        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
-        limits: contextlib.AbstractContextManager[object] = threadpool_limits(1, "blas")
-    except ImportError:
-        limits = contextlib.nullcontext()
-    try:
-        with limits:
-            yield
-    finally:
-        if before is None:
-            del os.environ[variable]
-        else:
-            os.environ[variable] = before

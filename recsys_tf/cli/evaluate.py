@@ -39,7 +39,7 @@ def evaluate(
         str,
         typer.Option(
             "--baselines",
-            help="Comma-separated: popularity, bias, item_knn, ease, implicit_als; or none.",
+            help="Comma-separated: popularity, bias, item_knn, ease, implicit_als, bpr; or none.",
         ),
     ] = DEFAULT_BASELINES,
     is_all: Annotated[bool, typer.Option("--all", help="Print every metric.")] = False,

@@ -13,6 +13,7 @@ from recsys_tf.config.model import ModelConfig
 from recsys_tf.config.pipeline import PipelineConfig
 from recsys_tf.config.retrieval import RetrievalConfig
 from recsys_tf.config.run import RunConfig
+from recsys_tf.config.sequence import SequenceConfig
 from recsys_tf.config.text import TextConfig
 from recsys_tf.config.training import TrainingConfig
 
@@ -26,6 +27,7 @@ __all__ = [
     "PipelineConfig",
     "RetrievalConfig",
     "RunConfig",
+    "SequenceConfig",
     "TextConfig",
     "TrainingConfig",
 ]

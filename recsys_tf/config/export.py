@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import model_validator
 
 from recsys_tf.config.fields import PositiveInt
@@ -26,6 +28,9 @@ class ExportConfig(Spec):
         min_calibration_rows: Labelled rows below which a scenario takes the curve of all.
         reranker: A name out of `recsys_tf.reranking.RERANKERS`, which gives `recommend` the input
             `diversity`; None orders by score alone and has no such input.
+        list_order: `picked` answers in the order in which the reranker picked, so that a shorter
+            list begins a longer one; `relevance` puts the picked items in the order of the score,
+            which keeps more of the relevance at the same diversity.
         category_feature: The item's categorical feature (or id) that a request may cap, by the
             input `max_per_category`; None has no such input.
     """
@@ -39,6 +44,7 @@ class ExportConfig(Spec):
     calibrate_by_scenario: bool = False
     min_calibration_rows: PositiveInt = 200
     reranker: str | None = None
+    list_order: Literal["picked", "relevance"] = "picked"
     category_feature: str | None = None
 
     @model_validator(mode="after")
@@ -46,6 +52,8 @@ class ExportConfig(Spec):
         faults = []
         if self.calibrate_by_scenario and not self.calibration:
             faults.append("calibrate_by_scenario: has no meaning without `calibration`")
+        if self.list_order != "picked" and self.reranker is None:
+            faults.append("list_order: has no meaning without a `reranker`")
         if self.category_feature is not None and self.reranker is None:
             faults.append("category_feature: has no meaning without a `reranker`")
         if faults:

@@ -65,7 +65,8 @@ class ModelConfig(Spec):
             learns to answer for new users; near 1 where histories say all. None hides half of
             them in a `Recommender`, and as many as of the items' in a `Ranker`.
         item_dropout: The same for item ids and new items.
-        l2_regularization: Factor of the embeddings' squared norm in the loss.
+        l2_regularization: Factor of the embeddings' squared norm in the loss. It reads and steps
+            every row of every table, so that it excludes `training.table_optimizer`.
         text: The text encoder.
     """
 

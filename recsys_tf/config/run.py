@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import model_validator
+
 from recsys_tf.config.data import DataConfig
 from recsys_tf.config.evaluation import EvaluationConfig
 from recsys_tf.config.export import ExportConfig
@@ -24,3 +26,14 @@ class RunConfig(Spec):
     evaluation: EvaluationConfig = EvaluationConfig()
     export: ExportConfig = ExportConfig()
     pipeline: PipelineConfig = PipelineConfig()
+
+    @model_validator(mode="after")
+    def _cross_check(self) -> RunConfig:
+        if self.training.table_optimizer is not None and self.model.l2_regularization:
+            raise ValueError(
+                "training.table_optimizer: must be left out where `model.l2_regularization` is "
+                f"above 0 (received {self.training.table_optimizer!r} and "
+                f"{self.model.l2_regularization}): the norm's gradient is of every row, and each "
+                "step would walk the whole tables"
+            )
+        return self

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from recsys_tf.config.fields import BlockOptions, Positive, PositiveInt, Rate
 from recsys_tf.spec import Spec
@@ -17,13 +17,20 @@ class TrainingConfig(Spec):
         batch_size: Rows a step.
         epochs: Passes over the training rows, at the most.
         learning_rate: Highest learning rate of Adam.
+        table_optimizer: What steps the tables of ids and categories: `adam`, `adagrad` or `ftrl`
+            over the rows of each batch alone, so that a step costs the same however large they
+            are; None steps them by the Adam of all other variables, which walks them as a whole
+            and is as fast below some ten thousand rows. See `recsys_tf.optimizers`. `adam` follows
+            the schedule; the two others lower their steps by themselves and keep their rate.
+        table_learning_rate: Their rate; None takes `learning_rate` for `adam` and 0.1 for the
+            others.
         schedule: `cosine` falls to 0 over all steps, `constant` stays.
         warmup_share: Share of the steps over which the rate rises from 0.
         weighting: A name out of `recsys_tf.weighting.WEIGHTINGS`: how the tasks' losses or
             gradients are joined, each multiplied by its task's `loss_weight`.
         weighting_options: Further arguments of the weighting by name, such as `{"c": 0.2}` of
             `cagrad`.
-        weight_decay: Decoupled weight decay (AdamW) of the dense layers.
+        weight_decay: Decoupled weight decay (AdamW) of the dense layers, never of tables.
         patience: Epochs without a better validation value before training ends; None never ends
             early.
         monitor: The validation value that `patience` and the kept weights follow.
@@ -40,6 +47,8 @@ class TrainingConfig(Spec):
     batch_size: PositiveInt = 1024
     epochs: PositiveInt = 20
     learning_rate: Positive = 1e-3
+    table_optimizer: Literal["adam", "adagrad", "ftrl"] | None = None
+    table_learning_rate: Positive | None = None
     schedule: Literal["cosine", "constant"] = "cosine"
     warmup_share: Rate = 0.05
     weighting: str = "fixed"
@@ -53,3 +62,9 @@ class TrainingConfig(Spec):
     clip_norm: Positive | None = 10.0
     recency_half_life_days: Positive | None = None
     self_checks: bool = True
+
+    @model_validator(mode="after")
+    def _cross_check(self) -> TrainingConfig:
+        if self.table_learning_rate is not None and self.table_optimizer is None:
+            raise ValueError("table_learning_rate: has no meaning without `table_optimizer`")
+        return self

@@ -12,15 +12,17 @@ from recsys_tf.config import ModelConfig
 from recsys_tf.encoders.bag_history_encoder import BagHistoryEncoder
 from recsys_tf.encoders.categorical_encoder import CategoricalEncoder
 from recsys_tf.encoders.embedding_encoder import EmbeddingEncoder
+from recsys_tf.encoders.event_encoder import EventEncoder
 from recsys_tf.encoders.fusion import ConcatFusion, GatedFusion
 from recsys_tf.encoders.history_encoder import HistoryEncoder
 from recsys_tf.encoders.id_encoder import IdEncoder
+from recsys_tf.encoders.item_content import ItemContent
 from recsys_tf.encoders.joined_categories import JoinedCategories
 from recsys_tf.encoders.numeric_encoder import NumericEncoder
 from recsys_tf.encoders.text_backbone import load_text_backbone, make_text_backbone
 from recsys_tf.encoders.text_encoder import TextEncoder
 from recsys_tf.layers import AttentionPooling, MaskedMeanPooling
-from recsys_tf.naming import look_up, unknown_name_message
+from recsys_tf.naming import known_arguments, look_up, unknown_name_message
 from recsys_tf.schema import (
     CategoricalFeature,
     EmbeddingFeature,
@@ -30,6 +32,7 @@ from recsys_tf.schema import (
     NumericFeature,
     TextFeature,
 )
+from recsys_tf.sequences import SEQUENCE_ENCODERS, LastState
 
 LayerDict = Mapping[str, keras.layers.Layer]
 
@@ -196,6 +199,34 @@ def _pooled(
     shared: LayerDict,
     name: str,
 ) -> HistoryEncoder:
+    layer = POOLINGS[pooling](**model.history_encoder_options, name=f"{name}_pooling")
+    return _history(layer, spec, num_items, model, shared, name)
+
+
+def _last_state(
+    sequence_encoder: str,
+    spec: HistoryFeature,
+    num_items: int,
+    model: ModelConfig,
+    shared: LayerDict,
+    name: str,
+) -> HistoryEncoder:
+    block = SEQUENCE_ENCODERS[sequence_encoder]
+    # A table of positions is as long as the histories are, unless the options say otherwise.
+    options = known_arguments(block, {"max_length": spec.max_length})
+    options = {**options, **model.history_encoder_options}
+    layer = LastState(block(**options, name="encoder"), name=f"{name}_pooling")
+    return _history(layer, spec, num_items, model, shared, name)
+
+
+def _history(
+    pooling: keras.layers.Layer,
+    spec: HistoryFeature,
+    num_items: int,
+    model: ModelConfig,
+    shared: LayerDict,
+    name: str,
+) -> HistoryEncoder:
     item_encoder = shared.get(spec.of)
     if item_encoder is None:
         item_encoder = IdEncoder(
@@ -206,7 +237,7 @@ def _pooled(
         )
     return HistoryEncoder(
         item_encoder,
-        POOLINGS[pooling](**model.history_encoder_options, name=f"{name}_pooling"),
+        pooling,
         has_values=spec.values_name is not None,
         history_dropout=model.history_dropout,
         empty_history_share=model.empty_history_share,
@@ -250,12 +281,14 @@ ENCODERS: dict[str, Callable[..., keras.layers.Layer]] = {
 HISTORY_ENCODERS: dict[str, Callable[..., keras.layers.Layer]] = {
     "bag": _bag,
     **{pooling: partial(_pooled, pooling) for pooling in POOLINGS},
+    **{encoder: partial(_last_state, encoder) for encoder in SEQUENCE_ENCODERS},
 }
 """By name, what makes a history's encoder: `(spec, num_items, model, shared, name)`."""
 
 HISTORY_BLOCKS: dict[str, type[keras.layers.Layer]] = {
     "bag": BagHistoryEncoder,
     **{name: _class_of(make) for name, make in POOLINGS.items()},
+    **SEQUENCE_ENCODERS,
 }
 """By the names of `HISTORY_ENCODERS`, the block that takes `model.history_encoder_options`."""
 
@@ -269,9 +302,11 @@ __all__ = [
     "CategoricalEncoder",
     "ConcatFusion",
     "EmbeddingEncoder",
+    "EventEncoder",
     "GatedFusion",
     "HistoryEncoder",
     "IdEncoder",
+    "ItemContent",
     "JoinedCategories",
     "NumericEncoder",
     "TextEncoder",

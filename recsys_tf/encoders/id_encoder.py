@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from recsys_tf.layers import IdDropout
+from recsys_tf.layers import EmbeddingTable, IdDropout
 from recsys_tf.layers.shapes import check_positive
 from recsys_tf.types import PADDING_INDEX, Tensor
 
@@ -57,7 +57,7 @@ class IdEncoder(keras.layers.Layer):
         self.l2_regularization = float(l2_regularization)
         self.initial_stddev = float(initial_stddev)
         self.id_dropout = IdDropout(id_dropout, name="id_dropout")
-        self.embedding = keras.layers.Embedding(
+        self.embedding = EmbeddingTable(
             num_indices,
             embedding_dim,
             embeddings_initializer=keras.initializers.RandomNormal(stddev=initial_stddev),
@@ -67,6 +67,11 @@ class IdEncoder(keras.layers.Layer):
             dtype=self.dtype_policy,
             name="embedding",
         )
+
+    @property
+    def table(self) -> keras.Variable:
+        """The vectors by index, `[num_indices, D]`."""
+        return self.embedding.embeddings
 
     def build(self, ids_shape: tuple[int | None, ...]) -> None:
         """Makes the table, once: a shared encoder is called with other shapes as well."""

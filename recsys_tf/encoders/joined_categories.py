@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from recsys_tf.layers.embedding_table import gather_rows
 from recsys_tf.layers.shapes import check_positive, check_rank
 from recsys_tf.types import PADDING_INDEX, Tensor
 
@@ -90,7 +91,10 @@ class JoinedCategories(keras.layers.Layer):
             shape=(int(self._counts.sum()), self.embedding_dim),
             initializer=draw,
             regularizer=regularizer if self.l2_regularization else None,
+            # The rows are cast, and not the tables before them.
+            autocast=False,
         )
+        self.embeddings.is_table = True
 
     def call(self, values: Mapping[str, Tensor]) -> Tensor:
         """Looks the vectors up.
@@ -107,7 +111,7 @@ class JoinedCategories(keras.layers.Layer):
         # Past the end of all tables, where the look-up fails: the next feature's rows are no answer
         # to an index out of range.
         rows = ops.where(is_known, indices + self._firsts, int(self._counts.sum()))
-        vectors = ops.take(self.embeddings, rows, axis=0)
+        vectors = ops.cast(gather_rows(self.embeddings, rows), self.compute_dtype)
         is_given = ops.expand_dims(ops.not_equal(indices, PADDING_INDEX), -1)
         return vectors * ops.cast(is_given, vectors.dtype)
 

@@ -4,11 +4,14 @@ from recsys_tf.export.asking import raw_queries, recommend
 from recsys_tf.export.calibrating import calibrations_of_batches, fit_calibrations
 from recsys_tf.export.saved_model import export_saved_model
 from recsys_tf.export.served_recommender import ServedRecommender
+from recsys_tf.export.served_sequences import ServedSequences, export_sequence_model
 
 __all__ = [
     "ServedRecommender",
+    "ServedSequences",
     "calibrations_of_batches",
     "export_saved_model",
+    "export_sequence_model",
     "fit_calibrations",
     "raw_queries",
     "recommend",

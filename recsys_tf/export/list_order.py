@@ -24,7 +24,7 @@ class ListOrder(tf.Module):
     best; then the reranker is not run, and costs nothing.
 
     Args:
-        config: Its `reranker` and `category_feature`.
+        config: Its `reranker`, `list_order` and `category_feature`.
         schema: Names the feature.
         catalogue: The items.
         embeddings: float `[N, D]`, their vectors, whose directions tell what is alike.
@@ -40,6 +40,7 @@ class ListOrder(tf.Module):
         self._rerank: Any = None
         self._categories: tf.Variable | None = None
         self._embeddings = embeddings
+        self._is_sorted = config.list_order == "relevance"
         if config.reranker is not None:
             self._rerank = look_up(RERANKERS, config.reranker, "reranker")
         if config.category_feature is not None:
@@ -104,6 +105,7 @@ class ListOrder(tf.Module):
                 is_excluded=~is_item,
                 categories=None if caps is None else tf.gather(self._categories, rows),
                 max_per_category=caps,
+                is_sorted=self._is_sorted,
             )
 
         places = tf.cond(is_varied, varied, lambda: tf.math.top_k(scores, num_places).indices)
@@ -219,3 +221,17 @@ def checked_rows(name: str, values: Any, dtype: tf.DType, num_requests: Tensor) 
     check = tf.debugging.Assert((num == 1) | (num == num_requests), [rule, num, num_requests])
     with tf.control_dependencies([check]):
         return tf.identity(values)
+
+
+def checked_k(k: Any, num_requests: Tensor, max_k: int) -> Tensor:
+    """Returns how many items each request wants, int32, at most `max_k`.
+
+    Raises:
+        ValueError: If its rank is not 1.
+        tf.errors.InvalidArgumentError: If a number is below 1, or there is neither one nor one a
+            request.
+    """
+    k = checked_rows("k", k, tf.int32, num_requests)
+    check = tf.debugging.assert_greater(k, 0, "`k` must be 1 or more in every row.")
+    with tf.control_dependencies([check] if check is not None else []):
+        return tf.minimum(k, max_k)

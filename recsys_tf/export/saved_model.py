@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 from recsys_tf.export.served_recommender import ServedRecommender
+from recsys_tf.export.writing import traced_signature, write_saved_model
 from recsys_tf.score_fusion import score_fusion_to_dict
 from recsys_tf.types import Tensor
 
@@ -51,44 +48,26 @@ def export_saved_model(
         ValueError: If the folder holds something already.
         OSError: If it cannot be written; nothing is left behind.
     """
-    folder = Path(folder)
-    if folder.exists() and any(folder.iterdir()):
-        raise ValueError(
-            f"`folder` must be new or empty, received {str(folder)!r}; give another, or delete it."
-        )
-    signatures = _signatures(served)
-    for name, function in (example_signatures or {}).items():
-        signatures[name] = _of_examples(function)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    # A server that polls the parent must never see a name of digits before the files are whole.
-    writing = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder.parent))
-    try:
-        tf.saved_model.save(served, str(writing), signatures=signatures)
-        _write_description(served, writing)
-        if folder.exists():
-            folder.rmdir()
-        writing.chmod(0o755)
-        os.replace(writing, folder)
-    except BaseException:
-        shutil.rmtree(writing, ignore_errors=True)
-        raise
-    return folder
 
+    def signatures() -> dict[str, Any]:
+        own = _signatures(served)
+        further = (example_signatures or {}).items()
+        return {**own, **{name: _of_examples(function) for name, function in further}}
 
-def _write_description(served: ServedRecommender, folder: Path) -> None:
-    extra = folder / "assets.extra"
-    extra.mkdir(exist_ok=True)
-    served.schema.to_yaml(extra / "schema.yaml")
-    fusion = json.dumps(score_fusion_to_dict(served.fusion), indent=2)
-    (extra / "score_fusion.json").write_text(fusion + "\n", encoding="utf-8")
+    def describe(extra: Path) -> None:
+        served.schema.to_yaml(extra / "schema.yaml")
+        fusion = json.dumps(score_fusion_to_dict(served.fusion), indent=2)
+        (extra / "score_fusion.json").write_text(fusion + "\n", encoding="utf-8")
+
+    return write_saved_model(served, folder, signatures, describe)
 
 
 def _signatures(served: ServedRecommender) -> dict[str, Any]:
     query, wishes = served.raw_specs(has_items=False), served.wish_specs()
     return {
         "serving_default": _of_examples(served.rank_examples),
-        "rank": _traced(served.rank, served.raw_specs(has_items=True)),
-        "recommend": _traced(
+        "rank": traced_signature(served.rank, served.raw_specs(has_items=True)),
+        "recommend": traced_signature(
             lambda raw: served.recommend(
                 {name: raw[name] for name in query}, **{name: raw[name] for name in wishes}
             ),
@@ -101,27 +80,4 @@ def _signatures(served: ServedRecommender) -> dict[str, Any]:
 
 def _of_examples(function: Callable[[Tensor], dict[str, Tensor]]) -> Any:
     serialized = {"examples": tf.TensorSpec([None], tf.string, name="examples")}
-    return _traced(lambda raw: function(raw["examples"]), serialized)
-
-
-def _traced(
-    function: Callable[[dict[str, Tensor]], dict[str, Tensor]],
-    specs: dict[str, tf.TensorSpec],
-    defaults: Mapping[str, Tensor] | None = None,
-) -> Any:
-    """Makes a signature with inputs of these names; those that have a default stand last."""
-
-    def named(*values: Tensor) -> dict[str, Tensor]:
-        return function(dict(zip(specs, values, strict=True)))
-
-    # TensorFlow takes the inputs' names and their defaults from the parameters.
-    parameters = [
-        inspect.Parameter(
-            name,
-            inspect.Parameter.POSITIONAL_OR_KEYWORD,
-            default=(defaults or {}).get(name, inspect.Parameter.empty),
-        )
-        for name in specs
-    ]
-    named.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    return tf.function(named, input_signature=list(specs.values()), autograph=False)
+    return traced_signature(lambda raw: function(raw["examples"]), serialized)

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from recsys_tf.config import ExportConfig
 from recsys_tf.export.answer_score import answer_score, answer_tasks
-from recsys_tf.export.list_order import ListOrder, check_wish_names, checked_rows
+from recsys_tf.export.list_order import ListOrder, check_wish_names, checked_k
 from recsys_tf.features import Examples, Preprocessor, transform_catalogue
 from recsys_tf.features.tf_example import parse_raw
 from recsys_tf.models import Recommender, predict_all
@@ -140,7 +140,7 @@ class ServedRecommender(tf.Module):
             tf.errors.InvalidArgumentError: If `k` is below 1, `diversity` is NaN or outside of
                 `[0, 1]`, or a wish has neither one value nor one a row.
         """
-        k = self._checked(k, tf.shape(raw[self.schema.user_id])[0])
+        k = checked_k(k, tf.shape(raw[self.schema.user_id])[0], self._config.max_k)
         features = self._preprocessor(raw)
         query = self._query(features)
         num = max(self._config.num_candidates, self._config.max_k)
@@ -265,12 +265,6 @@ class ServedRecommender(tf.Module):
             return tf.fill([batch, 0], "")
         seen = raw[history.name]
         return seen.to_tensor("") if isinstance(seen, tf.RaggedTensor) else seen
-
-    def _checked(self, k: Tensor, num_requests: Tensor) -> Tensor:
-        k = checked_rows("k", k, tf.int32, num_requests)
-        check = tf.debugging.assert_greater(k, 0, "`k` must be 1 or more in every row.")
-        with tf.control_dependencies([check] if check is not None else []):
-            return tf.minimum(k, self._config.max_k)
 
 
 def _raw_spec(spec: Any) -> Mapping[str, tuple[Sequence[int | None], tf.DType]]:

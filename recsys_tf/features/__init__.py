@@ -15,9 +15,11 @@ from recsys_tf.features.fitting import fit_state
 from recsys_tf.features.labels import check_labels, label_columns, make_labels
 from recsys_tf.features.preprocessing import Analysis, preprocess
 from recsys_tf.features.preprocessor import Preprocessor
+from recsys_tf.features.sequences import make_question_dataset, make_sequence_dataset
 from recsys_tf.features.state import FeatureState
 from recsys_tf.features.tables import make_table_dataset, table_examples
 from recsys_tf.features.transformed import id_indices, transform_catalogue
+from recsys_tf.features.user_sequences import Sequences, make_sequences
 from recsys_tf.features.wordpiece import WordPieceTokenizer, learn_word_pieces
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "FeatureState",
     "ListColumn",
     "Preprocessor",
+    "Sequences",
     "WordPieceTokenizer",
     "catalogue_examples",
     "check_labels",
@@ -36,6 +39,9 @@ __all__ = [
     "make_dataset",
     "make_examples",
     "make_labels",
+    "make_question_dataset",
+    "make_sequence_dataset",
+    "make_sequences",
     "make_table_dataset",
     "preprocess",
     "table_examples",

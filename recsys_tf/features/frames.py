@@ -10,6 +10,13 @@ import pandas as pd
 from recsys_tf.naming import unknown_name_message
 from recsys_tf.types import Array, FloatArray, IntArray
 
+# `astype(str)` would make "12.0" of 12.0, which no other column calls so.
+_OF_FLOATS = (
+    "Numbers with a point are no ids. Whole ones are read so where some are missing: convert the "
+    'column with `astype("Int64").astype("string")`.'
+)
+_WAY_TO_STRINGS = {"floating": _OF_FLOATS, "mixed-integer-float": _OF_FLOATS}
+
 
 class FrameColumns:
     """Reads typed columns out of one data frame.
@@ -31,6 +38,10 @@ class FrameColumns:
         """Returns an object array `[n]` of `str`; what is missing becomes `""`."""
         series = self._series(column)
         return self._as_strings(series, column)
+
+    def is_number(self, column: str) -> bool:
+        """Whether the column's type is one of numbers."""
+        return pd.api.types.is_numeric_dtype(self._series(column))
 
     def floats(self, column: str) -> FloatArray:
         """Returns float32 `[n]`; what is missing becomes NaN."""
@@ -114,7 +125,7 @@ class FrameColumns:
         self, column: str, wanted: str, series: pd.Series, kind: str | None = None
     ) -> TypeError:
         way_out = (
-            "Convert the column with `astype(str)`."
+            _WAY_TO_STRINGS.get(kind or "", "Convert the column with `astype(str)`.")
             if wanted == "strings"
             else ("Convert the column with `pandas.to_numeric`.")
         )

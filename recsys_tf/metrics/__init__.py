@@ -26,6 +26,7 @@ from recsys_tf.metrics.classification import (
 from recsys_tf.metrics.diversity import DISTANCES, intra_list_diversity
 from recsys_tf.metrics.exposure import exposure_entropy, exposure_gini
 from recsys_tf.metrics.grouped_auc import GroupAucs, gauc, group_aucs
+from recsys_tf.metrics.negatives import draw_negatives
 from recsys_tf.metrics.novelty import mean_popularity, novelty
 from recsys_tf.metrics.paired import (
     PAIRED_TESTS,
@@ -52,6 +53,12 @@ from recsys_tf.metrics.ranking_evaluation import (
     ranking_values,
 )
 from recsys_tf.metrics.rating import mae, rmse
+from recsys_tf.metrics.sampled_ranking import (
+    sampled_ranking_metrics,
+    sampled_ranking_values,
+    sampled_ranks,
+    values_of_ranks,
+)
 from recsys_tf.metrics.serendipity import (
     popularity_serendipity,
     serendipity,
@@ -105,6 +112,7 @@ __all__ = [
     "bootstrap_interval",
     "by_slice",
     "coverage",
+    "draw_negatives",
     "expected_calibration_error",
     "exposure_entropy",
     "exposure_gini",
@@ -136,7 +144,11 @@ __all__ = [
     "relevance_at_places",
     "reliability_curve",
     "rmse",
+    "sampled_ranking_metrics",
+    "sampled_ranking_values",
+    "sampled_ranks",
     "serendipity",
     "top_k",
     "unexpectedness",
+    "values_of_ranks",
 ]

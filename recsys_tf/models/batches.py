@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import keras
 from keras import ops
 
 from recsys_tf.schema import TaskSpec
@@ -14,8 +15,16 @@ from recsys_tf.types import Tensor, TensorDict
 def checked_features(features: Mapping[str, Tensor], names: Iterable[str]) -> dict[str, Tensor]:
     """Returns the features that a model was built on: a dataset may hold more.
 
+    Args:
+        features: By name.
+        names: The wanted names; where they are the model's inputs by name, types are checked.
+
+    Returns:
+        Those of `names`.
+
     Raises:
         ValueError: If one is not there.
+        TypeError: If one holds floats where the model takes row numbers.
     """
     absent = [name for name in names if name not in features]
     if absent:
@@ -23,6 +32,14 @@ def checked_features(features: Mapping[str, Tensor], names: Iterable[str]) -> di
             f"`inputs` must hold every feature of the model; it lacks {_listed(absent)} and has "
             f"{_listed(features)}."
         )
+    for name, wanted in names.items() if isinstance(names, Mapping) else ():
+        dtype = keras.backend.standardize_dtype(getattr(features[name], "dtype", wanted.dtype))
+        # Keras would cut 12.7 to 12.
+        if "int" in wanted.dtype and "float" in dtype:
+            raise TypeError(
+                f"`{name}` must hold integers, the row numbers that the preprocessing gives ids "
+                f"and categories, received {dtype}."
+            )
     return {name: features[name] for name in names}
 
 

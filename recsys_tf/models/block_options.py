@@ -7,13 +7,15 @@ from collections.abc import Iterator, Mapping
 
 import keras
 
-from recsys_tf.config import ModelConfig, TrainingConfig
+from recsys_tf.config import ModelConfig, SequenceConfig, TrainingConfig
 from recsys_tf.crosses import CROSSES
 from recsys_tf.encoders import FUSIONS, HISTORY_BLOCKS
 from recsys_tf.multiscenario import SCENARIO_BLOCKS
 from recsys_tf.multitask import MULTITASK_BLOCKS
 from recsys_tf.naming import option_faults, unknown_name_message
+from recsys_tf.sequences import SEQUENCE_ENCODERS
 from recsys_tf.spec import SpecError, list_faults
+from recsys_tf.tasks import RETRIEVAL_LOSSES
 from recsys_tf.weighting import WEIGHTINGS
 
 # A layer's name, dtype and the like are not for a configuration to choose.
@@ -27,6 +29,7 @@ _BLOCKS: dict[str, tuple[Mapping[str, type], dict[str, str]]] = {
             "num_indices": "",
             "embedding_dim": "embedding_dim",
             "has_values": "",
+            "has_times": "",
             "history_dropout": "history_dropout",
             "empty_history_share": "empty_history_share",
         },
@@ -45,6 +48,8 @@ _BLOCKS: dict[str, tuple[Mapping[str, type], dict[str, str]]] = {
         },
     ),
     "weighting": (WEIGHTINGS, {"weights": ""}),
+    "encoder": (SEQUENCE_ENCODERS, {"max_length": "max_length", "has_times": "has_times"}),
+    "loss": (RETRIEVAL_LOSSES, {}),
 }
 """By field: the blocks by name, and the fields that give some of their arguments."""
 
@@ -75,6 +80,24 @@ def check_blocks(model: ModelConfig, training: TrainingConfig | None = None) -> 
         ]
     if faults:
         raise SpecError(list_faults("The choice of blocks", faults))
+
+
+def check_sequence_blocks(config: SequenceConfig) -> None:
+    """Checks the names and the options of a sequential recommender's blocks.
+
+    Args:
+        config: Names the encoder and the loss.
+
+    Raises:
+        SpecError: If a name or an option is not known; the text lists every fault.
+    """
+    faults = [
+        fault
+        for field in ("encoder", "loss")
+        for fault in _faults(field, getattr(config, field), getattr(config, f"{field}_options"))
+    ]
+    if faults:
+        raise SpecError(list_faults("The sequential recommender", faults))
 
 
 def _faults(field: str, name: str | None, options: Mapping[str, object]) -> Iterator[str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from recsys_tf.layers import EmbeddingTable
 from recsys_tf.types import FloatArray, Tensor
 
 
@@ -25,9 +26,7 @@ class ItemBias(keras.layers.Layer):
     def __init__(self, num_indices: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.num_indices = num_indices
-        self.bias = keras.layers.Embedding(
-            num_indices, 1, embeddings_initializer="zeros", name="bias"
-        )
+        self.bias = EmbeddingTable(num_indices, 1, embeddings_initializer="zeros", name="bias")
         self.of_features = keras.layers.Dense(
             1, use_bias=False, kernel_initializer="zeros", name="of_features"
         )

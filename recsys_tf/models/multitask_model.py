@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+import recsys_tf.optimizers  # noqa: F401  Saved models name them.
 from recsys_tf.config import ModelConfig
 from recsys_tf.heads import TaskHeads
 from recsys_tf.layers import Bilinear
@@ -18,7 +19,6 @@ from recsys_tf.models.chains import chain_penalties, check_chain
 from recsys_tf.models.metrics import TaskMetrics
 from recsys_tf.models.predictions import predict_all
 from recsys_tf.models.task_gradients import combined_gradients
-from recsys_tf.optimizers import FusedAdam, FusedAdamW  # noqa: F401  Saved models name them.
 from recsys_tf.schema import FeaturesAndTasks
 from recsys_tf.tasks import RankingTask
 from recsys_tf.types import Tensor, TensorDict

@@ -11,7 +11,7 @@ from keras import ops
 
 from recsys_tf.config import ModelConfig, RetrievalConfig
 from recsys_tf.encoders import make_encoder, make_fusion
-from recsys_tf.layers import DenseStack
+from recsys_tf.layers import DenseStack, EmbeddingTable
 from recsys_tf.models.bilinear_logits import check_bilinear
 from recsys_tf.models.item_bias import ItemBias
 from recsys_tf.models.once_per_row import OncePerRow
@@ -125,7 +125,7 @@ class _TowerBuilder:
         own = self.schema.user_id if item_bias is None else self.schema.item_id
         num_biased = len(biased_tasks(self.schema))
         if num_biased and own in inputs:
-            outputs["label_biases"] = keras.layers.Embedding(
+            outputs["label_biases"] = EmbeddingTable(
                 self.num_indices[own], num_biased, embeddings_initializer="zeros", name="label_bias"
             )(inputs[own])
         if config.bilinear is not None:

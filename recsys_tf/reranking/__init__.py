@@ -7,10 +7,11 @@ trade-off `[B]`, and return the candidates' places in the answer, int32 `[B, K]`
 from collections.abc import Callable
 
 from recsys_tf.reranking.dpp import dpp
+from recsys_tf.reranking.max_sum import max_sum
 from recsys_tf.reranking.mmr import mmr
 from recsys_tf.types import Tensor
 
-RERANKERS: dict[str, Callable[..., Tensor]] = {"dpp": dpp, "mmr": mmr}
+RERANKERS: dict[str, Callable[..., Tensor]] = {"dpp": dpp, "max_sum": max_sum, "mmr": mmr}
 """Rerankers by name: `(relevance, vectors, k, diversity, ...) -> positions`."""
 
-__all__ = ["RERANKERS", "dpp", "mmr"]
+__all__ = ["RERANKERS", "dpp", "max_sum", "mmr"]

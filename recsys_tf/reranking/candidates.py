@@ -77,17 +77,21 @@ class Candidates:
         """Returns values `[B, N, ...]` of the candidates in the order of relevance."""
         return tf.gather(values, self.order, batch_dims=1)
 
-    def positions(self, picks: Tensor, num_places: Tensor) -> Tensor:
+    def positions(self, picks: Tensor, num_places: Tensor, is_sorted: bool) -> Tensor:
         """Turns picks of sorted candidates into candidates' indices.
 
         Args:
             picks: int32 `[B, P]`, sorted candidates; negative where nothing was left.
             num_places: int32 scalar `K`; picks beyond are cut, missing places are filled up.
+            is_sorted: Whether they are put in the order of relevance.
 
         Returns:
             int32 `[B, K]`, -1 for an empty place.
         """
         picks = picks[:, :num_places]
+        if is_sorted:
+            # As unsigned numbers, of which -1, the empty place, is the highest.
+            picks = tf.bitcast(tf.sort(tf.bitcast(picks, tf.uint32), axis=1), tf.int32)
         is_filled = picks >= 0
         found = tf.gather(self.order, tf.maximum(picks, 0), batch_dims=1)
         found = tf.where(is_filled, found, -1)

@@ -27,6 +27,7 @@ def dpp(
     is_excluded: Tensor | None = None,
     categories: Tensor | None = None,
     max_per_category: int | Tensor | None = None,
+    is_sorted: bool = False,
 ) -> Tensor:
     """Picks item by item what is relevant and enlarges the volume that the list's vectors span.
 
@@ -50,6 +51,7 @@ def dpp(
         is_excluded: Bool `[B, N]`.
         categories: int `[B, N]` or flags `[B, N, C]`.
         max_per_category: int, or int tensor, scalar or `[B]`.
+        is_sorted: Whether the list is answered in the order of relevance.
 
     Returns:
         int32 `[B, K]`, indices of candidates in the order of the list; -1 for an empty place.
@@ -81,6 +83,7 @@ def dpp(
         is_excluded=is_excluded,
         categories=categories,
         max_per_category=max_per_category,
+        is_sorted=is_sorted,
     )
 
 

@@ -20,6 +20,7 @@ def mmr(
     is_excluded: Tensor | None = None,
     categories: Tensor | None = None,
     max_per_category: int | Tensor | None = None,
+    is_sorted: bool = False,
 ) -> Tensor:
     """Picks item by item what is relevant and unlike every item picked before.
 
@@ -46,6 +47,8 @@ def mmr(
         max_per_category: Items of one category in the list; an int, or an int tensor, scalar or
             `[B]`, where 0 or less sets no cap. A candidate is left out as soon as one of its
             categories is full.
+        is_sorted: Whether what was picked is answered in the order of relevance, which costs the
+            list less of its NDCG; a shorter list is then no prefix of a longer one.
 
     Returns:
         int32 `[B, K]`, indices of candidates in the order of the list; -1 for a place that no
@@ -81,6 +84,7 @@ def mmr(
         is_excluded=is_excluded,
         categories=categories,
         max_per_category=max_per_category,
+        is_sorted=is_sorted,
     )
 
 

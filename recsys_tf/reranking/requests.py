@@ -29,6 +29,7 @@ def rerank(
     is_excluded: Tensor | None = None,
     categories: Tensor | None = None,
     max_per_category: int | Tensor | None = None,
+    is_sorted: bool = False,
 ) -> Tensor:
     """Runs the greedy choice under a reranker's rule and the caps.
 
@@ -42,6 +43,7 @@ def rerank(
         is_excluded: See `mmr`.
         categories: See `mmr`.
         max_per_category: See `mmr`.
+        is_sorted: See `mmr`.
 
     Returns:
         int32 `[B, K]`, indices of candidates, best first; -1 for an empty place.
@@ -67,7 +69,7 @@ def rerank(
     if categories is not None and max_per_category is not None:
         rules.append(category_caps(categories, max_per_category, candidates))
     picks = greedy_picks(scores, rules, num_picks)
-    return candidates.positions(picks, num_places)
+    return candidates.positions(picks, num_places, is_sorted)
 
 
 def _shares(diversity: Any) -> Tensor:

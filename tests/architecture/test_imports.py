@@ -13,13 +13,21 @@ from import_reader import Import, imports, modules
 LEVELS = [
     {"types", "schema", "config", "naming", "presets", "spec"},
     {"layers", "losses", "weighting", "metrics", "optimizers"},
+    # Made of layers, and tensors only as they are.
+    {"sequences", "target_attention"},
     {"datasets", "features", "encoders"},
     {
         *("multitask", "multiscenario", "crosses", "heads", "tasks"),
         *("score_fusion", "retrieval", "reranking"),
     },
-    {"models", "baselines", "preparation", "table_preparation"},
-    {"initialization", "training", "self_checks", "evaluation", "explanation", "export"},
+    {
+        *("models", "baselines", "preparation", "table_preparation"),
+        *("content_preparation", "sequence_preparation"),
+    },
+    {
+        *("initialization", "training", "self_checks", "evaluation", "sequence_evaluation"),
+        *("explanation", "export"),
+    },
     {"cli"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
@@ -33,7 +41,7 @@ FORBIDDEN = [
     *(
         (f"recsys_tf.{room}*", ["tensorflow"], [])
         for room in (
-            *("layers", "weighting", "encoders"),
+            *("layers", "sequences", "target_attention", "weighting", "encoders"),
             *("multitask", "multiscenario", "crosses", "heads"),
         )
     ),

@@ -7,15 +7,26 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from recsys_tf.baselines import BASELINES, EASE, NEW_USER, Bias, ImplicitALS, ItemKNN, Popularity
+from recsys_tf.baselines import (
+    BASELINES,
+    BPR,
+    EASE,
+    NEW_USER,
+    Bias,
+    ImplicitALS,
+    ItemKNN,
+    Popularity,
+)
 from recsys_tf.metrics import ranking_metrics
 
 NUM_USERS, NUM_ITEMS = 60, 25
+BY_IMPLICIT = ("implicit_als", "bpr")
+"""Baselines that need the library `implicit`."""
 
 
 @pytest.fixture(params=BASELINES)
 def name(request):
-    if request.param == "implicit_als":
+    if request.param in BY_IMPLICIT:
         pytest.importorskip("implicit")
     return request.param
 
@@ -78,9 +89,9 @@ def test_scores_go_into_the_evaluation_as_they_are(name, events):
     assert 0 < found["ndcg_at_5"] <= 1
 
 
-@pytest.mark.parametrize("tasteful", ["item_knn", "ease", "implicit_als"])
+@pytest.mark.parametrize("tasteful", ["item_knn", "ease", "implicit_als", "bpr"])
 def test_held_out_item_of_the_users_taste_beats_popularity(tasteful, events):
-    if tasteful == "implicit_als":
+    if tasteful in BY_IMPLICIT:
         pytest.importorskip("implicit")
     rng = np.random.default_rng(1)
     entries = events.tocoo()
@@ -91,7 +102,11 @@ def test_held_out_item_of_the_users_taste_beats_popularity(tasteful, events):
         return sparse.csr_matrix((np.ones(rows.sum()), cells), shape=events.shape)
 
     train, test = part(~is_test), part(is_test)
-    settings = {"ease": {"l2_regularization": 20.0}, "item_knn": {"shrinkage": 1.0}}
+    settings = {
+        "ease": {"l2_regularization": 20.0},
+        "item_knn": {"shrinkage": 1.0},
+        "bpr": {"learning_rate": 0.05, "num_iterations": 100},
+    }
     model = BASELINES[tasteful](**settings.get(tasteful, {})).fit(train)
     found = ranking_metrics(model.scores, None, train, test, cutoffs=(5,))
     plain = ranking_metrics(Popularity().fit(train).scores, None, train, test, cutoffs=(5,))
@@ -203,16 +218,47 @@ def test_predictions_of_unequal_lengths_are_an_error():
         model.predict([0, 0], [1])
 
 
-def test_implicit_als_is_repeatable_and_warns_nothing(events):
+@pytest.mark.parametrize("factorisation", BY_IMPLICIT)
+def test_one_thread_is_repeatable_and_warns_nothing(factorisation, events):
     pytest.importorskip("implicit")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        first = ImplicitALS(factors=8, num_threads=1).fit(events).scores([0, 1])
-        second = ImplicitALS(factors=8, num_threads=1).fit(events).scores([0, 1])
+        make = BASELINES[factorisation]
+        first = make(factors=8, num_threads=1).fit(events).scores([0, 1])
+        second = make(factors=8, num_threads=1).fit(events).scores([0, 1])
+        other = make(factors=8, num_threads=1, seed=1).fit(events).scores([0, 1])
     np.testing.assert_array_equal(first, second)
+    assert (first != other).any()
 
 
-def test_absent_library_is_said_with_the_command_that_installs_it(events, monkeypatch):
+def test_bpr_puts_what_the_users_had_above_the_rest():
+    # All had item 0; the second item tells the two tastes apart; item 3 nobody had.
+    pytest.importorskip("implicit")
+    had = np.array([[1, 1, 0, 0], [1, 0, 1, 0], [1, 1, 0, 0], [1, 0, 1, 0]])
+    model = BPR(8, learning_rate=0.1, num_iterations=100, num_threads=1)
+    scores = model.fit(sparse.csr_matrix(had)).scores(np.arange(4))
+    for row, of_user in zip(scores, had, strict=True):
+        assert row[of_user == 1].min() > row[of_user == 0].max()
+
+
+def test_bpr_ranks_an_item_without_an_event_by_the_lowest_bias():
+    # The library leaves it at 0, above the items that were drawn as negatives.
+    pytest.importorskip("implicit")
+    had = np.zeros((20, 6))
+    had[:, :2], had[0, 2], had[1, 3], had[2, 4] = 1, 1, 1, 1
+    scores = BPR(2, num_threads=1).fit(sparse.csr_matrix(had)).scores([19])[0]
+    assert scores[5] < scores[:2].min()
+    assert scores[5] <= 0
+
+
+def test_bpr_that_diverges_names_the_learning_rate(events):
+    pytest.importorskip("implicit")
+    with pytest.raises(ValueError, match=r"`learning_rate` must not let .* received 1e\+30"):
+        BPR(8, learning_rate=1e30, num_threads=1).fit(events)
+
+
+@pytest.mark.parametrize("factorisation", BY_IMPLICIT)
+def test_absent_library_is_said_with_its_command(factorisation, events, monkeypatch):
     original = builtins.__import__
 
     def without_implicit(name, *arguments, **keywords):
@@ -221,8 +267,9 @@ def test_absent_library_is_said_with_the_command_that_installs_it(events, monkey
         return original(name, *arguments, **keywords)
 
     monkeypatch.setattr(builtins, "__import__", without_implicit)
-    with pytest.raises(ImportError, match=r"pip install 'recsys_tf\[baselines\]'"):
-        ImplicitALS().fit(events)
+    text = rf"`{factorisation}` needs .* pip install 'recsys_tf\[baselines\]'"
+    with pytest.raises(ImportError, match=text):
+        BASELINES[factorisation]().fit(events)
 
 
 @pytest.mark.parametrize(
@@ -234,6 +281,12 @@ def test_absent_library_is_said_with_the_command_that_installs_it(events, monkey
         (lambda: Bias(shrinkage=float("nan")), r"`shrinkage` must be at least 0, received nan"),
         (lambda: Bias(num_iterations=0), r"`num_iterations` must be at least 1, received 0"),
         (lambda: ImplicitALS(factors=0), r"`factors` and `num_iterations` must be at least 1"),
+        (lambda: BPR(num_iterations=0), r"`num_iterations` must be at least 1, received 64 and 0"),
+        (
+            lambda: BPR(learning_rate=0.0),
+            r"`learning_rate` must be above 0 and .* received 0.0 and",
+        ),
+        (lambda: BPR(l2_regularization=-1.0), r"`l2_regularization` at least 0, received .* -1.0"),
         (lambda: ImplicitALS(confidence=0.0), r"`confidence` above 0, received 30.0 and 0.0"),
     ],
 )

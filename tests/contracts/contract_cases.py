@@ -20,9 +20,12 @@ from recsys_tf.crosses.cross_network import CrossNetwork
 from recsys_tf.encoders import (
     ENCODERS,
     FUSIONS,
+    HISTORY_BLOCKS,
     HISTORY_ENCODERS,
     POOLINGS,
+    EventEncoder,
     IdEncoder,
+    ItemContent,
     JoinedCategories,
     make_encoder,
 )
@@ -30,6 +33,9 @@ from recsys_tf.heads import TaskHeads
 from recsys_tf.multiscenario import SCENARIO_BLOCKS, make_scenario_block
 from recsys_tf.multitask import MULTITASK_BLOCKS, make_multitask_block
 from recsys_tf.multitask.extraction_level import ExtractionLevel
+from recsys_tf.naming import known_arguments
+from recsys_tf.sequences import HSTU, SEQUENCE_ENCODERS, LastState, SequenceEncoder
+from recsys_tf.target_attention import DIN, TARGET_ATTENTIONS
 
 D, L, NUM_INDICES, NUM_SCENARIOS = 4, 6, 20, 6
 SIZES = {"embedding_dim": D, "num_experts": 3, "expert_dim": D, "dropout": 0.2}
@@ -88,19 +94,32 @@ def ratings(rng: np.random.Generator, rows: int) -> np.ndarray:
     return rng.integers(0, 6, (rows, L)).astype("float32")
 
 
+def times(rng: np.random.Generator, rows: int) -> np.ndarray:
+    return np.cumsum(rng.integers(0, 100_000, (rows, L)), axis=1) + 1_000_000_000
+
+
 LAYERS = {
     "AttentionPooling": Case(layers.AttentionPooling, join(floats(L, D), flags(L)), (D,)),
     "Bilinear": Case(layers.Bilinear, join(floats(D), floats(D)), ()),
+    "CompositionalTable": Case(
+        lambda: layers.CompositionalTable(NUM_INDICES, D), join(indices(L)), (L, D)
+    ),
     "CrossLayer": Case(layers.CrossLayer, join(floats(D), floats(D)), (D,)),
     "DenseStack": Case(
         lambda: layers.DenseStack((8, 3), "tanh", dropout=0.2), join(floats(D)), (3,)
     ),
+    "Dice": Case(layers.Dice, join(floats(L, D), flags(L)), (L, D)),
+    "EmbeddingTable": Case(lambda: layers.EmbeddingTable(NUM_INDICES, D), join(indices(L)), (L, D)),
     "Experts": Case(lambda: layers.Experts(3, (8, 2), "gelu", 0.2), join(floats(D)), (3, 2)),
     "FactorizationMachine": Case(layers.FactorizationMachine, join(floats(3, D)), (D,)),
     "FieldAttention": Case(lambda: layers.FieldAttention(2, 5, 0.2), join(floats(3, D)), (3, 10)),
     "FieldGate": Case(layers.FieldGate, join(floats(3, D)), (3, D)),
+    "FrequencyGate": Case(
+        lambda: layers.FrequencyGate(NUM_INDICES, min_count=2), join(indices(L)), (L,)
+    ),
     "GatedCrossLayer": Case(layers.GatedCrossLayer, join(floats(D), floats(D)), (D,)),
     "GroupBilinear": Case(lambda: layers.GroupBilinear(2), join(floats(D), floats(D)), (D,)),
+    "HashedIds": Case(lambda: layers.HashedIds(7), join(indices(L)), (L, 2)),
     "HistoryDropout": Case(
         lambda: layers.HistoryDropout(0.5, is_rate_varied=True, seed=1), join(indices(L)), (L,)
     ),
@@ -111,6 +130,11 @@ LAYERS = {
         lambda: layers.PartitionedNormalization(NUM_SCENARIOS), join(floats(D), scenarios), (D,)
     ),
     "SoftmaxGates": Case(lambda: layers.SoftmaxGates(2, 3), join(floats(D)), (2, 3)),
+    "TransformerBlock": Case(
+        lambda: layers.TransformerBlock(2, 3, "gelu", 0.2, 0.2),
+        join(floats(L, D), floats(1, L, L)),
+        (L, D),
+    ),
 }
 VARIANTS = {
     "AttentionPooling with one query": Case(
@@ -156,6 +180,22 @@ VARIANTS = {
         join(named(genre=indices(), city=indices())),
         (2, D),
     ),
+    "DIN with a softmax": Case(
+        lambda: DIN((5,), "prelu", is_normalized=True),
+        join(floats(L, D), flags(L), floats(D)),
+        (D,),
+    ),
+    "EventEncoder": Case(
+        lambda: EventEncoder(NUM_INDICES, has_times=True),
+        join(floats(L, D), flags(L), indices(L), times),
+        (L, D),
+    ),
+    "HSTU with times": Case(
+        lambda: HSTU(L, num_heads=2, has_times=True),
+        join(floats(L, D), flags(L), times),
+        (L, D),
+    ),
+    "ItemContent": Case(lambda: ItemContent(NUM_INDICES, 3, D), join(indices(L)), (L, D)),
     "SoftmaxGates with inputs of their own": Case(
         lambda: layers.SoftmaxGates(2, 3), join(floats(2, D)), (2, 3)
     ),
@@ -222,6 +262,12 @@ class ItemAndHistory(keras.layers.Layer):
         return (item_shape[0], 2 * D)
 
 
+def sequence_encoder(name: str) -> SequenceEncoder:
+    """The encoder of a name, of one layer, its tables as long as the cases' rows."""
+    block = SEQUENCE_ENCODERS[name]
+    return block(**known_arguments(block, {"max_length": L, "num_layers": 1}))
+
+
 def _cross(name: str, num_fields: int, **options: Any) -> Case:
     make = lambda: make_cross(name, (8, D), 0.2, **options)  # noqa: E731
     width = make().compute_output_shape((None, num_fields, 5))[1]
@@ -261,10 +307,25 @@ def make_cases() -> dict[str, Case]:
         cases[f"fusion {name}"] = Case(make, features, (width,))
     for name, make in POOLINGS.items():
         cases[f"pooling {name}"] = Case(make, join(floats(L, D), flags(L)), (D,))
+    for name in SEQUENCE_ENCODERS:
+        cases[f"sequence {name}"] = Case(
+            lambda name=name: sequence_encoder(name), join(floats(L, D), flags(L)), (L, D)
+        )
+    for name, make in TARGET_ATTENTIONS.items():
+        cases[f"target attention {name}"] = Case(
+            make, join(floats(L, D), flags(L), floats(D)), (D,)
+        )
+    cases["last state"] = Case(
+        lambda: LastState(sequence_encoder("gru4rec")), join(floats(L, D), flags(L)), (D,)
+    )
     rated, inputs = FEATURES["history"]
     unrated = rated.model_copy(update={"values_name": None})
     for name in HISTORY_ENCODERS:
-        config = CONFIG.model_copy(update={"history_encoder": name})
+        # One layer is enough here, and several times faster to save and load.
+        options = known_arguments(HISTORY_BLOCKS[name], {"num_layers": 1})
+        config = CONFIG.model_copy(
+            update={"history_encoder": name, "history_encoder_options": options}
+        )
         cases[f"history {name}"] = Case(
             lambda config=config: make_encoder(rated, NUM_ROWS, config), inputs, (D,)
         )

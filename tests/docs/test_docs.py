@@ -16,6 +16,8 @@ from recsys_tf.multiscenario import SCENARIO_BLOCKS
 from recsys_tf.multitask import MULTITASK_BLOCKS
 from recsys_tf.reranking import RERANKERS
 from recsys_tf.score_fusion import SCORE_FUSIONS
+from recsys_tf.sequences import SEQUENCE_ENCODERS
+from recsys_tf.target_attention import TARGET_ATTENTIONS
 from recsys_tf.weighting import WEIGHTINGS
 
 README = Path(__file__).parents[2] / "README.md"
@@ -26,6 +28,7 @@ MODULES = sorted(
 )
 
 TABLES = (CROSSES, MULTITASK_BLOCKS, SCENARIO_BLOCKS, WEIGHTINGS, SCORE_FUSIONS)
+TABLES += (SEQUENCE_ENCODERS, TARGET_ATTENTIONS)
 BLOCKS = sorted({each for table in TABLES for each in table.values()}, key=lambda b: b.__name__)
 BLOCKS += list(RERANKERS.values())
 
@@ -46,10 +49,17 @@ def test_docstring_of_a_block_shows_its_use_and_names_its_source(block):
 
 @pytest.mark.slow
 @pytest.mark.checkout
-@pytest.mark.parametrize(("place", "left"), [(0, ["models/recommender/1/saved_model.pb"]), (1, [])])
+@pytest.mark.parametrize(
+    ("place", "left"),
+    [
+        (0, ["models/recommender/1/saved_model.pb"]),
+        (1, []),
+        (2, ["models/sequences/1/saved_model.pb"]),
+    ],
+)
 def test_code_in_the_readme_runs(place, left, tmp_path, monkeypatch):
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.S)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     monkeypatch.chdir(tmp_path)
     exec(compile(blocks[place], str(README), "exec"), {})
     assert [name for name in left if not (tmp_path / name).is_file()] == []

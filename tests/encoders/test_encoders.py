@@ -17,6 +17,7 @@ from recsys_tf.encoders import (
     make_fusion,
 )
 from recsys_tf.layers import MaskedMeanPooling
+from recsys_tf.sequences import SEQUENCE_ENCODERS
 from recsys_tf.types import UNKNOWN_INDEX
 
 ITEM = schema.IdFeature(name="item_id", side="item")
@@ -135,7 +136,11 @@ def test_bag_equals_the_twin(twin, rng, has_values):
 @pytest.mark.parametrize("name", HISTORY_ENCODERS)
 def test_row_that_loses_its_history_looks_like_an_empty_one(rng, name):
     config = ModelConfig(
-        embedding_dim=4, history_encoder=name, history_dropout=0.0, empty_history_share=0.5
+        embedding_dim=4,
+        history_encoder=name,
+        history_encoder_options={"dropout": 0.0} if name in SEQUENCE_ENCODERS else {},
+        history_dropout=0.0,
+        empty_history_share=0.5,
     )
     encoder = make_encoder(HISTORY, NUM_INDICES, config)
     ids, ratings = np.tile([3, 5, 7], (400, 1)), np.tile([1.0, 3.0, 5.0], (400, 1))
@@ -146,7 +151,7 @@ def test_row_that_loses_its_history_looks_like_an_empty_one(rng, name):
     np.testing.assert_allclose(trained[~is_empty], np.tile(full, ((~is_empty).sum(), 1)), rtol=1e-4)
 
 
-@pytest.mark.parametrize("pooling", ["attention", "mean", "root_mean"])
+@pytest.mark.parametrize("pooling", ["attention", "mean", "root_mean", *SEQUENCE_ENCODERS])
 def test_empty_history_is_zero_and_padding_may_stand_anywhere(rng, pooling):
     config = ModelConfig(embedding_dim=4, history_encoder=pooling)
     encoder = make_encoder(HISTORY, NUM_INDICES, config)

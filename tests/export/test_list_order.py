@@ -35,13 +35,13 @@ IS_ITEM = np.array([[True, True, True, False]])
 ROWS = np.array([[0, 1, 2, 3]], "int32")
 
 
-def order(feature=None, reranker="mmr"):
+def order(feature=None, reranker="mmr", list_order="picked"):
     own = schema(LABEL, TAGS, MAKER)
-    config = ExportConfig(reranker=reranker, category_feature=feature)
+    config = ExportConfig(reranker=reranker, list_order=list_order, category_feature=feature)
     return ListOrder(config, own, catalogue_examples(own, ITEMS), tf.Variable(VECTORS))
 
 
-@pytest.mark.parametrize("reranker", ["mmr", "dpp"])
+@pytest.mark.parametrize("reranker", ["mmr", "dpp", "max_sum"])
 def test_likeness_is_passed_over_for_variety(reranker):
     chosen = order(reranker=reranker)
     scores, places = chosen(SCORES, IS_ITEM, ROWS, tf.constant(2), tf.constant([0.0]))
@@ -50,6 +50,12 @@ def test_likeness_is_passed_over_for_variety(reranker):
     scores, places = chosen(SCORES, IS_ITEM, ROWS, tf.constant(2), tf.constant([0.8]))
     assert places.numpy().tolist() == [[0, 2]]
     np.testing.assert_allclose(scores, [[0.9, 0.7]])
+
+
+def test_picked_items_are_answered_by_relevance_where_configured():
+    wish = SCORES, IS_ITEM, ROWS, tf.constant(3), tf.constant([0.8])
+    assert order()(*wish)[1].numpy().tolist() == [[0, 2, 1]]
+    assert order(list_order="relevance")(*wish)[1].numpy().tolist() == [[0, 1, 2]]
 
 
 def test_what_is_no_item_is_never_chosen():

@@ -200,7 +200,9 @@ def test_wish_without_its_part_of_the_configuration_is_refused(make_served, smal
 
 
 def test_unknown_names_are_answered_with_the_nearest(make_served):
-    with pytest.raises(ValueError, match="`reranker` must be one of 'dpp', 'mmr'.*mean 'mmr'"):
+    with pytest.raises(
+        ValueError, match="`reranker` must be one of 'dpp', 'max_sum', 'mmr'.*mean 'mmr'"
+    ):
         make_served(ExportConfig(reranker="mrm"))
     with pytest.raises(ValueError, match="`category_feature` must be one of 'genres', received"):
         make_served(ExportConfig(reranker="mmr", category_feature="title"))

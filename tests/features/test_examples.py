@@ -129,6 +129,7 @@ def test_missing_strings_become_empty_and_numbers_nan():
         (lambda e: e.drop(columns="rating"), ValueError, "`events` lacks the column 'rating'"),
         (lambda e: e.rename(columns={"item_id": "itemid"}), ValueError, "Did you mean 'itemid'"),
         (lambda e: e.assign(user_id=1), TypeError, "`events.user_id` must hold strings .* integer"),
+        (lambda e: e.assign(user_id=1.5), TypeError, "`events.user_id` .* floating .* no ids"),
         (lambda e: e.assign(rating="5"), TypeError, "`events.rating` must hold numbers .* object"),
         (lambda e: e.assign(timestamp=0.5), TypeError, "`events.timestamp` must hold whole num"),
         (

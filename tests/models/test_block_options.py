@@ -16,6 +16,7 @@ from recsys_tf.initialization import new_ranker
 from recsys_tf.models import Ranker
 from recsys_tf.models.block_options import check_blocks
 from recsys_tf.schema import CategoricalFeature, HistoryFeature, ScenarioSpec
+from recsys_tf.sequences import SEQUENCE_ENCODERS
 from recsys_tf.training import fit
 
 SCHEMA = TableSchema(
@@ -68,6 +69,9 @@ def test_options_reach_their_blocks(ranker):
         ("attention", {"hidden_dim": 3}, {"hidden_dim": 3, "length_power": 1.0}),
         ("mean", {"length_power": 0.25}, {"length_power": 0.25}),
         ("root_mean", {}, {"length_power": 0.5}),
+        ("sasrec", {"num_layers": 1}, {"num_layers": 1, "max_length": 100}),
+        ("bert4rec", {"max_length": 7}, {"max_length": 7}),
+        ("gru4rec", {"dropout": 0.1}, {"dropout": 0.1}),
     ],
 )
 def test_options_of_the_history_reach_its_block(name, options, found):
@@ -75,6 +79,7 @@ def test_options_of_the_history_reach_its_block(name, options, found):
     check_blocks(config)
     encoder = make_encoder(HISTORY, {"item_id": 9}, config)
     block = encoder if name == "bag" else encoder.pooling
+    block = block.encoder if name in SEQUENCE_ENCODERS else block
     assert type(block) is HISTORY_BLOCKS[name]
     assert found.items() <= block.get_config().items()
 

@@ -57,6 +57,15 @@ def mmr(relevance, similarity, k, diversity, **limits):
     return greedy(relevance, k, value, **limits)
 
 
+def max_sum(relevance, similarity, k, diversity, **limits):
+    """Gollapudi and Sharma: (1 - d) r_i - d sum_j s_ij."""
+
+    def value(r, answer, i):
+        return (1 - diversity) * r[i] - diversity * sum(similarity[i, j] for j in answer)
+
+    return greedy(relevance, k, value, **limits)
+
+
 def dpp(relevance, similarity, k, diversity, **limits):
     """The whole objective, by a determinant computed outright for every candidate list."""
 

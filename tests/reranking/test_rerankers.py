@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from recsys_tf.reranking import dpp, mmr
+from recsys_tf.reranking import dpp, max_sum, mmr
 
 N, D = 30, 16
 DIVERSITIES = (0.0, 0.2, 0.5, 0.9, 1.0)
@@ -64,6 +64,18 @@ def test_mmr_by_hand():
     assert lists(mmr(relevance, vectors, 3, 0.5)) == [[0, 1, 2]]
 
 
+def test_max_sum_by_hand():
+    # Similarities of the third to the two picked 0.6 each, of the fourth 0.9 and 0.2.
+    similarity = np.eye(4)
+    similarity[2, :2] = similarity[:2, 2] = 0.6
+    similarity[3, 0] = similarity[0, 3] = 0.9
+    similarity[3, 1] = similarity[1, 3] = 0.2
+    relevance = [[1.0, 0.9, 0.5, 0.5]]
+    # The sums are 1.2 and 1.1, the nearest ones 0.6 and 0.9.
+    assert lists(max_sum(relevance, None, 3, 0.3, similarity=similarity[None])) == [[0, 1, 3]]
+    assert lists(mmr(relevance, None, 3, 0.3, similarity=similarity[None])) == [[0, 1, 2]]
+
+
 def test_dpp_sees_what_lies_between_two_picked_items_and_mmr_does_not():
     # Similarity to each of the picked two (which are unlike): third 0.6 and 0.6, fourth 0.65 and 0.
     similarity = np.eye(4)
@@ -119,6 +131,20 @@ def test_shorter_list_is_a_prefix_of_a_longer_one(rerank, requests):
     long = rerank(*requests, 20, 0.5).numpy()
     for k in (1, 4, 5, 6, 11):
         np.testing.assert_array_equal(rerank(*requests, tf.constant(k), 0.5), long[:, :k])
+
+
+def test_sorted_list_holds_the_picked_items_by_relevance(rerank, requests):
+    relevance, vectors = requests
+    categories = {
+        "categories": np.zeros((5, N), int),
+        "max_per_category": tf.constant([9, 9, 2, 9, 9]),
+    }
+    picked = rerank(relevance, vectors, 9, 0.5, **categories).numpy()
+    found = rerank(relevance, vectors, 9, 0.5, **categories, is_sorted=True).numpy()
+    assert (picked != found).any()
+    for row, of_picks, answer in zip(relevance, picked, found, strict=True):
+        filled = sorted(of_picks[of_picks >= 0], key=lambda i: (-row[i], i))
+        assert answer.tolist() == filled + [-1] * (9 - len(filled))
 
 
 def test_relevance_of_another_scale_gives_the_same_list(rerank, requests):

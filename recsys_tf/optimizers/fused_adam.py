@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from recsys_tf.optimizers.clipping import clipped_by_global_norm
 from recsys_tf.types import Tensor
 
 
@@ -35,16 +36,7 @@ class _FusedStep:
         limit = self.global_clipnorm
         if self.clipnorm or not limit or limit <= 0:
             return super()._clip_gradients(grads)  # type: ignore[misc]
-        # As in Keras, the slices of a row that stands several times count one by one.
-        halves = [
-            tf.nn.l2_loss(getattr(gradient, "values", gradient))
-            for gradient in grads
-            if gradient is not None
-        ]
-        norm = tf.sqrt(2 * tf.add_n([tf.cast(half, tf.float32) for half in halves]))
-        # Not a number where the norm is none, or infinite.
-        scale = limit * tf.minimum(1 / norm, 1 / limit) + (norm - norm)
-        return [None if each is None else _scaled(each, scale) for each in grads]
+        return clipped_by_global_norm(grads, limit)
 
     def update_step(self: Any, gradient: Any, variable: Any, learning_rate: Tensor) -> None:
         """Updates one variable, as `keras.optimizers.Adam.update_step` does."""
@@ -83,13 +75,6 @@ class _FusedStep:
             "lr": tf.cast(learning_rate, dtype),
             "epsilon": tf.cast(self.epsilon, dtype),
         }
-
-
-def _scaled(gradient: Any, factor: Tensor) -> Any:
-    if not isinstance(gradient, tf.IndexedSlices):
-        return gradient * tf.cast(factor, gradient.dtype)
-    values = gradient.values * tf.cast(factor, gradient.dtype)
-    return tf.IndexedSlices(values, gradient.indices, gradient.dense_shape)
 
 
 @keras.saving.register_keras_serializable(package="recsys_tf")

@@ -1,0 +1,179 @@
+"""What is known of an event besides its item: the kind of action, and the time before it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from recsys_tf.layers import EmbeddingTable
+from recsys_tf.layers.shapes import check_positive, check_rank
+from recsys_tf.sequences.alignment import align_back, align_left
+from recsys_tf.types import Tensor
+
+# No event before, less than a second, and the powers of two up to 2^31 seconds, which are 68 years.
+NUM_GAPS = 34
+_POWERS = 2.0 ** np.arange(NUM_GAPS - 2)
+
+
+@keras.saving.register_keras_serializable(package="recsys_tf")
+class EventEncoder(keras.layers.Layer):
+    """Adds to an item's vector what else is known of the event: `y_l = x_l + A[a_l] + G[g_l]`.
+
+    `a_l` is the kind of action, `g_l` the time since the event before by powers of two of a
+    second: 0 for a row's first event, 1 for less than a second, `2 + floor(log2(t_l - t_{l-1}))`
+    from a second on. A gap below 0, of events that are not in the order of time, counts as 0.
+
+    Args:
+        num_actions: Rows of the table `A`, with 0 for a missing kind and 1 for an unknown one;
+            None where kinds are not told apart.
+        has_times: Whether the gaps are read.
+        initial_stddev: Standard deviation of the tables' first values; that of the items', so
+            that neither drowns the other.
+        **kwargs: Arguments of every Keras layer.
+
+    Raises:
+        TypeError: If `times` or `actions` are no integers.
+        ValueError: If `num_actions` is below 1, neither is read, or a column is given that is not
+            read or the other way round.
+
+    Example:
+        >>> import numpy as np
+        >>> encoder = EventEncoder(num_actions=4, has_times=True)
+        >>> vectors, is_event = np.zeros([1, 3, 2], "float32"), np.ones([1, 3], bool)
+        >>> encoder(vectors, is_event, np.array([[2, 3, 2]]), np.array([[0, 9, 90]])).shape
+        TensorShape([1, 3, 2])
+
+    Source: Li et al., 2020, "Time Interval Aware Self-Attention for Sequential Recommendation",
+        https://doi.org/10.1145/3336191.3371786, for gaps in classes. There a class for each pair
+        of events; here one for each event, which every encoder can read.
+    """
+
+    def __init__(
+        self,
+        num_actions: int | None = None,
+        has_times: bool = False,
+        initial_stddev: float = 0.02,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.num_actions = num_actions and check_positive("num_actions", num_actions)
+        self.has_times = bool(has_times)
+        self.initial_stddev = float(initial_stddev)
+        if self.num_actions is None and not self.has_times:
+            raise ValueError(
+                "`num_actions` or `has_times` must be given, received neither: nothing is known of "
+                "an event but its item."
+            )
+        self.action_table: keras.layers.Layer | None = None
+        self.gap_table: keras.layers.Layer | None = None
+
+    def build(
+        self,
+        vectors_shape: tuple[int | None, ...],
+        is_event_shape: tuple[int | None, ...],
+        actions_shape: tuple[int | None, ...] | None = None,
+        times_shape: tuple[int | None, ...] | None = None,
+    ) -> None:
+        """Makes the tables."""
+        check_rank("vectors", vectors_shape, 3)
+        check_rank("is_event", is_event_shape, 2)
+        self._check_given("actions", self.num_actions is not None, actions_shape)
+        self._check_given("times", self.has_times, times_shape)
+        if self.num_actions is not None:
+            self.action_table = self._table(self.num_actions, vectors_shape[-1], "action_table")
+        if self.has_times:
+            self.gap_table = self._table(NUM_GAPS, vectors_shape[-1], "gap_table")
+
+    def call(
+        self,
+        vectors: Tensor,
+        is_event: Tensor,
+        actions: Tensor | None = None,
+        times: Tensor | None = None,
+    ) -> Tensor:
+        """Adds the tables' rows.
+
+        Args:
+            vectors: Float `[B, L, D]`, the items'.
+            is_event: Bool `[B, L]`, False at padding and at masked events, to which nothing is
+                added; the gap after one counts from the event before it.
+            actions: Int `[B, L]`, below `num_actions`.
+            times: Int `[B, L]`, seconds since any moment.
+
+        Returns:
+            Float `[B, L, D]`.
+        """
+        added = 0
+        if self.action_table is not None:
+            added = added + self.action_table(actions)
+        if self.gap_table is not None:
+            added = added + self.gap_table(time_gaps(times, is_event))
+        return ops.where(ops.expand_dims(is_event, -1), vectors + added, vectors)
+
+    def _table(self, num_rows: int, width: Any, name: str) -> EmbeddingTable:
+        normal = keras.initializers.RandomNormal(stddev=self.initial_stddev)
+        table = EmbeddingTable(num_rows, width, normal, dtype=self.dtype_policy, name=name)
+        table.build()
+        return table
+
+    def _check_given(self, name: str, is_read: bool, shape: Any) -> None:
+        if is_read != (shape is not None):
+            raise ValueError(
+                f"`{name}` must be given exactly where they are read, received "
+                f"{'none' if shape is None else f'shape {tuple(shape)}'} with "
+                f"`num_actions={self.num_actions}` and `has_times={self.has_times}`."
+            )
+        if shape is not None:
+            check_rank(name, shape, 2)
+
+    def compute_output_shape(
+        self, vectors_shape: tuple[int | None, ...], *_: Any
+    ) -> tuple[int | None, ...]:
+        """Returns `[B, L, D]`."""
+        return tuple(vectors_shape)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        config = {
+            "num_actions": self.num_actions,
+            "has_times": self.has_times,
+            "initial_stddev": self.initial_stddev,
+        }
+        return {**super().get_config(), **config}
+
+
+def time_gaps(times: Tensor, is_event: Tensor) -> Tensor:
+    """Classifies the time between each event and the one before it; see `EventEncoder`.
+
+    Args:
+        times: Int `[B, L]`, seconds since any moment.
+        is_event: Bool `[B, L]`.
+
+    Returns:
+        int32 `[B, L]`, below `NUM_GAPS`; anything where there is no event.
+
+    Raises:
+        TypeError: If `times` are no integers.
+
+    Example:
+        >>> import numpy as np
+        >>> times = np.array([[100, 0, 100, 108, 90]])  # padding stands in the second place
+        >>> np.asarray(time_gaps(times, np.array([[True, False, True, True, True]])))[0].tolist()
+        [0, 0, 1, 5, 1]
+    """
+    times = ops.convert_to_tensor(times)
+    dtype = keras.backend.standardize_dtype(times.dtype)
+    if "int" not in dtype:
+        raise TypeError(f"`times` must be integers, whole seconds, received dtype {dtype}.")
+    is_event = ops.convert_to_tensor(is_event)
+    aligned_event, aligned = align_left(is_event, times)
+    # In integers: float32 is exact enough for a gap's class, but not for the times.
+    seconds = ops.cast(aligned[:, 1:] - aligned[:, :-1], "float32")
+    # By comparison with the powers, where a logarithm would round.
+    gaps = 1 + ops.cast(ops.digitize(seconds, _POWERS), "int32")
+    gaps = ops.pad(gaps, [[0, 0], [1, 0]])
+    gaps = ops.where(aligned_event, gaps, 0)
+    return ops.squeeze(align_back(is_event, ops.expand_dims(gaps, -1)), axis=-1)

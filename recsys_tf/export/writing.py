@@ -1,0 +1,92 @@
+"""Writes a SavedModel, whole or not at all."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from recsys_tf.types import Tensor
+
+
+def write_saved_model(
+    module: tf.Module,
+    folder: str | Path,
+    signatures: Callable[[], Mapping[str, Any]],
+    describe: Callable[[Path], None],
+) -> Path:
+    """Writes a module with its signatures and a description beside the graph.
+
+    Args:
+        module: What the signatures read.
+        folder: Where the SavedModel goes; must not exist or be empty.
+        signatures: Makes the signatures by name, as `traced_signature` does.
+        describe: Writes files for people and programs into `assets.extra`, whose path it gets.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ValueError: If the folder holds something already.
+        OSError: If it cannot be written; nothing is left behind.
+    """
+    folder = Path(folder)
+    if folder.exists() and any(folder.iterdir()):
+        raise ValueError(
+            f"`folder` must be new or empty, received {str(folder)!r}; give another, or delete it."
+        )
+    made = signatures()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # A server that polls the parent must never see a name of digits before the files are whole.
+    writing = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder.parent))
+    try:
+        tf.saved_model.save(module, str(writing), signatures=made)
+        extra = writing / "assets.extra"
+        extra.mkdir(exist_ok=True)
+        describe(extra)
+        if folder.exists():
+            folder.rmdir()
+        writing.chmod(0o755)
+        os.replace(writing, folder)
+    except BaseException:
+        shutil.rmtree(writing, ignore_errors=True)
+        raise
+    return folder
+
+
+def traced_signature(
+    function: Callable[[dict[str, Tensor]], dict[str, Tensor]],
+    specs: dict[str, tf.TensorSpec],
+    defaults: Mapping[str, Tensor] | None = None,
+) -> Any:
+    """Makes a signature with inputs of these names.
+
+    Args:
+        function: Takes the tensors by name and gives tensors by name.
+        specs: Shapes and types by name; those that have a default stand last.
+        defaults: What a request by gRPC that leaves an input out means.
+
+    Returns:
+        A `tf.function`.
+    """
+
+    def named(*values: Tensor) -> dict[str, Tensor]:
+        return function(dict(zip(specs, values, strict=True)))
+
+    # TensorFlow takes the inputs' names and their defaults from the parameters.
+    parameters = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.POSITIONAL_OR_KEYWORD,
+            default=(defaults or {}).get(name, inspect.Parameter.empty),
+        )
+        for name in specs
+    ]
+    named.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return tf.function(named, input_signature=list(specs.values()), autograph=False)

@@ -1,0 +1,214 @@
+"""Batches of users' sequences in which every position is a question."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+import numpy as np
+import tensorflow as tf
+
+from recsys_tf.features.user_sequences import Sequences
+from recsys_tf.types import PADDING_INDEX, IntArray, Tensor
+
+# No tensor decides what is computed here, and rewriting the Python code takes seconds.
+_as_written = tf.autograph.experimental.do_not_convert
+
+# Lengths in a batch differ by about this share, so that each epoch puts other rows together.
+_LENGTH_NOISE = 0.1
+
+
+def make_sequence_dataset(
+    sequences: Sequences,
+    max_length: int,
+    batch_size: int,
+    seed: int,
+    *,
+    windows: Literal["newest", "all"] = "newest",
+    mask_index: int | None = None,
+    masked_share: float = 0.2,
+    columns: Iterable[str] = (),
+) -> tf.data.Dataset:
+    """Makes training batches `(features, labels)` in which every position is a question.
+
+    Rows of like length stand together, as many as have `batch_size * max_length` positions with
+    their padding, so that short histories cost little and a step's memory is bounded. The order
+    is drawn anew in each epoch and equally in each run.
+
+    Args:
+        sequences: The users' training events; those with fewer than two have no question.
+        max_length: Events that are read at once, the newest.
+        batch_size: Rows a batch, where all are of full length.
+        seed: Draws the order, and what is masked.
+        windows: `newest` has a row a user, `all` as many as its events fill.
+        mask_index: None asks at each position for the item that comes next, which the features do
+            not show yet. An index asks for items that it takes the place of in the features.
+        masked_share: Share of the positions that are asked for with a `mask_index`; in half of
+            the rows the last one as well, which is what will be asked when it serves.
+        columns: What else the features hold of each event: `actions`, int32, and `times`, int64
+            seconds. A masked event's stay there: it is the model that must not read them.
+
+    Returns:
+        A dataset of known length: `{"items": int32 [B, L]}` with the `columns` beside it, and
+        labels int32 `[B, L]`, the items asked for; 0 where there is no question.
+
+    Raises:
+        ValueError: If a size is below 1, no sequence has two events, or they lack a column.
+    """
+    for name, value in (("max_length", max_length), ("batch_size", batch_size)):
+        if value < 1:
+            raise ValueError(f"`{name}` must be 1 or more, received {value}.")
+    rows = sequences.windows(max_length) if windows == "all" else sequences.newest(max_length + 1)
+    rows = rows.take(np.flatnonzero(rows.lengths > 1))
+    if not len(rows):
+        raise ValueError(
+            f"`sequences` must hold one of two events or more, received {sequences!r} without any."
+        )
+    read = _WindowReader(rows, columns)
+
+    @_as_written
+    def batch(chosen: Tensor, drawn: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        events = read(chosen)
+        if mask_index is None:
+            return {name: each[:, :-1] for name, each in events.items()}, events["items"][:, 1:]
+        events = {name: each[:, -max_length:] for name, each in events.items()}
+        return _masked(events, mask_index, masked_share, tf.stack([drawn, seed]))
+
+    order = _rows_of_like_length(rows.lengths, batch_size * max_length, seed)
+    return order.map(batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+
+
+class _WindowReader:
+    """Gathers windows as `[B, L]` by name, `L` the longest, aligned at the left, then 0."""
+
+    def __init__(self, rows: Sequences, columns: Iterable[str]) -> None:
+        with tf.device("CPU:0"):
+            self.columns = {
+                name: tf.constant(each) for name, each in rows.columns(("items", *columns)).items()
+            }
+            self.starts, self.ends = tf.constant(rows.starts), tf.constant(rows.ends)
+
+    def __call__(self, rows: Tensor) -> dict[str, Tensor]:
+        places = tf.ragged.range(tf.gather(self.starts, rows), tf.gather(self.ends, rows))
+        return {
+            name: places.with_values(tf.gather(column, places.values)).to_tensor(PADDING_INDEX)
+            for name, column in self.columns.items()
+        }
+
+
+def _masked(
+    features: dict[str, Tensor], mask_index: int, share: float, seed: Tensor
+) -> tuple[dict[str, Tensor], Tensor]:
+    events = features["items"]
+    is_event = tf.not_equal(events, PADDING_INDEX)
+    place = tf.cumsum(tf.cast(is_event, tf.int32), axis=1)
+    is_last = is_event & (place == tf.reduce_max(place, axis=1, keepdims=True))
+    drawn = tf.random.stateless_uniform(tf.shape(events), seed)
+    of_rows = tf.random.stateless_uniform([tf.shape(events)[0], 1], seed + 1)
+    is_asked = is_event & ((drawn < share) | (is_last & (of_rows < 0.5)))
+    shown = {**features, "items": tf.where(is_asked, mask_index, events)}
+    return shown, tf.where(is_asked, events, 0)
+
+
+def _rows_of_like_length(lengths: IntArray, num_positions: int, seed: int) -> tf.data.Dataset:
+    """Makes batches of row positions, int64 `[B]`, each with a number drawn for it."""
+    bounds = _group_bounds(np.sort(lengths), num_positions)
+    num_groups = len(bounds) - 1
+    logs = np.log(lengths).astype(np.float32)
+
+    def draw(epoch_seed: Tensor) -> tuple[Tensor, Tensor]:
+        pair = tf.stack([epoch_seed, seed])
+        noise = tf.random.stateless_uniform([len(logs)], pair, maxval=_LENGTH_NOISE)
+        groups = tf.random.experimental.stateless_shuffle(tf.range(num_groups), pair + 1)
+        return tf.argsort(tf.constant(logs) + noise, stable=True), groups
+
+    @_as_written
+    def cut(
+        state: tuple[Tensor, Tensor], place_and_seed: tuple[Tensor, Tensor]
+    ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+        place, epoch_seed = place_and_seed
+        order, groups = tf.cond(place == 0, lambda: draw(epoch_seed), lambda: state)
+        group = groups[place]
+        start, end = tf.gather(bounds, group), tf.gather(bounds, group + 1)
+        return (order, groups), (tf.ensure_shape(order[start:end], [None]), epoch_seed)
+
+    numbers = tf.data.Dataset.zip(
+        (
+            tf.data.Dataset.range(num_groups),
+            tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True),
+        )
+    )
+    nothing = tf.zeros([0], tf.int32)
+    return numbers.scan((nothing, nothing), cut)
+
+
+def _group_bounds(lengths: IntArray, num_positions: int) -> IntArray:
+    """Cuts ascending lengths into groups whose rows, padded, have at most `num_positions`.
+
+    Example:
+        >>> _group_bounds(np.array([1, 1, 1, 2, 5]), num_positions=4).tolist()
+        [0, 2, 4, 5]
+    """
+    bounds = [len(lengths)]
+    while bounds[-1] > 0:
+        # From the longest on, which says what the group's rows are padded to.
+        num_rows = max(1, num_positions // int(lengths[bounds[-1] - 1]))
+        bounds.append(max(0, bounds[-1] - num_rows))
+    return np.array(bounds[::-1], np.int32)
+
+
+def make_question_dataset(
+    histories: Sequences,
+    items: IntArray,
+    max_length: int,
+    batch_size: int,
+    *,
+    mask_index: int | None = None,
+    columns: Iterable[str] = (),
+) -> tf.data.Dataset:
+    """Makes batches that ask one question a row: which item came after the history?
+
+    Args:
+        histories: What is known, one a row; an empty one is asked about nothing.
+        items: int `[U]`, the item that each is asked for.
+        max_length: Events that are read, the newest.
+        batch_size: Rows a batch.
+        mask_index: None asks at the last event; an index puts itself after it and asks there.
+        columns: See `make_sequence_dataset`.
+
+    Returns:
+        A dataset of known length: `{"items": int32 [B, L]}` with the `columns` beside it, and
+        labels int32 `[B, L]`, one a row but for an empty history, in the order of length.
+
+    Raises:
+        ValueError: If there is not one item for each history, a size is below 1, or the histories
+            lack a column.
+    """
+    if len(histories) != len(items) or min(max_length, batch_size) < 1:
+        raise ValueError(
+            "`items` must be one for each of `histories`, and `max_length` and `batch_size` 1 or "
+            f"more, received {len(items)} for {len(histories)}, {max_length} and {batch_size}."
+        )
+    cut = histories.newest(max_length)
+    order = np.argsort(cut.lengths, kind="stable")
+    read = _WindowReader(cut.take(order), columns)
+    with tf.device("CPU:0"):
+        asked = tf.constant(np.asarray(items, np.int32)[order])
+
+    @_as_written
+    def batch(start: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        rows = tf.range(start, tf.minimum(start + batch_size, len(order)))
+        features = read(rows)
+        is_event = tf.not_equal(features["items"], PADDING_INDEX)
+        length = tf.reduce_sum(tf.cast(is_event, tf.int32), axis=1)
+        place = length - 1
+        if mask_index is not None:
+            features = {n: tf.pad(each, [[0, 0], [0, 1]]) for n, each in features.items()}
+            place = length
+        at_place = tf.one_hot(place, tf.shape(features["items"])[1], dtype=tf.int32)
+        if mask_index is not None:
+            features["items"] += mask_index * at_place
+        return features, at_place * tf.gather(asked, rows)[:, tf.newaxis]
+
+    starts = tf.data.Dataset.range(0, len(order), batch_size)
+    return starts.map(batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)

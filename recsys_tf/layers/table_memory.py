@@ -1,0 +1,78 @@
+"""Refuses a table that does not fit into memory, before it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+_BYTES = 4  # Of a float32.
+
+
+def check_table_memory(
+    tables: Mapping[str, tuple[int, ...]], num_slots: int = 0, is_made: bool = False
+) -> None:
+    """Checks that tables, and what an optimiser keeps beside them, fit into the free memory.
+
+    `rows x width x 4 bytes x (1 + slots)`, summed over the tables. Where the system does not tell
+    how much memory is free, nothing is checked.
+
+    Args:
+        tables: Rows and width of each, by name.
+        num_slots: Numbers that the optimiser keeps for each of the table: 2 for Adam and FTRL, 1
+            for Adagrad, 0 where nothing is trained.
+        is_made: Whether the tables stand in memory already, so that only the slots are to come.
+
+    Raises:
+        MemoryError: If they do not fit; the text has the arithmetic.
+
+    Example:
+        >>> check_table_memory({"item_id": (1000, 64)}, num_slots=2)
+    """
+    needed = {
+        name: rows * width * _BYTES * (1 + num_slots) for name, (rows, width) in tables.items()
+    }
+    free = free_bytes()
+    made = sum(each // (1 + num_slots) for each in needed.values()) if is_made else 0
+    if free is None or sum(needed.values()) <= free + made:
+        return
+    name = max(needed, key=lambda each: needed[each])
+    rows, width = tables[name]
+    others = sum(needed.values()) - needed[name]
+    raise MemoryError(
+        f"the table {name!r} takes {rows:,} rows x {width:,} numbers x {_BYTES} bytes x "
+        f"(1 + {num_slots} of the optimiser) = {_gibibytes(needed[name])}"
+        + (f", and {len(tables) - 1} others {_gibibytes(others)}" if others else "")
+        + f"; {_gibibytes(free)} of memory are free{' beside the tables' * is_made}. Lower "
+        "`embedding_dim`, count rare ids as unknown (`min_count`), hash them (`HashedIds`), "
+        "compose their vectors (`CompositionalTable`), or take an optimiser with fewer slots "
+        "(`adagrad`)."
+    )
+
+
+def free_bytes() -> int | None:
+    """Returns the memory that a process may still take; None where the system does not tell."""
+    found = [each for each in (_of_the_machine(), _of_the_container()) if each is not None]
+    return min(found, default=None)
+
+
+def _of_the_machine() -> int | None:
+    try:
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return 1024 * int(line.split()[1])
+    except (OSError, ValueError):
+        pass
+    return None
+
+
+def _of_the_container(folder: Path = Path("/sys/fs/cgroup")) -> int | None:
+    try:
+        limit = (folder / "memory.max").read_text(encoding="ascii").strip()
+        used = (folder / "memory.current").read_text(encoding="ascii").strip()
+        return None if limit == "max" else max(0, int(limit) - int(used))
+    except (OSError, ValueError):
+        return None
+
+
+def _gibibytes(count: int) -> str:
+    return f"{count / 2**30:,.1f} GiB"

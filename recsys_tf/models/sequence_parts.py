@@ -1,0 +1,90 @@
+"""What a sequential recommender is made of, and what it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from recsys_tf.config import SequenceConfig
+from recsys_tf.encoders import ItemContent
+from recsys_tf.layers.embedding_table import check_integers
+from recsys_tf.naming import known_arguments
+from recsys_tf.sequences import SEQUENCE_ENCODERS
+from recsys_tf.types import NUM_RESERVED_INDICES, PADDING_INDEX, Tensor
+
+
+def make_sequence_encoder(config: SequenceConfig) -> keras.layers.Layer:
+    """Makes the block that a configuration names, with the arguments that it gives."""
+    block = SEQUENCE_ENCODERS[config.encoder]
+    own = known_arguments(block, {"has_times": config.has_times})
+    options: dict[str, Any] = {"dropout": config.dropout, **own, **config.encoder_options}
+    # A masked event stands after the newest one.
+    length = config.max_length if block.is_causal else config.max_length + 1
+    return block(max_length=length, **options, name="sequence_encoder")
+
+
+def make_item_content(content: Any, num_indices: int, embedding_dim: int) -> ItemContent | None:
+    """Makes the layer of the items' content, with a row of zeros for the masked event.
+
+    Args:
+        content: float `[num_indices, F]`, or None.
+        num_indices: Rows of the item table without the mask's.
+        embedding_dim: Width of the items' vectors.
+
+    Returns:
+        The layer with its numbers, 0 at the reserved indices; None without content.
+
+    Raises:
+        ValueError: If `content` is not finite or of another shape.
+    """
+    if content is None:
+        return None
+    content = np.array(content, np.float32)
+    if content.ndim != 2 or len(content) != num_indices:
+        raise ValueError(
+            f"`content` must be [num_indices, F] with {num_indices} rows, received shape "
+            f"{content.shape}."
+        )
+    content[:NUM_RESERVED_INDICES] = 0
+    layer = ItemContent(num_indices + 1, content.shape[1], embedding_dim, name="item_content")
+    # The masked event has none.
+    layer.set_content(np.pad(content, [(0, 1), (0, 0)]))
+    return layer
+
+
+def step_column(inputs: Mapping[str, Tensor], name: str) -> Tensor:
+    """Returns what a batch holds of each event beside its item.
+
+    Args:
+        inputs: The batch.
+        name: `actions` or `times`.
+
+    Returns:
+        Int `[B, L]`.
+
+    Raises:
+        TypeError: If it is no integer.
+        ValueError: If the batch does not hold it.
+    """
+    if name not in inputs:
+        raise ValueError(
+            f"`inputs` must hold {name!r}, which the model's configuration names, received "
+            f"{', '.join(map(repr, inputs))}; give `make_sequence_dataset` "
+            f"`columns=config.step_columns`."
+        )
+    column = ops.convert_to_tensor(inputs[name])
+    check_integers(name, column)
+    return column
+
+
+def with_mask(items: Tensor, mask_index: int) -> Tensor:
+    """Puts the mask after the last event of each row, and padding after it."""
+    is_valid = ops.not_equal(items, PADDING_INDEX)
+    places = ops.arange(ops.shape(items)[1] + 1)
+    last = ops.max(ops.where(is_valid, places[1:], 0), axis=1, keepdims=True)
+    longer = ops.pad(items, [[0, 0], [0, 1]])
+    return ops.where(ops.equal(places, last), ops.cast(mask_index, items.dtype), longer)

@@ -1,0 +1,269 @@
+"""A recommender of the next item that reads nothing but the items before it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from recsys_tf.config import SequenceConfig
+from recsys_tf.encoders import EventEncoder, IdEncoder
+from recsys_tf.layers.embedding_table import check_integers
+from recsys_tf.layers.shapes import check_positive
+from recsys_tf.models.block_options import check_sequence_blocks
+from recsys_tf.models.dtypes import layers_of_dtype
+from recsys_tf.models.sequence_parts import (
+    make_item_content,
+    make_sequence_encoder,
+    step_column,
+    with_mask,
+)
+from recsys_tf.sequences import last_state
+from recsys_tf.tasks import ContentTable, make_retrieval_loss
+from recsys_tf.types import NUM_RESERVED_INDICES, PADDING_INDEX, FloatArray, Tensor
+
+_CUTOFF = 10
+# Below any score, and finite.
+_EXCLUDED = -1e30
+
+
+@keras.saving.register_keras_serializable(package="recsys_tf")
+class SequenceRecommender(keras.Model):
+    """Predicts the next item at every position of a history at once: `s_ln = h_l . E[n]`.
+
+    `h = encoder(E[x])`, `h_l` being what the encoder makes of the events up to the `l`-th, and
+    `E` the one table of the items, by which they are read and scored. One pass over a row of `L`
+    events thus asks `L` questions. An encoder that reads in both directions is asked for events
+    that are masked instead (BERT4Rec), and for one masked event at the end when it serves.
+
+    No user has an id here: whoever has a history is known, and a new event counts at once. Beside
+    its item an event may have a kind of action and a time (`EventEncoder`), and each item fixed
+    content, `E[n] + C[n] W`, that is read and scored with it (`ItemContent`).
+    `compile` needs an optimiser only; `fit` takes `make_sequence_dataset`'s batches, `evaluate`
+    batches with one label a row, at its end, and reports `hit_at_10` and `ndcg_at_10` among all
+    items but those of the row itself.
+
+    Args:
+        num_indices: Rows of the item table with the two reserved ones.
+        config: Sizes, encoder and loss.
+        content: float `[num_indices, F]`, what is fixed about each item, as `SequenceData.content`
+            makes it: numbers of about length 1 a row, since an item's own vector starts small.
+            It is saved with the weights. Where the item's id is hidden by `event_dropout`, its
+            content stays. None for items without.
+        **kwargs: Arguments of `keras.Model`; `dtype` is that of the layers.
+
+    Raises:
+        SpecError: If the configuration names an unknown block or option.
+        TypeError: If items, actions or times are not integers.
+        ValueError: If `num_indices` has no row for an item, `content` is not finite or of another
+            number of rows, or a batch lacks a column that the configuration names.
+
+    Example:
+        >>> model = SequenceRecommender(12, SequenceConfig(embedding_dim=8, max_length=5))
+        >>> model.predict({"items": np.array([[3, 4, 0]])}, verbose=0).shape
+        (1, 12)
+
+    Source: Kang and McAuley, 2018, "Self-Attentive Sequential Recommendation",
+        https://arxiv.org/abs/1808.09781, section III, for the questions and the shared table;
+        Klenitskiy and Vasilev, 2023, "Turning Dross Into Gold Loss",
+        https://arxiv.org/abs/2309.07602, for the softmax over all items, which is the default.
+    """
+
+    def __init__(
+        self,
+        num_indices: int,
+        config: SequenceConfig | None = None,
+        content: FloatArray | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.num_indices = check_positive("num_indices", num_indices)
+        if num_indices <= NUM_RESERVED_INDICES:
+            raise ValueError(
+                f"`num_indices` must be more than the {NUM_RESERVED_INDICES} reserved indices, "
+                f"received {num_indices}: no item is known."
+            )
+        self.config = config or SequenceConfig()
+        check_sequence_blocks(self.config)
+        config = self.config
+        with layers_of_dtype(self.dtype_policy):
+            self.item_encoder = IdEncoder(
+                # The masked event has a vector of its own, after the items'.
+                num_indices + 1,
+                config.embedding_dim,
+                id_dropout=config.event_dropout,
+                initial_stddev=0.02,
+                name="item_encoder",
+            )
+            self.item_content = make_item_content(content, num_indices, config.embedding_dim)
+            self.event_encoder = (
+                EventEncoder(config.num_actions or None, config.has_times, name="event_encoder")
+                if config.step_columns
+                else None
+            )
+            self.sequence_encoder = make_sequence_encoder(config)
+            self.dropout = keras.layers.Dropout(config.dropout, name="dropout")
+        self.retrieval_loss = make_retrieval_loss(config.loss, **config.loss_options)
+        self.hit = keras.metrics.Mean(name=f"hit_at_{_CUTOFF}")
+        self.ndcg = keras.metrics.Mean(name=f"ndcg_at_{_CUTOFF}")
+        self.call({name: np.zeros((1, 1), np.int32) for name in ("items", *config.step_columns)})
+        # All variables are there, so the optimiser's can be made before the step is traced.
+        self.built = True
+
+    @property
+    def is_causal(self) -> bool:
+        """Whether a state reads the events up to its own alone."""
+        return type(self.sequence_encoder).is_causal
+
+    @property
+    def mask_index(self) -> int | None:
+        """The index that masks an event, None where nothing is masked."""
+        return None if self.is_causal else self.num_indices
+
+    @property
+    def item_vectors(self) -> FloatArray:
+        """The items' vectors by index, with their content, float32 `[num_indices, D]`."""
+        return tf.convert_to_tensor(self.item_table).numpy()[: self.num_indices]
+
+    @property
+    def item_table(self) -> keras.Variable | ContentTable:
+        """What items are scored by; the last row is the masked event's."""
+        table, content = self.item_encoder.table, self.item_content
+        return table if content is None else ContentTable(table, content.content, content.kernel)
+
+    def build(self, inputs_shape: Any = None) -> None:
+        """Does nothing: the layers are built with the model."""
+
+    def call(self, inputs: Mapping[str, Tensor], training: bool = False) -> Tensor:
+        """Computes the states of all positions.
+
+        Args:
+            inputs: `items`, int `[B, L]`, oldest first; 0 is padding, at any place. Where the
+                configuration has them, `actions`, int `[B, L]`, and `times`, int `[B, L]`, in
+                seconds since any moment; a time before that of the event before counts as equal.
+            training: Whether dropout is on.
+
+        Returns:
+            Float `[B, L, D]`; zeros at padding.
+        """
+        items = ops.convert_to_tensor(inputs["items"])
+        check_integers("items", items)
+        columns = {name: step_column(inputs, name) for name in self.config.step_columns}
+        is_valid = ops.not_equal(items, PADDING_INDEX)
+        events = self.item_encoder(items, training=training)
+        if self.item_content is not None:
+            events = events + self.item_content(items)
+        if self.event_encoder is not None:
+            # Of a masked event nothing is known, as of the one that is asked for when it serves.
+            is_shown = ops.logical_and(is_valid, ops.not_equal(items, self.num_indices))
+            events = self.event_encoder(events, is_shown, **columns)
+        events = self.dropout(events, training=training)
+        if getattr(self.sequence_encoder, "has_times", False):
+            return self.sequence_encoder(events, is_valid, columns["times"], training=training)
+        return self.sequence_encoder(events, is_valid, training=training)
+
+    def last_states(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """Computes what is known of a user after his last event.
+
+        Args:
+            inputs: As of `call`.
+
+        Returns:
+            Float `[B, D]`; zeros for an empty history.
+        """
+        inputs = {n: ops.convert_to_tensor(inputs[n]) for n in ("items", *self.config.step_columns)}
+        if self.mask_index is not None:
+            longer = {n: ops.pad(each, [[0, 0], [0, 1]]) for n, each in inputs.items()}
+            inputs = {**longer, "items": with_mask(inputs["items"], self.mask_index)}
+        return last_state(self(inputs), ops.not_equal(inputs["items"], PADDING_INDEX))
+
+    def scores(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """Scores all items for histories.
+
+        Args:
+            inputs: As of `call`.
+
+        Returns:
+            float32 `[B, num_indices]`; the reserved indices have the lowest score of all.
+        """
+        states = ops.cast(self.last_states(inputs), "float32")
+        table = ops.convert_to_tensor(self.item_table)[: self.num_indices]
+        is_item = ops.arange(self.num_indices) >= NUM_RESERVED_INDICES
+        return ops.where(is_item, ops.matmul(states, ops.transpose(table)), _EXCLUDED)
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Tensor:
+        """Computes the mean loss of all questions; called by `fit` and `evaluate`."""
+        asked = tf.where(tf.not_equal(y, PADDING_INDEX))
+        weights = None if sample_weight is None else tf.gather_nd(sample_weight, asked)
+        loss = self.retrieval_loss(
+            tf.gather_nd(y_pred, asked),
+            tf.gather_nd(y, asked),
+            self.item_table,
+            weights,
+        )
+        return loss + sum(self.losses)
+
+    def test_step(self, data: Any) -> Any:
+        """Measures loss and ranks of the questions of a batch."""
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        states = self(x, training=False)
+        loss = self.compute_loss(x, y, states, sample_weight, training=False)
+        self._loss_tracker.update_state(loss, sample_weight=tf.shape(y)[0])
+        asked = tf.where(tf.not_equal(y, PADDING_INDEX))
+        ranks = self._ranks(
+            tf.gather_nd(states, asked), tf.gather_nd(y, asked), tf.gather(x["items"], asked[:, 0])
+        )
+        is_hit = tf.cast(ranks < _CUTOFF, tf.float32)
+        self.hit.update_state(is_hit)
+        self.ndcg.update_state(is_hit * np.log(2.0) / tf.math.log(ranks + 2.0))
+        return self.get_metrics_result()
+
+    def predict_step(self, data: Any) -> Tensor:
+        """Scores all items; called by `predict` with what `call` takes."""
+        x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        return self.scores(x)
+
+    def _ranks(self, states: Tensor, positives: Tensor, seen: Tensor) -> Tensor:
+        """Counts the items that stand before the positives, float `[M]`; seen ones do not."""
+        table = tf.convert_to_tensor(self.item_table)[: self.num_indices]
+        scores = tf.matmul(tf.cast(states, tf.float32), table, transpose_b=True)
+        own = tf.gather(scores, positives, batch_dims=1)[:, tf.newaxis]
+        is_before = tf.cast(scores[:, NUM_RESERVED_INDICES:] > own, tf.float32)
+        # A seen item counts once, however often it was met; padding and masks are no items.
+        seen = tf.where(seen < self.num_indices, seen, PADDING_INDEX)
+        rows = tf.repeat(tf.range(tf.shape(seen)[0]), tf.shape(seen)[1])
+        cells = tf.stack([rows, tf.cast(tf.reshape(seen, [-1]), tf.int32)], axis=1)
+        shape = tf.stack([tf.shape(seen)[0], self.num_indices])
+        is_seen = tf.scatter_nd(cells, tf.ones(tf.shape(cells)[:1]), shape) > 0
+        unseen = tf.cast(~is_seen[:, NUM_RESERVED_INDICES:], tf.float32)
+        return tf.reduce_sum(is_before * unseen, axis=1)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments as plain values."""
+        config = {
+            "num_indices": self.num_indices,
+            "config": self.config.to_dict(),
+            # The numbers themselves are weights.
+            "content_dim": self.item_content and self.item_content.content_dim,
+        }
+        return {**super().get_config(), **config}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> SequenceRecommender:
+        """Builds the model from `get_config`'s result."""
+        config = dict(config)
+        width = config.pop("content_dim", None)
+        content = None if width is None else np.zeros((config["num_indices"], width), np.float32)
+        config["config"] = SequenceConfig.from_dict(config["config"])
+        return cls(content=content, **config)

@@ -1,0 +1,196 @@
+"""From interactions to sequences that a model can be trained and measured on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from recsys_tf.config import SequenceConfig
+from recsys_tf.content_preparation import item_content
+from recsys_tf.features import (
+    Examples,
+    Sequences,
+    id_indices,
+    make_question_dataset,
+    make_sequence_dataset,
+    make_sequences,
+)
+from recsys_tf.features.frames import FrameColumns
+from recsys_tf.preparation import Part, PreparedData
+from recsys_tf.types import Array, FloatArray, IntArray
+
+
+@dataclass(frozen=True)
+class SequenceData:
+    """The users' events of prepared data, in the order of time and by the items' indices.
+
+    Attributes:
+        data: The data set, cut into parts.
+        config: Lengths and windows, the action's column, the items' content.
+
+    Raises:
+        TypeError: If ids are no strings, or timestamps no whole numbers; the text names the column.
+        ValueError: If the configuration names a column or a feature that there is not; the text
+            names the nearest ones.
+    """
+
+    data: PreparedData
+    config: SequenceConfig = field(default_factory=SequenceConfig)
+
+    @cached_property
+    def event_items(self) -> IntArray:
+        """Index of each event's item, int64 `[E]`; 1 where training has not met it."""
+        return self._indices(self._events.strings(self.data.schema.item_id))
+
+    @cached_property
+    def event_actions(self) -> IntArray | None:
+        """Kind of each event, int64 `[E]`: 0 missing, 1 unknown, then `config.actions` in order.
+
+        None where the configuration has no kinds.
+        """
+        if not self.config.actions:
+            return None
+        name = self.config.action_column
+        if name is None:
+            raise ValueError(
+                "`config.action_column` must name the column of `events` that holds each event's "
+                f"kind, one of {', '.join(map(repr, self.config.actions))}, received None."
+            )
+        return action_indices(self._events, name, self.config.actions)
+
+    @cached_property
+    def catalogue_items(self) -> IntArray:
+        """Index of each item of the catalogue, int64 `[N]`, in the order of `items`."""
+        items = FrameColumns(self.data.interactions.items, "items")
+        return self._indices(items.strings(self.data.schema.item_id))
+
+    @cached_property
+    def content(self) -> FloatArray | None:
+        """What `config.content_features` say of each item, float32 `[num_indices, F]`, or None."""
+        names = self.config.content_features
+        return item_content(self.data, names, self.catalogue_items) if names else None
+
+    @cached_property
+    def popularity(self) -> IntArray:
+        """Training events of each index, int64 `[num_indices]`."""
+        trained_on = self.event_items[self.data.train_rows]
+        return np.bincount(trained_on, minlength=self.num_indices)
+
+    @property
+    def num_indices(self) -> int:
+        """Rows of the item table."""
+        return self.data.state.num_indices(self.data.schema.item_id)
+
+    def sequences(self, part: Part) -> Sequences:
+        """Makes each user's history of the rows that may be known when a part is answered for.
+
+        Args:
+            part: `train` and `validation` know the training rows, `test` the validation rows too.
+
+        Returns:
+            One sequence a user, in the order of `interactions.users`; empty for a new one.
+        """
+        return self._sequences(self.data.known_rows(part))
+
+    def train_dataset(
+        self, mask_index: int | None = None, users: IntArray | None = None
+    ) -> tf.data.Dataset:
+        """Makes training batches; see `make_sequence_dataset`.
+
+        Args:
+            mask_index: The model's `mask_index`.
+            users: Positions of the users that are trained on; None takes all.
+        """
+        training = self.data.config.training
+        sequences = self.sequences("train")
+        return make_sequence_dataset(
+            sequences if users is None else sequences.take(users),
+            self.config.max_length,
+            training.batch_size,
+            training.seed,
+            windows=self.config.windows,
+            mask_index=mask_index,
+            masked_share=self.config.masked_share,
+            columns=self.config.step_columns,
+        )
+
+    def question_dataset(self, part: Part, mask_index: int | None = None) -> tf.data.Dataset:
+        """Makes batches that ask for each user's first held-out item; see `make_question_dataset`.
+
+        Args:
+            part: Whose rows are held out.
+            mask_index: The model's `mask_index`.
+        """
+        users, items = self._first_held_out(part)
+        return make_question_dataset(
+            self.sequences(part).take(users),
+            items,
+            self.config.max_length,
+            self.data.config.evaluation.user_batch_size,
+            mask_index=mask_index,
+            columns=self.config.step_columns,
+        )
+
+    def _first_held_out(self, part: Part) -> tuple[IntArray, IntArray]:
+        held_out = self._sequences(self.data.rows(part))
+        users = np.flatnonzero(held_out.lengths)
+        return users, held_out.items[held_out.starts[users]]
+
+    def _sequences(self, rows: IntArray) -> Sequences:
+        schema = self.data.schema
+        users = FrameColumns(self.data.interactions.users, "users")
+        return make_sequences(
+            self._event_users,
+            self.event_items,
+            self._events.integers(schema.timestamp),
+            users.strings(schema.user_id),
+            rows,
+            actions=self.event_actions,
+        )
+
+    @cached_property
+    def _event_users(self) -> Array:
+        return self._events.strings(self.data.schema.user_id)
+
+    @property
+    def _events(self) -> FrameColumns:
+        return FrameColumns(self.data.interactions.events, "events")
+
+    def _indices(self, items: Array) -> IntArray:
+        schema = self.data.schema
+        column = Examples({schema.item_id: items})
+        return id_indices(schema.item_id, column, self.data.preprocessor, schema)
+
+
+def action_indices(frame: FrameColumns, column: str, actions: Sequence[str]) -> IntArray:
+    """Returns the index of each event's kind.
+
+    Args:
+        frame: The events.
+        column: Strings, or whole numbers, which are known by their digits; "" and NaN are missing.
+        actions: The kinds' names.
+
+    Returns:
+        int64 `[E]`: 0 where the kind is missing, 1 where it is no name of `actions`, then 2 on.
+
+    Raises:
+        ValueError: If there is no such column.
+        TypeError: If it holds neither strings nor numbers.
+
+    Example:
+        >>> events = FrameColumns(pd.DataFrame({"stars": [5.0, None, 2.0]}), "events")
+        >>> action_indices(events, "stars", ["4", "5"]).tolist()
+        [3, 0, 1]
+    """
+    if frame.is_number(column):
+        numbers = frame.floats(column)
+        names = np.array(["" if np.isnan(each) else f"{each:.9g}" for each in numbers], object)
+    else:
+        names = frame.strings(column)
+    found = pd.Index(["", *actions]).get_indexer(pd.Index(names))
+    return np.where(found > 0, found + 1, found == -1).astype(np.int64)

@@ -1,0 +1,69 @@
+"""The kind of an event and the time before it, added to its item's vector."""
+
+import numpy as np
+import pytest
+
+from recsys_tf.encoders import EventEncoder
+from recsys_tf.encoders.event_encoder import NUM_GAPS, time_gaps
+
+
+def gaps(times, is_event=None):
+    times = np.array([times])
+    is_event = np.ones(times.shape, bool) if is_event is None else np.array([is_event])
+    return np.asarray(time_gaps(times, is_event))[0]
+
+
+def test_gaps_are_counted_in_powers_of_two_of_a_second():
+    lengths = [0, 1, 2, 3, 4, 7, 8, 2**20 - 1, 2**20, 2**31]
+    found = gaps(np.cumsum([1_000_000_000, *lengths]))
+    assert found.tolist() == [0, 1, 2, 3, 3, 4, 4, 5, 21, 22, 33]
+    assert NUM_GAPS == 34
+
+
+def test_a_gap_over_all_times_is_the_last_class():
+    assert gaps([0, 2**40])[1] == NUM_GAPS - 1
+
+
+@pytest.mark.parametrize("times", [[100, 40], [-5, -9], [2**40, -(2**40)]])
+def test_a_gap_below_zero_counts_as_none(times):
+    assert gaps(times).tolist() == gaps([7, 7]).tolist() == [0, 1]
+
+
+def test_times_before_1970_and_far_ahead_are_times_like_any():
+    assert gaps([-8, 0]).tolist() == gaps([2**40, 2**40 + 8]).tolist() == [0, 5]
+
+
+def test_a_gap_is_counted_from_the_event_before_and_not_from_padding():
+    is_event = [False, True, False, False, True]
+    found = gaps([50, 100, 999, 0, 104], is_event)
+    assert found[[1, 4]].tolist() == [0, 4]
+
+
+def test_times_of_floats_are_refused():
+    with pytest.raises(TypeError, match="`times` must be integers, whole seconds, received .*"):
+        time_gaps(np.zeros([1, 2], "float32"), np.ones([1, 2], bool))
+
+
+def test_both_rows_are_added_and_nothing_where_no_event_is_shown():
+    encoder = EventEncoder(num_actions=4, has_times=True)
+    vectors = np.full([1, 3, 2], 10.0, "float32")
+    arguments = np.array([[True, True, False]]), np.array([[2, 3, 3]]), np.array([[0, 1, 2]])
+    encoder(vectors, *arguments)
+    encoder.action_table.embeddings.assign(np.arange(8).reshape(4, 2) * 1.0)
+    encoder.gap_table.embeddings.assign(np.arange(NUM_GAPS * 2).reshape(-1, 2) * 100.0)
+    # Rows 2 and 3 of the actions; gap 0 of a first event, and 2 of one second.
+    expected = [[10 + 4, 10 + 5 + 100], [10 + 6 + 400, 10 + 7 + 500], [10, 10]]
+    assert np.asarray(encoder(vectors, *arguments))[0].tolist() == expected
+
+
+def test_an_encoder_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="`num_actions` or `has_times` must be given"):
+        EventEncoder()
+
+
+def test_a_column_that_is_not_read_is_refused():
+    vectors, is_event = np.ones([1, 2, 3], "float32"), np.ones([1, 2], bool)
+    with pytest.raises(ValueError, match="`times` must be given exactly where they are read"):
+        EventEncoder(num_actions=3)(vectors, is_event, np.ones([1, 2], int), np.ones([1, 2], int))
+    with pytest.raises(ValueError, match="`actions` must be given .* received none"):
+        EventEncoder(num_actions=3)(vectors, is_event)

@@ -1,0 +1,78 @@
+"""A model takes over what a smaller one has learned, and its optimiser's state."""
+
+import keras
+import numpy as np
+import pytest
+
+from recsys_tf.layers import EmbeddingTable
+from recsys_tf.models import grow_tables
+from recsys_tf.optimizers import FusedAdam, RowWiseAdagrad, TableOptimizer
+
+
+def model(num_rows, width=3):
+    keras.utils.set_random_seed(num_rows)
+    table = EmbeddingTable(num_rows, width, name="item")
+    made = keras.Sequential([keras.Input([], dtype="int64"), table, keras.layers.Dense(1)])
+    made.compile(TableOptimizer(RowWiseAdagrad(0.1), FusedAdam(0.01)), "mse", jit_compile=False)
+    made.optimizer.build(made.trainable_variables)
+    return made
+
+
+@pytest.fixture(scope="module")
+def small():
+    made = model(5)
+    made.fit(np.array([1, 2, 3, 4]), np.ones([4, 1]), verbose=0)
+    return made
+
+
+def test_grown_model_answers_known_ids_alike_and_new_ones_as_unknown(small):
+    large = model(8)
+    grow_tables(small, large)
+    known, answer = np.arange(5), small(np.arange(5))
+    np.testing.assert_allclose(large(known), answer, rtol=1e-6)
+    np.testing.assert_allclose(large(np.array([5, 6, 7])), np.repeat(answer[1:2], 3, 0), rtol=1e-6)
+
+
+def test_slots_of_known_rows_are_kept_and_those_of_new_ones_fresh(small):
+    large = model(8)
+    grow_tables(small, large)
+    found = np.array(large.optimizer.tables._accumulators[0])
+    np.testing.assert_array_equal(found[:5], small.optimizer.tables._accumulators[0])
+    np.testing.assert_allclose(found[5:], 0.1)
+    assert int(large.optimizer.dense.iterations) == 1
+    large.fit(np.array([5, 6]), np.ones([2, 1]), verbose=0)
+
+
+def test_rows_follow_a_new_numbering(small):
+    large = model(6)
+    numbers = np.array([0, 1, 4, -1, 2, 3])
+    grow_tables(small, large, old_rows={"item": numbers})
+    old, new = np.array(small.layers[0].embeddings), np.array(large.layers[0].embeddings)
+    np.testing.assert_array_equal(new[[0, 1, 2, 4, 5]], old[[0, 1, 4, 2, 3]])
+    np.testing.assert_array_equal(new[3], old[1])
+    slots = [np.array(each.optimizer.tables._accumulators[0]) for each in (small, large)]
+    np.testing.assert_array_equal(slots[1][[0, 1, 2, 4, 5]], slots[0][[0, 1, 4, 2, 3]])
+    np.testing.assert_allclose(slots[1][3], 0.1)
+
+
+def test_new_rows_may_keep_what_the_initializer_drew(small):
+    large = model(8)
+    drawn = np.array(large.layers[0].embeddings)
+    grow_tables(small, large, new_rows="initial")
+    np.testing.assert_array_equal(np.array(large.layers[0].embeddings)[5:], drawn[5:])
+
+
+def test_smaller_or_other_models_are_refused_and_nothing_is_written(small):
+    for other in (model(4), model(8, width=2)):
+        before = [np.array(each) for each in other.variables]
+        with pytest.raises(ValueError, match="`target` must have at least the rows of `source`"):
+            grow_tables(small, other)
+        for variable, value in zip(other.variables, before, strict=True):
+            np.testing.assert_array_equal(variable, value)
+
+
+def test_numbers_beyond_the_old_table_and_unknown_names_are_refused(small):
+    with pytest.raises(ValueError, match="`old_rows` must be below the 5 rows"):
+        grow_tables(small, model(6), old_rows={"item": np.array([0, 1, 2, 3, 4, 9])})
+    with pytest.raises(ValueError, match="`old_rows` must be named by parts .* 'user'"):
+        grow_tables(small, model(6), old_rows={"user": np.arange(6)})

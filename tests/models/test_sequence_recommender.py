@@ -1,0 +1,152 @@
+"""The sequential recommender: what it asks, what it learns and what it answers."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from recsys_tf import SequenceConfig, SpecError, TrainingConfig
+from recsys_tf.features import Sequences, make_question_dataset, make_sequence_dataset
+from recsys_tf.models import SequenceRecommender
+from recsys_tf.training import fit
+
+NUM_INDICES, LENGTH = 9, 6
+SIZES = {"embedding_dim": 8, "max_length": LENGTH, "dropout": 0.0}
+
+
+@pytest.fixture(scope="module", params=["sasrec", "bert4rec"])
+def model(request):
+    keras.utils.set_random_seed(0)
+    return SequenceRecommender(NUM_INDICES, SequenceConfig(encoder=request.param, **SIZES))
+
+
+def rings(num_users: int = 40) -> Sequences:
+    """Everybody goes round 2, 3, ..., 8, 2, ... from a place of his own."""
+    items = (np.arange(num_users)[:, None] + np.arange(LENGTH + 1)) % 7 + 2
+    ends = (np.arange(num_users) + 1) * (LENGTH + 1)
+    return Sequences(items.reshape(-1).astype(np.int32), np.arange(items.size), ends - 7, ends)
+
+
+def test_a_state_stands_at_each_event_and_zero_at_padding(model):
+    states = model({"items": np.array([[3, 4, 0]])}).numpy()
+    assert states.shape == (1, 3, 8)
+    assert np.abs(states[0, :2]).min(axis=-1).max() > 0
+    assert (states[0, 2] == 0).all()
+
+
+def test_scores_are_products_with_the_one_table(model):
+    history = {"items": np.array([[3, 4, 0]])}
+    scores = model.predict(history, verbose=0)
+    state = model.last_states(history).numpy()
+    np.testing.assert_allclose(scores[:, 2:], state @ model.item_vectors[2:].T, rtol=1e-5)
+    assert (scores[:, :2] == scores.min()).all()
+    assert scores[:, :2].max() < -1e20
+
+
+def test_padding_before_a_history_changes_nothing(model):
+    left, right = ({"items": np.array([row])} for row in ([0, 3, 4], [3, 4, 0]))
+    np.testing.assert_allclose(model.scores(left), model.scores(right), rtol=1e-5, atol=1e-6)
+
+
+def test_an_empty_history_scores_all_items_alike_but_for_a_mask(model):
+    scores = model.scores({"items": np.zeros((2, 3), np.int32)}).numpy()
+    assert np.isfinite(scores[:, 2:]).all()
+    if model.is_causal:
+        assert (scores[:, 2:] == 0).all()
+
+
+def test_longer_histories_than_training_had_are_answered(model):
+    scores = model.scores({"items": np.full((1, LENGTH + 5), 3)}).numpy()
+    assert np.isfinite(scores).all()
+
+
+def test_a_ring_is_learned(model):
+    training = TrainingConfig(epochs=1, learning_rate=0.01)
+    train = make_sequence_dataset(
+        rings(), LENGTH, 4, seed=0, mask_index=model.mask_index, masked_share=0.4
+    )
+    fit(model, train.repeat(60), None, training, verbose=0)
+    histories = np.array([[2, 3, 4, 5], [8, 2, 3, 4]])
+    scores = model.predict({"items": histories}, verbose=0)
+    assert scores.argmax(axis=1).tolist() == [6, 5]
+    after = (rings().items[LENGTH :: LENGTH + 1] - 1) % 7 + 2
+    questions = make_question_dataset(
+        rings().newest(4), after, LENGTH, 16, mask_index=model.mask_index
+    )
+    values = model.evaluate(questions, verbose=0, return_dict=True)
+    assert values["ndcg_at_10"] == 1.0
+
+
+def test_only_items_outside_the_row_stand_before_the_answer():
+    model = SequenceRecommender(6, SequenceConfig(**{**SIZES, "embedding_dim": 1}))
+    table = np.array([[9], [9], [5], [4], [3], [2], [0]], "float32")  # by index; the last masks
+    model.item_encoder.table.assign(table)
+    states = tf.constant([[1.0], [1.0], [1.0]])
+    # Item 5 stands behind 2, 3 and 4, of which the rows have seen two, one of them twice, and none.
+    seen = tf.constant([[2, 3, 0], [3, 3, 1], [0, 0, 0]])
+    assert model._ranks(states, tf.constant([5, 5, 5]), seen).numpy().tolist() == [1, 2, 3]
+
+
+def test_ndcg_is_taken_from_the_rank(monkeypatch):
+    model = SequenceRecommender(30, SequenceConfig(**SIZES))
+    model.compile("adam")
+    ranks = tf.constant([0.0, 2.0, 10.0])
+    monkeypatch.setattr(model, "_ranks", lambda *_: ranks)
+    rows = {"items": np.array([[2], [3], [4]])}, np.array([[5], [5], [5]])
+    values = model.test_step(rows)
+    assert float(values["hit_at_10"]) == pytest.approx(2 / 3)
+    assert float(values["ndcg_at_10"]) == pytest.approx((1 + 1 / np.log2(4)) / 3)
+
+
+def test_a_question_of_weight_zero_gives_no_gradient():
+    model = SequenceRecommender(NUM_INDICES, SequenceConfig(**SIZES))
+    items, labels = np.array([[2, 3]]), np.array([[3, 4]])
+
+    def gradient(weights, labels=labels):
+        with tf.GradientTape() as tape:
+            states = model({"items": items}, training=True)
+            loss = model.compute_loss({}, labels, states, weights)
+        return tape.gradient(loss, model.sequence_encoder.trainable_variables[0].value)
+
+    weighted = gradient(tf.constant([[1.0, 0.0]]))
+    np.testing.assert_allclose(weighted, gradient(None, np.array([[3, 0]])), rtol=1e-5)
+
+
+def test_unknown_labels_and_rows_without_questions_give_a_loss_of_zero():
+    model = SequenceRecommender(NUM_INDICES, SequenceConfig(**SIZES))
+    items = np.array([[2, 3]])
+    for labels in ([[0, 0]], [[1, 1]]):
+        loss = model.compute_loss({}, np.array(labels), model({"items": items}))
+        assert float(loss) == 0.0
+
+
+def test_hidden_events_are_still_asked_for():
+    config = SequenceConfig(**SIZES, event_dropout=0.9)
+    model = SequenceRecommender(NUM_INDICES, config)
+    items = np.full((50, 4), 5)
+    shown = model({"items": items}, training=False).numpy()
+    hidden = model({"items": items}, training=True).numpy()
+    assert (np.abs(hidden).max(axis=-1) > 0).all()
+    assert not np.allclose(shown, hidden)
+
+
+def test_a_saved_model_answers_as_before(model, tmp_path):
+    path = tmp_path / "model.keras"
+    model.save(path)
+    again = keras.models.load_model(path)
+    history = {"items": np.array([[3, 4, 5]])}
+    np.testing.assert_array_equal(
+        model.predict(history, verbose=0), again.predict(history, verbose=0)
+    )
+    assert again.config == model.config
+
+
+def test_all_faults_of_the_blocks_are_told_at_once():
+    config = SequenceConfig(encoder="sasrek", loss="full_softmax", loss_options={"temprature": 1})
+    with pytest.raises(SpecError, match=r"(?s)'sasrek'.*'sasrec'.*'temprature'.*'temperature'"):
+        SequenceRecommender(NUM_INDICES, config)
+
+
+def test_a_table_without_an_item_is_refused():
+    with pytest.raises(ValueError, match="must be more than the 2 reserved indices, received 2"):
+        SequenceRecommender(2)

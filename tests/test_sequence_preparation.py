@@ -1,0 +1,153 @@
+"""From interactions to sequences: indices, kinds of action, content, and refused columns."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from recsys_tf import SequenceConfig
+from recsys_tf.content_preparation import item_content
+from recsys_tf.encoders import make_text_backbone
+from recsys_tf.features.frames import FrameColumns
+from recsys_tf.models import SequenceRecommender
+from recsys_tf.sequence_evaluation import last_states, sequence_ranking
+from recsys_tf.sequence_preparation import SequenceData, action_indices
+
+CONFIG = SequenceConfig(
+    embedding_dim=8,
+    max_length=10,
+    encoder="hstu",
+    encoder_options={"num_layers": 1},
+    has_times=True,
+    action_column="surface",
+    actions=("search", "mail"),
+    content_features=("genres", "price"),
+)
+
+
+@pytest.fixture(scope="module")
+def data(small_data):
+    return SequenceData(small_data, CONFIG)
+
+
+def with_column(data, frame, name, column):
+    """The data with another column, put in where `Interactions` has checked already."""
+    frames = ("events", "users", "items")
+    copies = {each: getattr(data.data.interactions, each).copy() for each in frames}
+    interactions = replace(data.data.interactions, **copies)
+    copies[frame][name] = column(copies[frame][name])
+    return SequenceData(replace(data.data, interactions=interactions), data.config)
+
+
+def test_kinds_have_indices_in_the_order_of_the_configuration():
+    events = pd.DataFrame(
+        {"kind": ["b", "", "c", "a", None], "stars": [4.0, np.nan, 3.5, 5.0, 4.0]}
+    )
+    frame = FrameColumns(events, "events")
+    assert action_indices(frame, "kind", ["a", "b"]).tolist() == [3, 0, 1, 2, 0]
+    assert action_indices(frame, "stars", ["4", "5"]).tolist() == [2, 0, 1, 3, 2]
+
+
+def test_steps_carry_kind_and_time_of_their_event(data):
+    sequences = data.sequences("train")
+    events = data.data.interactions.events.iloc[data.data.known_rows("train")]
+    user = int(sequences.lengths.argmax())
+    own = events[events["user_id"] == data.data.interactions.users["user_id"].iloc[user]]
+    own = own.sort_values("timestamp", kind="stable")
+    steps = slice(sequences.starts[user], sequences.ends[user])
+    assert sequences.times[steps].tolist() == own["timestamp"].tolist()
+    kinds = own["surface"].map({"search": 2, "mail": 3}).fillna(1)
+    assert sequences.actions[steps].tolist() == kinds.tolist()
+
+
+def test_content_stands_at_each_items_index(data):
+    content, items = data.content, data.data.interactions.items
+    genres = data.data.state.vocabularies["genres"]
+    assert content.shape == (data.num_indices, len(genres) + 2)
+    assert (content[:2] == 0).all()
+    row = int(np.flatnonzero(data.catalogue_items > 1)[0])
+    found = content[data.catalogue_items[row]]
+    names = [each for each in items["genres"].iloc[row] if each in genres]
+    # Each of `n` genres weighs `1 / sqrt(n)`, which is length 1.
+    expected = [name in names for name in genres] / np.sqrt(len(names))
+    np.testing.assert_allclose(found[: len(genres)], expected, rtol=1e-6)
+    mean, deviation = data.data.state.moments["price"]
+    price = (np.log1p(items["price"].iloc[row]) - mean) / deviation
+    np.testing.assert_allclose(found[len(genres) :], [price, 1], rtol=1e-4)
+
+
+def test_a_text_is_read_by_the_pretrained_encoder(small_data, monkeypatch):
+    backbone = make_text_backbone(300, 1, 2, 16, 16, dropout=0.5)
+    monkeypatch.setattr(
+        "recsys_tf.content_preparation.load_text_backbone", {"folder": backbone}.__getitem__
+    )
+    text = small_data.config.model.text.model_copy(update={"preset": "folder"})
+    model = small_data.config.model.model_copy(update={"text": text})
+    config = small_data.config.model_copy(update={"model": model})
+    prepared = replace(small_data, config=config)
+    prepared.__dict__["state"] = small_data.state  # As if learned from the encoder's words.
+    indices = SequenceData(small_data).catalogue_items
+    content = item_content(prepared, ["title"], indices)
+    lengths = np.linalg.norm(content, axis=1)
+    assert content.shape == (SequenceData(small_data).num_indices, 16)
+    np.testing.assert_allclose(lengths[np.unique(indices[indices > 1])], 1, rtol=1e-5)
+
+
+def test_a_text_without_a_pretrained_encoder_is_refused(small_data):
+    config = SequenceConfig(content_features=("title",))
+    with pytest.raises(ValueError, match="the text 'title' only where a pretrained encoder"):
+        _ = SequenceData(small_data, config).content
+
+
+@pytest.mark.parametrize(
+    ("fields", "fault"),
+    [
+        ({"content_features": ("genre",)}, "Did you mean 'genres'"),
+        ({"content_features": ("item_id",)}, "`content_features` must be one of"),
+        ({"action_column": "surfce", "actions": ("mail",)}, "Did you mean 'surface'"),
+        ({"actions": ("mail",)}, "`config.action_column` must name the column"),
+    ],
+)
+def test_a_name_that_there_is_not_is_told(small_data, fields, fault):
+    data = SequenceData(small_data, SequenceConfig(**fields))
+    with pytest.raises(ValueError, match=fault):
+        _ = data.event_actions if "actions" in fields else data.content
+
+
+@pytest.mark.parametrize(
+    ("frame", "name"), [("events", "item_id"), ("events", "user_id"), ("items", "item_id")]
+)
+def test_an_id_column_of_floats_is_named(data, frame, name):
+    changed = with_column(data, frame, name, lambda ids: np.arange(len(ids)) * 1.0)
+    rule = rf"`{frame}.{name}` must hold strings .* received floating"
+    with pytest.raises(TypeError, match=rule):
+        _ = changed.catalogue_items if frame == "items" else changed.sequences("train")
+
+
+def test_times_of_floats_are_refused(data):
+    changed = with_column(data, "events", "timestamp", lambda times: times * 1.0)
+    with pytest.raises(TypeError, match=r"`events.timestamp` must hold whole numbers"):
+        changed.sequences("train")
+
+
+def test_a_model_is_trained_and_ranked_with_all_of_it(data):
+    model = SequenceRecommender(data.num_indices, data.config, data.content)
+    model.compile("adam", run_eagerly=True)
+    model.fit(data.train_dataset().take(1), verbose=0)
+    found = model.evaluate(data.question_dataset("validation"), verbose=0, return_dict=True)
+    assert 0 <= found["ndcg_at_10"] <= 1
+    ranking = sequence_ranking(model, data, "validation")
+    assert np.isfinite(ranking.means()["ndcg_at_10"])
+
+
+def test_states_are_those_of_each_users_newest_steps(data):
+    model = SequenceRecommender(data.num_indices, data.config, data.content)
+    sequences = data.sequences("train")
+    states = last_states(model, sequences, batch_size=7)
+    user = int(sequences.lengths.argmax())
+    newest = slice(sequences.ends[user] - data.config.max_length, sequences.ends[user])
+    columns = sequences.columns(("items", "actions", "times"))
+    alone = model.last_states({name: each[newest][None] for name, each in columns.items()})
+    np.testing.assert_allclose(states[user], alone[0], rtol=1e-4, atol=1e-6)
+    assert (states[sequences.lengths == 0] == 0).all()
