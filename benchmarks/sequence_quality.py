@@ -66,15 +66,15 @@ SHOWN = {
     "sampled_hr": "HR@10, 100 negatives",
     "sampled_ndcg": "NDCG@10, 100 negatives",
 }
+_SEQUENCE = {
+    "embedding_dim": 128,
+    "windows": "all",
+    "encoder_options": {"num_heads": 2, "activation": "gelu"},
+}
+_TRAINING = {"batch_size": 16, "epochs": 20, "learning_rate": 1e-3}
 SETTINGS: dict[str, dict[str, Any]] = {
-    "quick": {
-        "sequence": {"embedding_dim": 64, "encoder_options": {"activation": "gelu"}},
-        "training": {"batch_size": 32, "epochs": 40, "learning_rate": 1e-3},
-    },
-    "longest": {
-        "sequence": {"embedding_dim": 128, "encoder_options": {"activation": "gelu"}},
-        "training": {"batch_size": 32, "epochs": 100, "learning_rate": 1e-3},
-    },
+    "quick": {"sequence": _SEQUENCE, "training": _TRAINING},
+    "longest": {"sequence": _SEQUENCE, "training": {**_TRAINING, "epochs": 60}},
 }
 GRID: dict[str, dict[str, Sequence[Any]]] = {
     "sequence": {
