@@ -164,12 +164,15 @@ def _means(prefix: str, ranking: RankingValues, is_user: Array | None = None) ->
 
 def _sampled(model: SequenceRecommender, data: SequenceData, seed: int) -> Values:
     problem = ranking_problem(data.data, "test")
-    positives = problem.relevant.indices
-    negatives = draw_negatives(problem.seen + problem.relevant, NUM_NEGATIVES, seed)
+    # One positive each, but for users without a held-out row.
+    asked = np.flatnonzero(np.diff(problem.relevant.indptr))
+    positives = problem.relevant.indices[problem.relevant.indptr[asked]]
+    negatives = draw_negatives(problem.seen + problem.relevant, NUM_NEGATIVES, seed, asked)
     means = sampled_ranking_metrics(
         sequence_scores(model, data, "test"),
         np.column_stack([positives, negatives]),
-        cutoffs=[CUTOFF],
+        asked,
+        [CUTOFF],
     )
     names = {"sampled_hr": "hit_rate", "sampled_ndcg": "ndcg"}
     return {short: means[f"{name}_at_{CUTOFF}"] for short, name in names.items()}
