@@ -234,8 +234,8 @@ def main() -> None:
             rows += rows_of(length, rounds, num_sequences, run_profile(arguments, events))
     description = (
         f"{num_sequences:,} generated sequences, Zipf's law over {NUM_ITEMS:,} items, width "
-        f"{WIDTH}, batch {BATCH_SIZE}, {arguments.threads} threads each, median and half the range over "
-        f"{arguments.rounds} rounds of {arguments.epochs} epochs in turn; "
+        f"{WIDTH}, batch {BATCH_SIZE}, {arguments.threads} threads each, median and half the "
+        f"range over {arguments.rounds} rounds of {arguments.epochs} epochs in turn; "
         f"{versions_of(sys.executable)}; {versions_of(arguments.peer_python)}"
     )
     sys.exit(not report(__file__, rows, description, [SEED], arguments.results))
