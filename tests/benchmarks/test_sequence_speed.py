@@ -3,6 +3,8 @@
 import argparse
 import io
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -117,3 +119,9 @@ def test_profile_names_the_parts_of_a_step(speed, peers, monkeypatch):
     assert len(parts) == 6
     assert min(parts.values()) > 0
     assert json.loads(json.dumps(parts)) == parts
+
+
+def test_peers_read_the_script_without_our_package(speed):
+    code = "import sys; sys.modules['recsys_tf'] = None; import sequence_speed, block_speed"
+    folder = speed.ROOT / "benchmarks"
+    subprocess.run([sys.executable, "-c", code], cwd=folder, check=True)
