@@ -67,8 +67,8 @@ def our_model(events: np.ndarray) -> Any:
         embedding_dim=WIDTH,
         max_length=events.shape[1] - 1,
         # Once, as the peers do: the block drops from the events with their positions.
-        dropout=0.0,
-        encoder_options={"num_layers": NUM_LAYERS, "num_heads": NUM_HEADS, "dropout": DROPOUT},
+        dropout=DROPOUT,
+        encoder_options={"num_layers": NUM_LAYERS, "num_heads": NUM_HEADS},
     )
     return SequenceRecommender(NUM_ITEMS + NUM_RESERVED_INDICES, config)
 
