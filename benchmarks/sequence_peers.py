@@ -66,7 +66,6 @@ def our_model(events: np.ndarray) -> Any:
     config = SequenceConfig(
         embedding_dim=WIDTH,
         max_length=events.shape[1] - 1,
-        # Once, as the peers do: the block drops from the events with their positions.
         dropout=DROPOUT,
         encoder_options={"num_layers": NUM_LAYERS, "num_heads": NUM_HEADS},
     )
