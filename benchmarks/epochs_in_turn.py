@@ -12,12 +12,14 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from epoch_clock import EPOCH
 
-from recsys_tf.types import FloatArray
+if TYPE_CHECKING:
+    # Peers' Pythons import this file too, and have no recsys_tf.
+    from recsys_tf.types import FloatArray
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recsys_tf.types import FloatArray
+if TYPE_CHECKING:
+    # Peers' Pythons import this file too, and have no recsys_tf.
+    from recsys_tf.types import FloatArray
 
 
 def seconds_in_turn(calls: Sequence[Callable[[], Any]], num_rounds: int) -> FloatArray:

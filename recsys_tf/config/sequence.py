@@ -19,8 +19,8 @@ class SequenceConfig(Spec):
         max_length: Events that are read, the newest ones.
         encoder: A name out of `recsys_tf.sequences.SEQUENCE_ENCODERS`.
         encoder_options: Further arguments of that block by name, such as `{"num_layers": 3}`.
-        dropout: Dropped share of the units of the events' vectors, and of the encoder's where
-            `encoder_options` do not say otherwise.
+        dropout: Dropped share of the encoder's units, where `encoder_options` do not say otherwise;
+            which units these are, each encoder says.
         event_dropout: Share of the events that are hidden from the encoder while training; the
             items asked for stay.
         loss: A name out of `recsys_tf.tasks.RETRIEVAL_LOSSES`.

@@ -153,7 +153,7 @@ def make_sequences(
     _check_integers({"items": items, "timestamps": timestamps, "actions": actions})
     index = pd.Index(names)
     if not index.is_unique:
-        twice = index.to_numpy()[index.duplicated()][0]
+        twice = str(index.to_numpy()[index.duplicated()][0])
         raise ValueError(f"`names` must hold each user once, {twice!r} is twice.")
     rows = np.arange(len(users)) if rows is None else np.sort(np.asarray(rows, np.int64))
     codes = index.get_indexer(pd.Index(np.asarray(users)[rows]))
@@ -163,9 +163,11 @@ def make_sequences(
     is_back = (np.diff(times[by_user]) < 0) & (np.diff(codes[by_user]) == 0)
     num_unsorted = int(is_back.sum())
     if num_unsorted and order == "refuse":
+        # `str`, or NumPy 2 would show its own type's name.
+        first = str(names[codes[by_user[np.flatnonzero(is_back)[0]]]])
         raise ValueError(
             f"`timestamps` must not fall within a user's events, {num_unsorted:,} do, the first of "
-            f"user {names[codes[by_user[np.flatnonzero(is_back)[0]]]]!r}; sort the events, or give "
+            f"user {first!r}; sort the events, or give "
             "`order='sort'`."
         )
     places = np.lexsort((times, codes))

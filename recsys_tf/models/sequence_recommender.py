@@ -106,7 +106,6 @@ class SequenceRecommender(keras.Model):
                 else None
             )
             self.sequence_encoder = make_sequence_encoder(config)
-            self.dropout = keras.layers.Dropout(config.dropout, name="dropout")
         self.retrieval_loss = make_retrieval_loss(config.loss, **config.loss_options)
         self.hit = keras.metrics.Mean(name=f"hit_at_{_CUTOFF}")
         self.ndcg = keras.metrics.Mean(name=f"ndcg_at_{_CUTOFF}")
@@ -161,7 +160,6 @@ class SequenceRecommender(keras.Model):
             # Of a masked event nothing is known, as of the one that is asked for when it serves.
             is_shown = ops.logical_and(is_valid, ops.not_equal(items, self.num_indices))
             events = self.event_encoder(events, is_shown, **columns)
-        events = self.dropout(events, training=training)
         if getattr(self.sequence_encoder, "has_times", False):
             return self.sequence_encoder(events, is_valid, columns["times"], training=training)
         return self.sequence_encoder(events, is_valid, training=training)

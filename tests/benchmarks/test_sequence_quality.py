@@ -29,7 +29,8 @@ def values(benchmark_module):
 def test_every_shown_metric_is_measured(benchmark_module, values):
     for name in (*benchmark_module.SHOWN, "validation_hr", "validation_ndcg", "new_hr"):
         assert 0 <= values[name] <= 1, name
-    assert values["sampled_hr"] > values["hr"]
+    # Whoever is before all others is before some of them.
+    assert values["sampled_hr"] >= values["hr"]
     assert values["parameters"] > 300 * 4
 
 

@@ -43,7 +43,10 @@ def test_data_become_answers(
 
     wrong = call(*train, "--set", "export.reranker=mrm")
     assert wrong.exit_code == 2
-    assert "export.reranker: `reranker` must be one of 'dpp', 'mmr', received 'mrm'" in wrong.stderr
+    assert (
+        "export.reranker: `reranker` must be one of 'dpp', 'max_sum', 'mmr', received 'mrm'"
+        in wrong.stderr
+    )
 
     stopped = call(*train)
     assert stopped.exit_code == 130, stopped.stderr
