@@ -28,11 +28,11 @@ def make_sequence_encoder(config: SequenceConfig) -> keras.layers.Layer:
 
 
 def make_item_content(content: Any, num_indices: int, embedding_dim: int) -> ItemContent | None:
-    """Makes the layer of the items' content, with a row of zeros for the masked event.
+    """Makes the layer of the items' content.
 
     Args:
         content: float `[num_indices, F]`, or None.
-        num_indices: Rows of the item table without the mask's.
+        num_indices: Rows of the item table.
         embedding_dim: Width of the items' vectors.
 
     Returns:
@@ -50,9 +50,8 @@ def make_item_content(content: Any, num_indices: int, embedding_dim: int) -> Ite
             f"{content.shape}."
         )
     content[:NUM_RESERVED_INDICES] = 0
-    layer = ItemContent(num_indices + 1, content.shape[1], embedding_dim, name="item_content")
-    # The masked event has none.
-    layer.set_content(np.pad(content, [(0, 1), (0, 0)]))
+    layer = ItemContent(num_indices, content.shape[1], embedding_dim, name="item_content")
+    layer.set_content(content)
     return layer
 
 

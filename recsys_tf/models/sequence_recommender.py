@@ -92,8 +92,7 @@ class SequenceRecommender(keras.Model):
         config = self.config
         with layers_of_dtype(self.dtype_policy):
             self.item_encoder = IdEncoder(
-                # The masked event has a vector of its own, after the items'.
-                num_indices + 1,
+                num_indices,
                 config.embedding_dim,
                 id_dropout=config.event_dropout,
                 initial_stddev=0.02,
@@ -106,6 +105,14 @@ class SequenceRecommender(keras.Model):
                 else None
             )
             self.sequence_encoder = make_sequence_encoder(config)
+        # No row of the table: whoever reads that, a loss for instance, finds items alone in it.
+        self.mask_vector = None
+        if not self.is_causal:
+            self.mask_vector = self.add_weight(
+                name="mask_vector",
+                shape=(config.embedding_dim,),
+                initializer=keras.initializers.RandomNormal(stddev=0.02),
+            )
         self.retrieval_loss = make_retrieval_loss(config.loss, **config.loss_options)
         self.hit = keras.metrics.Mean(name=f"hit_at_{_CUTOFF}")
         self.ndcg = keras.metrics.Mean(name=f"ndcg_at_{_CUTOFF}")
@@ -126,11 +133,11 @@ class SequenceRecommender(keras.Model):
     @property
     def item_vectors(self) -> FloatArray:
         """The items' vectors by index, with their content, float32 `[num_indices, D]`."""
-        return tf.convert_to_tensor(self.item_table).numpy()[: self.num_indices]
+        return tf.convert_to_tensor(self.item_table).numpy()
 
     @property
     def item_table(self) -> keras.Variable | ContentTable:
-        """What items are scored by; the last row is the masked event's."""
+        """What items are scored by, a row an index."""
         table, content = self.item_encoder.table, self.item_content
         return table if content is None else ContentTable(table, content.content, content.kernel)
 
@@ -153,12 +160,18 @@ class SequenceRecommender(keras.Model):
         check_integers("items", items)
         columns = {name: step_column(inputs, name) for name in self.config.step_columns}
         is_valid = ops.not_equal(items, PADDING_INDEX)
+        is_masked = ops.equal(items, self.num_indices)
+        # Of a masked event nothing is known, as of the one that is asked for when it serves.
+        is_shown = ops.logical_and(is_valid, ops.logical_not(is_masked))
+        if self.mask_vector is not None:
+            items = ops.where(is_shown, items, PADDING_INDEX)
         events = self.item_encoder(items, training=training)
         if self.item_content is not None:
             events = events + self.item_content(items)
+        if self.mask_vector is not None:
+            mask = ops.cast(self.mask_vector, events.dtype)
+            events = ops.where(ops.expand_dims(is_masked, -1), mask, events)
         if self.event_encoder is not None:
-            # Of a masked event nothing is known, as of the one that is asked for when it serves.
-            is_shown = ops.logical_and(is_valid, ops.not_equal(items, self.num_indices))
             events = self.event_encoder(events, is_shown, **columns)
         if getattr(self.sequence_encoder, "has_times", False):
             return self.sequence_encoder(events, is_valid, columns["times"], training=training)
@@ -189,7 +202,7 @@ class SequenceRecommender(keras.Model):
             float32 `[B, num_indices]`; the reserved indices have the lowest score of all.
         """
         states = ops.cast(self.last_states(inputs), "float32")
-        table = ops.convert_to_tensor(self.item_table)[: self.num_indices]
+        table = ops.convert_to_tensor(self.item_table)
         is_item = ops.arange(self.num_indices) >= NUM_RESERVED_INDICES
         return ops.where(is_item, ops.matmul(states, ops.transpose(table)), _EXCLUDED)
 
@@ -219,10 +232,10 @@ class SequenceRecommender(keras.Model):
         loss = self.compute_loss(x, y, states, sample_weight, training=False)
         self._loss_tracker.update_state(loss, sample_weight=tf.shape(y)[0])
         asked = tf.where(tf.not_equal(y, PADDING_INDEX))
-        ranks = self._ranks(
-            tf.gather_nd(states, asked), tf.gather_nd(y, asked), tf.gather(x["items"], asked[:, 0])
-        )
-        is_hit = tf.cast(ranks < _CUTOFF, tf.float32)
+        items = tf.gather_nd(y, asked)
+        ranks = self._ranks(tf.gather_nd(states, asked), items, tf.gather(x["items"], asked[:, 0]))
+        # An item that training has not met is never answered, and so never found.
+        is_hit = tf.cast((ranks < _CUTOFF) & (items >= NUM_RESERVED_INDICES), tf.float32)
         self.hit.update_state(is_hit)
         self.ndcg.update_state(is_hit * np.log(2.0) / tf.math.log(ranks + 2.0))
         return self.get_metrics_result()
@@ -234,7 +247,7 @@ class SequenceRecommender(keras.Model):
 
     def _ranks(self, states: Tensor, positives: Tensor, seen: Tensor) -> Tensor:
         """Counts the items that stand before the positives, float `[M]`; seen ones do not."""
-        table = tf.convert_to_tensor(self.item_table)[: self.num_indices]
+        table = tf.convert_to_tensor(self.item_table)
         scores = tf.matmul(tf.cast(states, tf.float32), table, transpose_b=True)
         own = tf.gather(scores, positives, batch_dims=1)[:, tf.newaxis]
         is_before = tf.cast(scores[:, NUM_RESERVED_INDICES:] > own, tf.float32)

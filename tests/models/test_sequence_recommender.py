@@ -8,6 +8,7 @@ import tensorflow as tf
 from recsys_tf import SequenceConfig, SpecError, TrainingConfig
 from recsys_tf.features import Sequences, make_question_dataset, make_sequence_dataset
 from recsys_tf.models import SequenceRecommender
+from recsys_tf.tasks import make_retrieval_loss
 from recsys_tf.training import fit
 
 NUM_INDICES, LENGTH = 9, 6
@@ -79,7 +80,7 @@ def test_a_ring_is_learned(model):
 
 def test_only_items_outside_the_row_stand_before_the_answer():
     model = SequenceRecommender(6, SequenceConfig(**{**SIZES, "embedding_dim": 1}))
-    table = np.array([[9], [9], [5], [4], [3], [2], [0]], "float32")  # by index; the last masks
+    table = np.array([[9], [9], [5], [4], [3], [2]], "float32")  # by index
     model.item_encoder.table.assign(table)
     states = tf.constant([[1.0], [1.0], [1.0]])
     # Item 5 stands behind 2, 3 and 4, of which the rows have seen two, one of them twice, and none.
@@ -96,6 +97,36 @@ def test_ndcg_is_taken_from_the_rank(monkeypatch):
     values = model.test_step(rows)
     assert float(values["hit_at_10"]) == pytest.approx(2 / 3)
     assert float(values["ndcg_at_10"]) == pytest.approx((1 + 1 / np.log2(4)) / 3)
+
+
+def test_an_item_that_training_has_not_met_is_never_found(monkeypatch):
+    model = SequenceRecommender(30, SequenceConfig(**SIZES))
+    model.compile("adam")
+    monkeypatch.setattr(model, "_ranks", lambda *_: tf.constant([0.0, 0.0]))
+    values = model.test_step(({"items": np.array([[2], [3]])}, np.array([[1], [5]])))
+    assert float(values["hit_at_10"]) == float(values["ndcg_at_10"]) == 0.5
+
+
+def test_losses_find_items_alone_in_the_table(model):
+    # One number an index, as `SequenceData.popularity` counts them: the mask is no item.
+    counts = [0.0, 0.0, *range(1, NUM_INDICES - 1)]
+    loss = make_retrieval_loss("sampled_softmax", num_negatives=4, popularity=counts)
+    states = model({"items": np.array([[3, 4]])})
+    value = loss(states[0], tf.constant([4, 5]), model.item_table)
+    assert np.isfinite(float(value))
+    assert tuple(model.item_table.shape) == (NUM_INDICES, 8)
+
+
+def test_a_masked_event_is_neither_padding_nor_an_item():
+    model = SequenceRecommender(NUM_INDICES, SequenceConfig(encoder="bert4rec", **SIZES))
+    items = np.array([[3, model.mask_index], [3, 0], [3, 4]])
+    masked, padded, known = model({"items": items}).numpy()
+    assert np.abs(masked[1]).max() > 0 and (padded[1] == 0).all()
+    assert not np.allclose(masked[1], known[1])
+    model.mask_vector.assign(np.arange(8.0))  # a shift alike in all units would be normalised away
+    moved, *others = model({"items": items}).numpy()
+    assert not np.allclose(moved[1], masked[1])
+    np.testing.assert_array_equal(others, [padded, known])
 
 
 def test_a_question_of_weight_zero_gives_no_gradient():
