@@ -4,9 +4,8 @@
 
 `FOLDER` holds the folders `ml-1m` and `ncf-ml1m`. Split and negatives are the published files; the
 order of a user's films is MovieLens' own. The sequential recommender has the settings of
-`sequence_quality.py`, where they were chosen on validation rows of another split; of each user the
-last training film is held out from it, as there. EASE stands beside it on the same candidates,
-with the regularisation that `baseline_search.py` chose.
+`sequence_quality.py`; of each user the last training film is held out from it, as there. EASE
+stands beside it on the same candidates, with the regularisation that `baseline_search.py` chose.
 """
 
 from __future__ import annotations

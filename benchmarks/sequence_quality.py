@@ -6,12 +6,12 @@
 The protocol of SASRec: films of five events and more, each user's last film is the test and the
 one before it validation. All films are ranked but those that the user has met; then the same
 states rank the test film among 100 uniform ones that he has not met. `longest` trains as long as
-it takes, `quick` less than 20 minutes on two cores. New users: one in ten is left out of training
+it takes, `quick` is held to 20 minutes on two cores. New users: one in ten is left out of training
 altogether and answered for by his history alone.
 
-Settings were chosen by `--search` on validation rows; the number of epochs is part of them. Test
-rows are measured once a trial. Each trial is logged, and a second call goes on where the first was
-broken off.
+The settings are a first choice out of a few trials by hand, whose test values were seen; `--search`
+tries others on validation rows alone. Each trial is logged, and a second call goes on where the
+first was broken off.
 """
 
 from __future__ import annotations
