@@ -121,7 +121,8 @@ def test_a_masked_event_is_neither_padding_nor_an_item():
     model = SequenceRecommender(NUM_INDICES, SequenceConfig(encoder="bert4rec", **SIZES))
     items = np.array([[3, model.mask_index], [3, 0], [3, 4]])
     masked, padded, known = model({"items": items}).numpy()
-    assert np.abs(masked[1]).max() > 0 and (padded[1] == 0).all()
+    assert np.abs(masked[1]).max() > 0
+    assert (padded[1] == 0).all()
     assert not np.allclose(masked[1], known[1])
     model.mask_vector.assign(np.arange(8.0))  # a shift alike in all units would be normalised away
     moved, *others = model({"items": items}).numpy()
