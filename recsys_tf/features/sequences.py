@@ -88,7 +88,9 @@ def make_sequence_dataset(
         events = {name: each[:, -max_length:] for name, each in events.items()}
         return _masked(events, mask_index, masked_share, tf.stack([drawn, seed]))
 
-    order = _rows_of_like_length(rows.lengths, batch_size * max_length, seed)
+    # The last event of a row is asked for, and not read.
+    num_read = rows.lengths - 1 if mask_index is None else np.minimum(rows.lengths, max_length)
+    order = _rows_of_like_length(num_read, batch_size * max_length, seed)
     return order.map(batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
 

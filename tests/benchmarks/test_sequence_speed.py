@@ -55,8 +55,8 @@ def test_our_model_has_the_sizes_that_the_peers_get(peers, monkeypatch, capsys):
     monkeypatch.setattr(peers, "BATCH_SIZE", 2)
     events = np.arange(12, dtype=np.int32).reshape(3, 4)
     # Queries, keys, values, joining, two dense layers and two norms in each of two blocks; the
-    # positions and the last norm; the items with padding, unknown and the mask.
-    num_parameters = 2 * (6 * 65 * 64 + 2 * 128) + 3 * 64 + 128 + 15 * 64
+    # positions and the last norm; the items with padding and unknown.
+    num_parameters = 2 * (6 * 65 * 64 + 2 * 128) + 3 * 64 + 128 + 14 * 64
     assert peers.train_recsys_tf_at_last(events, 2) == num_parameters
     assert capsys.readouterr().out.count("epoch took ") == 2
 

@@ -148,12 +148,11 @@ def test_columns_stand_beside_the_items(mask_index):
 
 def test_a_row_is_asked_at_the_time_of_its_last_answer():
     sequences, columns = with_columns(of_lengths(3, 9)), ("times", "asked_at")
-    for features, labels in make_sequence_dataset(sequences, 4, 2, seed=0, columns=columns):
-        times, moments = features["times"].numpy(), features["asked_at"].numpy()
-        assert moments.dtype == np.int64
-        assert moments.shape == labels.shape[:1]
-        # A hundred seconds after the last event that is read.
-        assert (moments == times.max(axis=1) + 100).all()
+    trained = make_sequence_dataset(sequences, 4, 2, seed=0, columns=columns)
+    moments = [features["asked_at"].numpy() for features, _ in trained]
+    assert {each.dtype for each in moments} == {np.dtype(np.int64)}
+    # The third event of the first user, and the twelfth of all.
+    assert sorted(np.concatenate(moments)) == [200, 1100]
     asked = make_question_dataset(
         sequences, np.array([20, 21]), 4, 1, columns=columns, asked_at=np.array([7, 8])
     )
@@ -195,6 +194,14 @@ def test_a_batch_has_no_more_positions_than_asked():
     for features, _ in make_sequence_dataset(sequences, max_length=50, batch_size=4, seed=0):
         # Lengths are drawn apart by a tenth at the most.
         assert np.prod(features["items"].shape) <= 1.25 * 4 * 50
+
+
+@pytest.mark.parametrize("mask_index", [None, 99])
+def test_a_batch_of_full_rows_has_the_batch_size(mask_index):
+    dataset = make_sequence_dataset(
+        of_lengths(*[5] * 6), max_length=4, batch_size=3, seed=0, mask_index=mask_index
+    )
+    assert [features["items"].shape for features, _ in dataset] == [(3, 4), (3, 4)]
 
 
 def test_groups_have_the_longest_row_within_the_bound():
