@@ -11,6 +11,7 @@ COMMANDS = [
     "data",
     "train",
     "evaluate",
+    "profile",
     "export",
     "serve",
     "recommend",
