@@ -187,7 +187,10 @@ def rows_of(rounds: Sequence[Round], num_events: int) -> list[Row]:
     for number in (few, many):
         seconds = [float(np.median(each[number].seconds)) for each in rounds]
         rows.append(_median(f"an epoch, {number:,} events", seconds, "s"))
-        for name, what in (("data_mb", "the data's own memory"), ("training_mb", "training")):
+        for name, what in (
+            ("data_mb", "the data's own memory"),
+            ("training_mb", "memory of training"),
+        ):
             values = [each[number].told[name] for each in rounds]
             rows.append(_median(f"{what}, {number:,} events", values, "MB"))
     ratios = [ratio_of_speeds(each[few], each[many]) for each in rounds]

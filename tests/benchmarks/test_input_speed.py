@@ -65,9 +65,9 @@ def test_another_input_begins_each_round(script):
     assert {name: seconds.shape for name, seconds in found.items()} == dict.fromkeys("abc", (2, 2))
 
 
-@pytest.mark.slow
-def test_small_data_go_the_whole_way(script, small_data, tmp_path):
-    rows = script.measure(small_data, tmp_path, num_rounds=1)
+def test_a_few_events_go_the_whole_way(script, load_script, tmp_path):
+    data = load_script("more_interactions").prepared(2_100, 8, 9, num_epochs=1)
+    rows = script.measure(data, tmp_path, num_rounds=1)
     assert len(rows) == 10
     assert min(row.value for row in rows if row.unit == "examples/s") > 0
     assert max(row.value for row in rows if row.unit == "share") < 1
