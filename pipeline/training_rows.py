@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,8 @@ import tensorflow_transform as tft
 
 from pipeline.joint_analyzer import is_empty_vocabulary, vocabulary_file
 from pipeline.transform_module import boundaries_name, moments_name
-from recsys_tf.features import FeatureState, Preprocessor, label_columns, make_labels
+from recsys_tf.features import FeatureState, Preprocessor, make_labels
+from recsys_tf.features.records import parse_rows
 from recsys_tf.features.tf_example import parse_raw, read_examples
 from recsys_tf.schema import Schema
 from recsys_tf.types import Array, FloatArray, Tensor
@@ -140,14 +142,9 @@ def read_rows(patterns: Iterable[str], schema: Schema, preprocessor: Preprocesso
     """
     patterns = list(patterns)
     paths = sorted(path for each in patterns for path in tf.io.gfile.glob(each))
-
-    def prepare(serialized: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor], Tensor]:
-        raw = parse_raw(serialized, schema, has_labels=True)
-        labels = {name: raw[name] for name in label_columns(schema)}
-        return preprocessor(raw), labels, raw[schema.timestamp]
-
+    parse = functools.partial(parse_rows, schema=schema, preprocessor=preprocessor)
     dataset = tf.data.TFRecordDataset(paths, compression_type="GZIP").batch(_ROWS_AT_ONCE)
-    batches = list(dataset.map(prepare, tf.data.AUTOTUNE).as_numpy_iterator())
+    batches = list(dataset.map(parse, tf.data.AUTOTUNE).as_numpy_iterator())
     if not batches:
         raise ValueError(f"There are no rows in {', '.join(patterns)}.")
     features, labels, timestamps = zip(*batches, strict=True)

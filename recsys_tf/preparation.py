@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from recsys_tf.config import RunConfig
-from recsys_tf.datasets import Interactions, Split, load_dataset, make_split
+from recsys_tf.datasets import Interactions, Split, load_configured, make_split
 from recsys_tf.features import (
     Examples,
     FeatureState,
@@ -191,7 +191,7 @@ def prepare(
     """
     check_blocks(config.model, config.training)
     if interactions is None:
-        interactions = load_dataset(config.data.dataset, config.data.folder)
+        interactions = load_configured(config)
     return PreparedData(
         config=config,
         interactions=interactions,

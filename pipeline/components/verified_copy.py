@@ -54,7 +54,7 @@ class VerifiedCopyExecutor(base_executor.BaseExecutor):
             folder = (base / split.pattern).parent
             target = Path(artifact_utils.get_split_uri([examples], split.name))
             target.mkdir(parents=True, exist_ok=True)
-            for name in check_shards(folder):
+            for name in check_shards(folder).rows:
                 shutil.copyfile(folder / name, target / name)
         examples_utils.set_payload_format(examples, example_gen_pb2.FORMAT_TF_EXAMPLE)
         examples_utils.set_file_format(examples, "tfrecords_gzip")

@@ -34,7 +34,8 @@ def data(
     data_dir: DataFolder = None,
     changes: Changes = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="New folder for the frames, as Parquet files.")
+        Path | None,
+        typer.Option("--out", help="New folder for the frames, which `--dataset parquet` reads."),
     ] = None,
 ) -> None:
     """Report what a data set holds and how it is split.
@@ -44,6 +45,7 @@ def data(
     Examples:
       recsys-tf data --dataset ml-100k
       recsys-tf data --dataset synthetic --set data.split=random --out frames
+      recsys-tf data --dataset parquet --data-dir frames
     """
     run = run_config(config, preset, dataset, data_dir, changes)
     if out is not None:
@@ -61,12 +63,16 @@ def data(
 def write_frames(interactions: Interactions, split: Split, folder: Path) -> None:
     """Writes events (with their part), users, items and rejected rows, all or none.
 
+    With the `dataset.yaml` that lies beside them, `load_parquet` reads them back.
+
     Args:
         interactions: The data set.
         split: The part of each event.
         folder: Must be new or empty.
     """
     import pandas as pd
+
+    from recsys_tf.datasets.parquet import DESCRIPTION, DataDescription
 
     part_of_event = pd.Series("train", index=range(len(interactions)), dtype=object)
     for part in ("validation", "test"):
@@ -77,10 +83,16 @@ def write_frames(interactions: Interactions, split: Split, folder: Path) -> None
         "items": interactions.items,
         "rejected": interactions.rejections.rows.astype({"source": str, "reason": str}),
     }
+    description = DataDescription(
+        features_and_tasks=interactions.schema,
+        title_column=interactions.title_column,
+        is_time_comparable=interactions.is_time_comparable,
+    )
     writing = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder.parent))
     try:
         for name, frame in frames.items():
             frame.to_parquet(writing / f"{name}.parquet", index=False)
+        description.to_yaml(writing / DESCRIPTION)
         writing.chmod(0o755)
         os.replace(writing, folder)
     except BaseException:

@@ -22,14 +22,14 @@ def load_interactions(run: RunConfig) -> Interactions:
         Failure: If the files hold something else than they should (data rejected).
         OSError: If the files are not there, or cannot be fetched.
     """
-    from recsys_tf.datasets import DATASETS, load_dataset
+    from recsys_tf.datasets import DATASETS, load_configured
 
     look_up(DATASETS, run.data.dataset, "dataset")
     with (
         stage(f"reading {run.data.dataset}", has_spinner=False),
         failing_with(ExitCode.DATA_REJECTED, ValueError, TypeError),
     ):
-        return load_dataset(run.data.dataset, run.data.folder)
+        return load_configured(run)
 
 
 def split_interactions(interactions: Interactions, run: RunConfig) -> Split:

@@ -21,7 +21,9 @@ PresetName = Annotated[
 ]
 DatasetName = Annotated[
     str | None,
-    typer.Option("--dataset", help="Data set: ml-100k, ml-1m, ml-latest-small or synthetic."),
+    typer.Option(
+        "--dataset", help="Data set: ml-100k, ml-1m, ml-latest-small, parquet or synthetic."
+    ),
 ]
 DataFolder = Annotated[
     Path | None,

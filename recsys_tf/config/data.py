@@ -12,9 +12,10 @@ class DataConfig(Spec):
     """Which data set is read and how it is cut.
 
     Attributes:
-        dataset: A name out of `recsys_tf.datasets.DATASETS`.
+        dataset: A name out of `recsys_tf.datasets.DATASETS`; `parquet` reads one's own files, whose
+            columns the run's `features_and_tasks` names.
         folder: Where its files lie; None looks in `RECSYS_DATA_DIR`, then in the cache, then
-            downloads.
+            downloads. One's own files need it.
         split: `time` cuts all rows at one moment, `last_out` keeps each user's last row for the
             test and the one before for validation, `random` draws rows.
         test_share: Share of the rows in the test part (`time` and `random`).

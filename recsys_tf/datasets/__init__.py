@@ -1,4 +1,4 @@
-"""Public data sets, generated data with a planted answer, and splits."""
+"""Public data sets, one's own, generated data with a planted answer, and splits."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from recsys_tf.config import RunConfig
 from recsys_tf.datasets.adult import load_adult
 from recsys_tf.datasets.attainable import attainable
 from recsys_tf.datasets.census_income import load_census_income
@@ -16,6 +17,7 @@ from recsys_tf.datasets.leaks import check_no_leak
 from recsys_tf.datasets.movielens_1m import load_movielens_1m
 from recsys_tf.datasets.movielens_100k import load_movielens_100k
 from recsys_tf.datasets.movielens_latest_small import load_movielens_latest_small
+from recsys_tf.datasets.parquet import DataDescription, load_parquet
 from recsys_tf.datasets.planted import PlantedTruth
 from recsys_tf.datasets.reading import DataFile, Table, read_delimited
 from recsys_tf.datasets.rejections import Rejections
@@ -33,6 +35,7 @@ from recsys_tf.naming import look_up
 __all__ = [
     "DATASETS",
     "Column",
+    "DataDescription",
     "DataFile",
     "DownloadError",
     "Interactions",
@@ -48,10 +51,12 @@ __all__ = [
     "check_no_leak",
     "load_adult",
     "load_census_income",
+    "load_configured",
     "load_dataset",
     "load_movielens_1m",
     "load_movielens_100k",
     "load_movielens_latest_small",
+    "load_parquet",
     "load_synthetic",
     "make_split",
     "read_delimited",
@@ -65,9 +70,13 @@ DATASETS: dict[str, Callable[..., Interactions]] = {
     "ml-100k": load_movielens_100k,
     "ml-1m": load_movielens_1m,
     "ml-latest-small": load_movielens_latest_small,
+    "parquet": load_parquet,
     "synthetic": load_synthetic,
 }
 """Loaders by the name of the data set."""
+
+WITHOUT_SCHEMA = ("parquet",)
+"""Data sets that are anybody's: what their columns mean is told by the run, or beside them."""
 
 
 def load_dataset(name: str, folder: str | Path | None = None, **options: Any) -> Interactions:
@@ -89,3 +98,18 @@ def load_dataset(name: str, folder: str | Path | None = None, **options: Any) ->
         DownloadError: If they have to be fetched and cannot.
     """
     return look_up(DATASETS, name, "dataset")(folder=folder, **options)
+
+
+def load_configured(config: RunConfig) -> Interactions:
+    """Loads the data set that a run names; `load_dataset` tells the errors.
+
+    Args:
+        config: Its `data` is read, and its `features_and_tasks` where the data set's columns have
+            no meaning of their own.
+
+    Returns:
+        The data set.
+    """
+    data = config.data
+    options = {"schema": config.features_and_tasks} if data.dataset in WITHOUT_SCHEMA else {}
+    return load_dataset(data.dataset, data.folder, **options)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from recsys_tf.datasets.interactions import Interactions
+from recsys_tf.datasets.joining import join_tables
 from recsys_tf.datasets.moments import MOMENT_FEATURES, add_moments
 from recsys_tf.datasets.reading import Table
 from recsys_tf.datasets.rejections import Rejections
@@ -163,66 +165,15 @@ def assemble(
     is_time_comparable: bool = True,
     rejections: Rejections | None = None,
 ) -> Interactions:
-    """Joins the tables of one data set.
-
-    Repeated events (same user, item and time), users and items are refused after the first. An
-    event's user or item that has no row of its own gets one with missing features, so that no
-    event is lost.
-
-    Args:
-        schema: The data set's schema.
-        events: Table with `user_id`, `item_id`, `timestamp` and labels.
-        users: Table, or a frame made of the events where nothing is known of users.
-        items: Table with `item_id`, `title` and features.
-        is_time_comparable: See `Interactions`.
-        rejections: What was refused of further files.
-
-    Returns:
-        The data set; events in the order of their file.
-    """
-    events = events.reject_repeated(["user_id", "item_id", "timestamp"])
-    items = items.reject_repeated(["item_id"])
-    report = events.rejections + items.rejections
-    if isinstance(users, Table):
-        users = users.reject_repeated(["user_id"])
-        report += users.rejections
-        user_frame = users.frame
-    else:
-        user_frame = users
-    report = report if rejections is None else report + rejections
-    user_frame, report = _completed(user_frame, events.frame["user_id"], report)
-    item_frame, report = _completed(items.frame, events.frame["item_id"], report)
-    frame = events.frame.reset_index(drop=True)
+    """Joins the tables of one data set, with the moments of its events; see `join_tables`."""
     if any(feature.side == "context" for feature in schema.features):
-        frame = add_moments(frame)
-    return Interactions(
-        schema, frame, user_frame, item_frame, report, is_time_comparable=is_time_comparable
+        events = events.reject_repeated([schema.user_id, schema.item_id, schema.timestamp])
+        events = replace(events, frame=add_moments(events.frame))
+    return join_tables(
+        schema,
+        events,
+        users,
+        items,
+        is_time_comparable=is_time_comparable,
+        rejections=rejections,
     )
-
-
-def _completed(
-    frame: pd.DataFrame, ids: pd.Series, report: Rejections
-) -> tuple[pd.DataFrame, Rejections]:
-    key = str(ids.name)
-    frame = frame.reset_index(drop=True)
-    absent = pd.Index(ids.unique()).difference(pd.Index(frame[key]), sort=False)
-    if not len(absent):
-        return frame, report
-    columns: dict[str, Array] = {}
-    for name, column in frame.items():
-        missing = np.empty(len(absent), dtype=column.to_numpy().dtype)
-        if name == key:
-            missing[:] = absent
-        elif column.dtype == object:
-            is_list = len(column) > 0 and isinstance(column.iloc[0], list)
-            for row in range(len(absent)):
-                missing[row] = [] if is_list else ""
-        else:
-            missing[:] = np.nan
-        columns[str(name)] = missing
-    added = pd.concat([frame, pd.DataFrame(columns)], ignore_index=True)
-    note = (
-        f"{len(absent):,} values of `{key}` in the events have no row of their own, for instance "
-        f"{absent[0]!r}; their features are missing"
-    )
-    return added, report.with_note(note)

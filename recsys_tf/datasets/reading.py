@@ -58,7 +58,7 @@ class Table:
             return self
         bad = self.frame[is_bad]
         texts = [", ".join(f"{k}={v}" for k, v in row.items()) for row in bad.to_dict("records")]
-        rows = _rejected_rows(self.source, bad.index.to_list(), [reason] * len(bad), texts)
+        rows = rejected_rows(self.source, bad.index.to_list(), [reason] * len(bad), texts)
         return replace(
             self, frame=self.frame[~is_bad], rejections=self.rejections + Rejections({}, rows)
         )
@@ -114,7 +114,7 @@ def read_delimited(
     texts = _parse(lines, names, encoding, is_quoted)
     first_line = 1 + num_header_lines
     texts.index = pd.Index(lines.positions + first_line, name="line")
-    refused = _rejected_rows(
+    refused = rejected_rows(
         file.name,
         [position + first_line for position in lines.refused],
         [f"with {reason}" for reason, _ in lines.refused.values()],
@@ -200,13 +200,21 @@ def _typed(
     is_bad = reasons != ""
     bad = texts[is_bad]
     bad_texts = ["  ".join(row) for row in bad.to_numpy()]
-    rows = _rejected_rows(source, bad.index.to_list(), list(reasons[is_bad]), bad_texts)
+    rows = rejected_rows(source, bad.index.to_list(), list(reasons[is_bad]), bad_texts)
     return Table(frame[~is_bad], rejections + Rejections({}, rows), source)
 
 
-def _rejected_rows(
+def rejected_rows(
     source: str, lines: Sequence[int], reasons: Sequence[str], texts: Sequence[str]
 ) -> pd.DataFrame:
+    """Makes the frame of refused rows that `Rejections` holds.
+
+    Args:
+        source: Name of the file.
+        lines: Their lines in it, from 1.
+        reasons: Why each was refused.
+        texts: The rows as read; they are cut.
+    """
     if not len(lines):
         return no_rejected_rows()
     return pd.DataFrame(

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from recsys_tf.types import Array
+from recsys_tf.types import Array, FloatArray
 
 MAX_ID_LENGTH = 256
 
@@ -92,33 +92,34 @@ def convert(texts: pd.Series, column: Column) -> Converted:
     return Converted(values, reasons[codes] if len(distinct) else reasons)
 
 
-def _numbers(texts: pd.Series, column: Column) -> Converted:
-    codes, distinct = pd.factorize(np.asarray(texts, dtype=object))
-    numbers = pd.to_numeric(pd.Series(distinct, dtype=object), errors="coerce").to_numpy(np.float64)
+def check_numbers(numbers: FloatArray, column: Column) -> Array:
+    """Returns the reason for each number that the column must not hold, `""` for a good one.
+
+    Args:
+        numbers: float64 `[n]`, NaN for a missing one.
+        column: Bounds, and whether a number may be missing.
+    """
     reasons = np.full(len(numbers), "", dtype=object)
     is_outside = (numbers < column.low) | (numbers > column.high)
     reasons[is_outside] = f"{column.name}: outside [{column.low:g}, {column.high:g}]"
     reasons[np.isinf(numbers)] = f"{column.name}: not finite"
-    for row in np.flatnonzero(np.isnan(numbers)):
-        text = distinct[row].strip().lower()
-        if text == "":
-            reasons[row] = f"{column.name}: empty" if column.is_required else ""
-        else:
-            fault = "not finite" if _is_not_finite(text) else "not a number"
-            reasons[row] = f"{column.name}: {fault}"
-    return Converted(numbers[codes], reasons[codes])
+    if column.is_required:
+        reasons[np.isnan(numbers)] = f"{column.name}: empty"
+    return reasons
 
 
-def _is_not_finite(text: str) -> bool:
-    try:
-        return not np.isfinite(float(text))
-    except ValueError:
-        return False
+def to_seconds(numbers: FloatArray, reasons: Array, column: Column) -> Converted:
+    """Converts moments in one unit to whole seconds since 1970.
 
+    Args:
+        numbers: float64 `[n]`, in seconds, milli-, micro- or nanoseconds.
+        reasons: Why a number is none, `""` for a good one.
+        column: Its name stands in the reasons and notes.
 
-def _timestamps(texts: pd.Series, column: Column) -> Converted:
-    parsed = _numbers(texts, Column(column.source, column.name, "number", is_required=True))
-    numbers, reasons = parsed.values, parsed.reasons
+    Returns:
+        int64 seconds, reasons and notes, as of `convert`.
+    """
+    reasons = reasons.copy()
     notes: tuple[str, ...] = ()
     is_good = reasons == ""
     factors = np.ones(len(numbers))
@@ -141,3 +142,27 @@ def _timestamps(texts: pd.Series, column: Column) -> Converted:
     reasons[is_broken] = f"{column.name}: not a whole number"
     whole = np.where(reasons == "", numbers, 0).astype(np.int64)
     return Converted(whole, reasons, notes)
+
+
+def _numbers(texts: pd.Series, column: Column) -> Converted:
+    codes, distinct = pd.factorize(np.asarray(texts, dtype=object))
+    numbers = pd.to_numeric(pd.Series(distinct, dtype=object), errors="coerce").to_numpy(np.float64)
+    reasons = check_numbers(numbers, column)
+    for row in np.flatnonzero(np.isnan(numbers)):
+        text = distinct[row].strip().lower()
+        if text != "":
+            fault = "not finite" if _is_not_finite(text) else "not a number"
+            reasons[row] = f"{column.name}: {fault}"
+    return Converted(numbers[codes], reasons[codes])
+
+
+def _is_not_finite(text: str) -> bool:
+    try:
+        return not np.isfinite(float(text))
+    except ValueError:
+        return False
+
+
+def _timestamps(texts: pd.Series, column: Column) -> Converted:
+    parsed = _numbers(texts, Column(column.source, column.name, "number", is_required=True))
+    return to_seconds(parsed.values, parsed.reasons, column)

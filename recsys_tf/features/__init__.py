@@ -1,7 +1,8 @@
 """Preprocessing, in one definition for `tf.data`, TensorFlow Transform and the served graph.
 
 `make_examples` joins events with users and histories, `fit_state` learns vocabularies and moments
-from the training rows, `Preprocessor` applies them, `make_dataset` makes batches.
+from the training rows, `Preprocessor` applies them, `make_dataset` makes batches, and
+`make_record_dataset` makes them of written examples that memory need not hold.
 """
 
 from recsys_tf.features.dataset import make_dataset
@@ -15,6 +16,7 @@ from recsys_tf.features.fitting import fit_state
 from recsys_tf.features.labels import check_labels, label_columns, make_labels
 from recsys_tf.features.preprocessing import Analysis, preprocess
 from recsys_tf.features.preprocessor import Preprocessor
+from recsys_tf.features.records import make_record_dataset
 from recsys_tf.features.sequences import make_question_dataset, make_sequence_dataset
 from recsys_tf.features.state import FeatureState
 from recsys_tf.features.tables import make_table_dataset, table_examples
@@ -40,6 +42,7 @@ __all__ = [
     "make_examples",
     "make_labels",
     "make_question_dataset",
+    "make_record_dataset",
     "make_sequence_dataset",
     "make_sequences",
     "make_table_dataset",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import tensorflow as tf
 
 from recsys_tf.features.examples import Examples
@@ -81,7 +83,7 @@ def make_dataset(
         features = queries(rows)
         features.update({name: tf.gather(column, item) for name, column in items.items()})
         if is_target_masked:
-            features.update(_without_target(features, schema))
+            features.update(without_target(features, schema))
         raw = {name: tf.gather(column, rows) for name, column in columns.items()}
         labels, weights = make_labels(raw, features, schema, num_indices)
         if factors is not None:
@@ -143,7 +145,16 @@ def batches_of_rows(
     return tf.data.Dataset.zip((starts, seeds)).scan(tf.zeros([0], tf.int64), cut)
 
 
-def _without_target(features: dict[str, Tensor], schema: Schema) -> dict[str, Tensor]:
+def without_target(features: Mapping[str, Tensor], schema: Schema) -> dict[str, Tensor]:
+    """Makes each row's own item padding in its history, and its value there 0.
+
+    Args:
+        features: Transformed features, the history and the item's id among them.
+        schema: Features.
+
+    Returns:
+        The history and its values, by name; nothing where the schema has no history.
+    """
     history = schema.history
     if history is None:
         return {}

@@ -6,6 +6,7 @@ import functools
 import json
 import os
 from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,26 @@ from recsys_tf.schema import Schema
 from recsys_tf.types import Array, Tensor
 
 MANIFEST = "manifest.json"
-"""File beside the shards that tells how many rows each holds."""
+"""File beside the shards that tells how many rows each holds, and what a row holds."""
 
 
 class BrokenExamplesError(ValueError):
     """Written examples are not as they were when they were counted."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What `write_examples` tells of its shards.
+
+    Attributes:
+        rows: Rows by the name of the file; row `i` stands in file `i % len(rows)`.
+        columns: What the rows may hold, in the order of the alphabet.
+        is_target_masked: Whether a row's own item was left out of its history.
+    """
+
+    rows: dict[str, int]
+    columns: tuple[str, ...]
+    is_target_masked: bool
 
 
 _Encode = Callable[[int], "tf.train.Feature | None"]
@@ -110,7 +126,7 @@ def write_examples(
     folder.mkdir(parents=True, exist_ok=True)
     for old in (folder / MANIFEST, *folder.glob("examples-*.gz")):
         old.unlink(missing_ok=True)
-    row_to_example = _encoder(examples, catalogue, schema, is_target_masked)
+    row_to_example, columns = _encoder(examples, catalogue, schema, is_target_masked)
     counts: dict[str, int] = {}
     for shard in range(num_shards):
         name = f"examples-{shard:05d}-of-{num_shards:05d}.gz"
@@ -120,7 +136,8 @@ def write_examples(
                 writer.write(row_to_example(row))
         os.replace(folder / f"writing-{shard:05d}", folder / name)
         counts[name] = len(rows)
-    (folder / MANIFEST).write_text(json.dumps({"rows": counts}, indent=2), encoding="utf-8")
+    manifest = asdict(Manifest(counts, columns, is_target_masked))
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2), encoding="utf-8")
     return counts
 
 
@@ -137,20 +154,21 @@ def read_examples(folder: str | Path) -> tf.data.Dataset:
         ValueError: If the manifest or a file is absent, or a file holds fewer or more rows than
             it should, or cannot be read.
     """
-    counts = check_shards(folder)
+    counts = check_shards(folder).rows
     paths = [str(Path(folder) / name) for name in counts]
     dataset = tf.data.TFRecordDataset(paths, compression_type="GZIP")
     return dataset.apply(tf.data.experimental.assert_cardinality(sum(counts.values())))
 
 
-def check_shards(folder: str | Path) -> dict[str, int]:
+def check_shards(folder: str | Path, look: Callable[[Tensor], None] | None = None) -> Manifest:
     """Reads every file once, and compares its rows with the manifest.
 
     Args:
         folder: The folder of the files and their manifest.
+        look: Called with the rows of each file in turn, string `[B]`; None looks at none.
 
     Returns:
-        Rows by the name of the file.
+        The manifest.
 
     Raises:
         BrokenExamplesError: If anything is not as it was written; the text lists every fault.
@@ -161,18 +179,31 @@ def check_shards(folder: str | Path) -> dict[str, int]:
             f"`folder` {str(folder)!r} holds no {MANIFEST}: its writing was cut short, or it is "
             "another folder. Write the examples again."
         )
-    counts = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["rows"]
+    manifest = _read_manifest(folder / MANIFEST)
     faults = [
-        fault for name, rows in counts.items() for fault in _shard_faults(folder / name, rows)
+        fault
+        for name, rows in manifest.rows.items()
+        for fault in _shard_faults(folder / name, rows, look)
     ]
     if faults:
         raise BrokenExamplesError(
             "The examples are not whole; write them again:\n  " + "\n  ".join(faults)
         )
-    return counts
+    return manifest
 
 
-def _shard_faults(path: Path, rows: int) -> Iterable[str]:
+def _read_manifest(path: Path) -> Manifest:
+    told = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        return Manifest(told["rows"], tuple(told["columns"]), told["is_target_masked"])
+    except KeyError as error:
+        raise BrokenExamplesError(
+            f"`{path}` does not tell {error}: the examples were written by an older version, or by "
+            "other means. Write them again."
+        ) from None
+
+
+def _shard_faults(path: Path, rows: int, look: Callable[[Tensor], None] | None) -> Iterable[str]:
     if not path.is_file():
         yield f"{path.name}: is absent"
         return
@@ -180,6 +211,8 @@ def _shard_faults(path: Path, rows: int) -> Iterable[str]:
     try:
         for records in tf.data.TFRecordDataset(str(path), compression_type="GZIP").batch(1024):
             found += int(records.shape[0])
+            if look is not None:
+                look(records)
     except tf.errors.OpError as error:
         yield f"{path.name}: cannot be read after about {found:,} rows ({_first_line(error)})"
         return
@@ -194,8 +227,8 @@ def _first_line(error: Exception) -> str:
 
 def _encoder(
     examples: Examples, catalogue: Examples, schema: Schema, is_target_masked: bool
-) -> Callable[[int], bytes]:
-    """Returns a function from a row to its serialised `tf.Example`."""
+) -> tuple[Callable[[int], bytes], tuple[str, ...]]:
+    """Returns a function from a row to its serialised `tf.Example`, and the columns' names."""
     rows_of_items = item_rows(schema, examples, catalogue)
     of_row = {name: _scalar(column) for name, column in examples.columns.items()}
     target = examples.columns[schema.item_id] if is_target_masked else None
@@ -214,7 +247,8 @@ def _encoder(
 
     # Two serialised messages on end are their union, so an item is serialised once only.
     item_bytes = functools.lru_cache(maxsize=None)(lambda row: serialize(of_item, row))
-    return lambda row: serialize(of_row, row) + item_bytes(int(rows_of_items[row]))
+    columns = tuple(sorted({*of_row, *of_item}))
+    return lambda row: serialize(of_row, row) + item_bytes(int(rows_of_items[row])), columns
 
 
 def _scalar(column: Array) -> _Encode:

@@ -1,6 +1,8 @@
 import pandas as pd
 import pytest
 
+from recsys_tf.config import RunConfig
+
 GOOD = [
     f"{user}\t{item}\t4\t{880_000_000 + 100 * item + user}"
     for user in (1, 2, 3)
@@ -66,9 +68,33 @@ def test_frames_are_written_with_their_part(call, small_synthetic, tmp_path):
     events = pd.read_parquet(tmp_path / "frames" / "events.parquet")
     assert set(events["part"]) == {"train", "validation", "test"}
     assert sorted(each.name for each in (tmp_path / "frames").iterdir()) == [
-        "events.parquet", "items.parquet", "rejected.parquet", "users.parquet",
+        "dataset.yaml", "events.parquet", "items.parquet", "rejected.parquet", "users.parquet",
     ]  # fmt: skip
     assert [each.name for each in tmp_path.iterdir()] == ["frames"]
+
+
+def test_written_frames_are_a_data_set(call, small_synthetic, small_sections, tmp_path):
+    folder = tmp_path / "frames"
+    told = call("data", "--dataset", "synthetic", "--out", folder).stdout
+    again = call("data", "--dataset", "parquet", "--data-dir", folder)
+    assert again.exit_code == 0, again.stderr
+    assert again.stdout.splitlines()[:4] == told.splitlines()[:4]
+    # With a configuration that tells the schema, nothing but the files is needed.
+    (folder / "dataset.yaml").unlink()
+    values = {"data": {"dataset": "parquet", "folder": str(folder)}, **small_sections}
+    RunConfig.from_dict(values).to_yaml(tmp_path / "run.yaml")
+    result = call("data", "--config", tmp_path / "run.yaml")
+    assert result.exit_code == 0, result.stderr
+    assert "tasks: watch (retrieval), click (binary), rating (regression)" in result.stdout
+
+
+def test_own_data_need_a_folder_and_a_schema(call, tmp_path):
+    result = call("data", "--dataset", "parquet")
+    assert result.exit_code == 2
+    assert "`folder` must name the folder of the Parquet files" in result.stderr
+    result = call("data", "--dataset", "parquet", "--data-dir", tmp_path)
+    assert result.exit_code == 4
+    assert "give the run a `features_and_tasks`" in result.stderr
 
 
 def test_filled_folder_is_not_written_into(call, small_synthetic, tmp_path):
