@@ -6,12 +6,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+
+from recsys_tf.types import FloatArray
 
 _PARTS = ("forward", "loss", "backward", "update")
 _NUM_TRACED = 5
@@ -87,13 +90,13 @@ def profile_step(
         raise ValueError("`dataset` must hold a batch, received an empty one.")
     with _as_before(model, batch):
         steps = [*map(_beginning, [model] * 3, range(3)), _whole(model)]
-        seconds = _seconds_in_turn([lambda each=each: each(batch) for each in steps], num_rounds)
+        seconds = _seconds_in_turn([partial(each, batch) for each in steps], num_rounds)
         if trace_folder is not None:
             _trace(lambda: steps[-1](batch), Path(trace_folder))
     # A longer beginning cannot take less than a shorter one.
     ends = np.maximum.accumulate(1e3 * np.median(seconds, axis=0))
-    parts = np.diff(ends, prepend=0.0).tolist()
-    return StepProfile(*parts, input=_milliseconds_a_batch(dataset, num_rounds))
+    forward, loss, backward, update = np.diff(ends, prepend=0.0).tolist()
+    return StepProfile(forward, loss, backward, update, _milliseconds_a_batch(dataset, num_rounds))
 
 
 def _beginning(model: keras.Model, depth: int) -> Callable[[Any], Any]:
@@ -145,7 +148,7 @@ def _as_before(model: keras.Model, batch: Any) -> Iterator[None]:
             variable.assign(value)
 
 
-def _seconds_in_turn(calls: list[Callable[[], Any]], num_rounds: int) -> np.ndarray:
+def _seconds_in_turn(calls: list[Callable[[], Any]], num_rounds: int) -> FloatArray:
     seconds = np.empty((num_rounds, len(calls)))
     for call in calls:
         call()  # Traces it.
