@@ -15,7 +15,7 @@ import numpy as np
 
 from recsys_tf.config import TrainingConfig
 from recsys_tf.export.config_faults import check_export_config, check_export_labels
-from recsys_tf.features import id_indices
+from recsys_tf.features import id_indices, transform_catalogue
 from recsys_tf.initialization import new_ranker, new_recommender
 from recsys_tf.models import MultitaskModel, Ranker, Recommender
 from recsys_tf.naming import unknown_name_message
@@ -49,6 +49,9 @@ def build_recommender(data: PreparedData) -> Recommender:
     check_export_config(data.config.export, data.schema)
     check_export_labels(data.config.export, data)
     rows = data.train_examples
+    catalogue = None
+    if data.config.retrieval.is_over_catalogue:
+        catalogue = transform_catalogue(data.catalogue, data.preprocessor, data.schema)
     return new_recommender(
         data.config,
         data.schema,
@@ -59,6 +62,7 @@ def build_recommender(data: PreparedData) -> Recommender:
         },
         rows.columns,
         data.row_weights(rows),
+        catalogue,
     )
 
 
