@@ -83,7 +83,8 @@ def make_calls(data: PreparedTable, weighting: str) -> dict[str, Callable[[], An
     """
     import tensorflow as tf
 
-    from recsys_tf.training import build_ranker, make_optimizer
+    from recsys_tf.training import build_ranker
+    from recsys_tf.training_optimizer import make_optimizer
 
     model = build_ranker(data)
     model.compile(make_optimizer(data.config.training, 1000), weighting, jit_compile=False)

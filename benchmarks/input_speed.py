@@ -34,7 +34,8 @@ from recsys_tf import presets
 from recsys_tf.features import make_dataset, make_record_dataset
 from recsys_tf.features.tf_example import write_examples
 from recsys_tf.preparation import PreparedData, prepare
-from recsys_tf.training import build_recommender, make_optimizer
+from recsys_tf.training import build_recommender
+from recsys_tf.training_optimizer import make_optimizer
 from recsys_tf.types import FloatArray
 
 IN_MEMORY = "make_dataset"

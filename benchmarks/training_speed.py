@@ -101,7 +101,8 @@ def profile(data_folder: str | None, batch_size: int, num_steps: int) -> dict[st
     """
     import tensorflow as tf
 
-    from recsys_tf.training import build_recommender, make_optimizer
+    from recsys_tf.training import build_recommender
+    from recsys_tf.training_optimizer import make_optimizer
 
     data = our_data(data_folder, batch_size, 1)
     batches = data.dataset("train")

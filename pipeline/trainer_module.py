@@ -23,7 +23,7 @@ from pipeline.training_rows import (
 )
 from recsys_tf.config import RunConfig
 from recsys_tf.export import ServedRecommender, calibrations_of_batches, export_saved_model
-from recsys_tf.features import FeatureState
+from recsys_tf.features import FeatureState, transform_catalogue
 from recsys_tf.initialization import new_recommender
 from recsys_tf.preparation import recency_weights
 from recsys_tf.schema import Schema
@@ -58,7 +58,13 @@ def run_fn(fn_args: Any) -> None:
 
     num_indices = preprocessor.state.num_indices_by_name
     weights = row_weights(train, config)
-    model = new_recommender(config, schema, num_indices, train.features, train.labels, weights)
+    catalogue = read_catalogue(data / "catalogue", schema)
+    of_items = None
+    if config.retrieval.is_over_catalogue:
+        of_items = transform_catalogue(catalogue, preprocessor, schema)
+    model = new_recommender(
+        config, schema, num_indices, train.features, train.labels, weights, of_items
+    )
     size, seed = config.training.batch_size, config.training.seed
     validation = None
     if custom["has_validation"]:
@@ -87,7 +93,6 @@ def run_fn(fn_args: Any) -> None:
         verbose=0,
     )
     found = measures(schema, config, 0)
-    catalogue = read_catalogue(data / "catalogue", schema)
     calibrations = None
     if validation is not None:
         calibrations = calibrations_of_batches(model, validation, config.export)

@@ -27,6 +27,7 @@ def new_recommender(
     indices: Mapping[str, IntArray],
     labels: Mapping[str, Array],
     row_weights: FloatArray | None = None,
+    catalogue: Mapping[str, Array] | None = None,
 ) -> Recommender:
     """Builds the model of a run and starts it at what the training rows say of users and items.
 
@@ -43,6 +44,8 @@ def new_recommender(
         labels: Raw columns of the training rows' labels and sample weights by name, float `[n]`,
             NaN where missing. Rows of weight 0 tell nothing of the task.
         row_weights: float `[n]`; None weighs all rows alike.
+        catalogue: What `transform_catalogue` returned; needed where the loss of retrieval is one
+            over the whole catalogue.
 
     Returns:
         The model, with the other weights drawn from `training.seed`.
@@ -50,7 +53,7 @@ def new_recommender(
     Raises:
         SpecError: If a block or an option is not known; the text lists every fault.
     """
-    check_blocks(config.model, config.training)
+    check_blocks(config.model, config.training, config.retrieval)
     keras.utils.set_random_seed(config.training.seed)
     items, num_items = indices[schema.item_id], num_indices[schema.item_id]
     users, num_users = indices[schema.user_id], num_indices[schema.user_id]
@@ -68,6 +71,7 @@ def new_recommender(
         config.model,
         config.retrieval,
         initial_biases=initial,
+        catalogue=catalogue,
         dtype=_dtype(config.training),
     )
     model.set_item_counts(

@@ -189,7 +189,7 @@ def prepare(
         SpecError: If a block of the model, or an option, is not known; the text lists every fault.
         ValueError: If the data set is unknown, or a part of the split stays empty.
     """
-    check_blocks(config.model, config.training)
+    check_blocks(config.model, config.training, config.retrieval)
     if interactions is None:
         interactions = load_configured(config)
     return PreparedData(

@@ -1,4 +1,4 @@
-"""Fits a model: optimiser, schedule, early end, and checkpoints that survive a kill."""
+"""Fits a model: early end, and checkpoints that survive a kill."""
 
 from __future__ import annotations
 
@@ -15,102 +15,20 @@ import numpy as np
 
 from recsys_tf.config import TrainingConfig
 from recsys_tf.export.config_faults import check_export_config, check_export_labels
-from recsys_tf.features import id_indices
+from recsys_tf.features import id_indices, transform_catalogue
 from recsys_tf.initialization import new_ranker, new_recommender
-from recsys_tf.layers.table_memory import check_table_memory
 from recsys_tf.models import MultitaskModel, Ranker, Recommender
 from recsys_tf.naming import unknown_name_message
-from recsys_tf.optimizers import (
-    FusedAdam,
-    FusedAdamW,
-    RowWiseAdagrad,
-    RowWiseAdam,
-    RowWiseFtrl,
-    TableOptimizer,
-)
 from recsys_tf.preparation import PreparedData
 from recsys_tf.table_preparation import PreparedTable
+from recsys_tf.training_optimizer import check_slots, make_optimizer
 from recsys_tf.weighting import make_weighting
 
 _LOGGER = logging.getLogger(__name__)
 
-# Runs of a few hundred steps end before Keras's 0.999 has forgotten the first gradients.
-_BETA_2 = 0.99
-# Adagrad's and FTRL's steps shrink with what they have summed, from a start of 0.1.
-_TABLE_RATE = 0.1
-
 
 class NonFiniteLossError(RuntimeError):
     """Training met a loss that is not a number; the text names the task."""
-
-
-def make_optimizer(config: TrainingConfig, num_steps: int) -> keras.optimizers.Optimizer:
-    """Makes the optimiser of a run.
-
-    Args:
-        config: Learning rates, schedule, decay, clipping and the tables' optimiser.
-        num_steps: Steps of the whole run, over which the schedule falls.
-
-    Returns:
-        Adam, or AdamW where `weight_decay` is above 0; with `table_optimizer`, a `TableOptimizer`
-        of it and the tables' own.
-    """
-    is_joint = config.table_optimizer is not None
-    rate = _rate(config, config.learning_rate, num_steps)
-    clip_norm = None if is_joint else config.clip_norm
-    optimizer: keras.optimizers.Optimizer
-    if config.weight_decay:
-        optimizer = FusedAdamW(rate, config.weight_decay, beta_2=_BETA_2, global_clipnorm=clip_norm)
-        # A row of a table would shrink in every step, and be read in few.
-        optimizer.exclude_from_weight_decay(var_names=["embeddings", "bias", "gamma", "beta"])
-    else:
-        optimizer = FusedAdam(rate, beta_2=_BETA_2, global_clipnorm=clip_norm)
-    if not is_joint:
-        return optimizer
-    tables = _table_optimizer(config, num_steps)
-    return TableOptimizer(tables, optimizer, global_clipnorm=config.clip_norm)
-
-
-def check_slots(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
-    """Checks that what an optimiser will keep beside a model's tables fits into the free memory.
-
-    Raises:
-        MemoryError: If it does not; the text has the arithmetic.
-    """
-    if optimizer.built:
-        return
-    stepping = getattr(optimizer, "tables", optimizer)
-    num_slots = 1 if isinstance(stepping, keras.optimizers.Adagrad) else 2
-    tables = {
-        variable.path: tuple(map(int, variable.shape))
-        for variable in model.trainable_variables
-        if getattr(variable, "is_table", False)
-    }
-    # The tables themselves have been made.
-    check_table_memory(tables, num_slots, is_made=True)
-
-
-def _table_optimizer(config: TrainingConfig, num_steps: int) -> keras.optimizers.Optimizer:
-    if config.table_optimizer == "adam":
-        highest = config.table_learning_rate or config.learning_rate
-        return RowWiseAdam(_rate(config, highest, num_steps), beta_2=_BETA_2)
-    rate = config.table_learning_rate or _TABLE_RATE
-    if config.table_optimizer == "adagrad":
-        return RowWiseAdagrad(rate)
-    # Vectors that all start at 0 would stay there: a dot product of two has no gradient.
-    return RowWiseFtrl(rate, is_start_kept=True)
-
-
-def _rate(config: TrainingConfig, highest: float, num_steps: int) -> Any:
-    if config.schedule != "cosine":
-        return highest
-    warmup = round(num_steps * config.warmup_share)
-    return keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0 if warmup else highest,
-        decay_steps=max(1, num_steps - warmup),
-        warmup_target=highest if warmup else None,
-        warmup_steps=warmup,
-    )
 
 
 def build_recommender(data: PreparedData) -> Recommender:
@@ -131,6 +49,9 @@ def build_recommender(data: PreparedData) -> Recommender:
     check_export_config(data.config.export, data.schema)
     check_export_labels(data.config.export, data)
     rows = data.train_examples
+    catalogue = None
+    if data.config.retrieval.is_over_catalogue:
+        catalogue = transform_catalogue(data.catalogue, data.preprocessor, data.schema)
     return new_recommender(
         data.config,
         data.schema,
@@ -141,6 +62,7 @@ def build_recommender(data: PreparedData) -> Recommender:
         },
         rows.columns,
         data.row_weights(rows),
+        catalogue,
     )
 
 

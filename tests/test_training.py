@@ -8,8 +8,7 @@ import tensorflow as tf
 from recsys_tf import ModelConfig, NumericFeature, TableSchema, TaskSpec, TrainingConfig
 from recsys_tf.layers import EmbeddingTable, table_memory
 from recsys_tf.models import Ranker
-from recsys_tf.optimizers import FusedAdamW, RowWiseAdagrad, RowWiseAdam, RowWiseFtrl
-from recsys_tf.training import EpochCheckpoint, NonFiniteLossError, fit, make_optimizer
+from recsys_tf.training import EpochCheckpoint, NonFiniteLossError, fit
 
 
 def small_model(seed=1):
@@ -29,60 +28,11 @@ def dataset(num_rows=64, broken=False):
     return tf.data.Dataset.from_tensor_slices((x, y)).batch(16)
 
 
-def test_learning_rate_rises_and_falls():
-    config = TrainingConfig(learning_rate=0.1, warmup_share=0.1)
-    rate = make_optimizer(config, 100)._learning_rate
-    assert float(rate(0)) == 0.0
-    assert float(rate(10)) == pytest.approx(0.1)
-    assert float(rate(100)) == pytest.approx(0.0, abs=1e-6)
-
-
-def test_weight_decay_is_of_the_kernels_alone():
-    inputs = keras.Input((2,), dtype="int32")
-    vectors = keras.layers.Flatten()(keras.layers.Embedding(5, 3)(inputs))
-    model = keras.Model(inputs, keras.layers.Dense(1, bias_initializer="ones")(vectors))
-    config = TrainingConfig(learning_rate=0.1, schedule="constant", weight_decay=0.5)
-    optimizer = make_optimizer(config, 10)
-    before = {each.path: np.array(each) for each in model.trainable_variables}
-    optimizer.apply([tf.zeros(each.shape) for each in model.trainable_variables],
-                    model.trainable_variables)  # fmt: skip
-    for variable in model.trainable_variables:
-        factor = 0.95 if variable.name == "kernel" else 1.0
-        np.testing.assert_allclose(variable, factor * before[variable.path], rtol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("name", "kind", "rate"),
-    [("adam", RowWiseAdam, 0.05), ("adagrad", RowWiseAdagrad, 0.1), ("ftrl", RowWiseFtrl, 0.1)],
-)
-def test_tables_have_the_optimizer_of_their_own(name, kind, rate):
-    config = TrainingConfig(
-        learning_rate=0.05, schedule="constant", table_optimizer=name, weight_decay=0.5
-    )
-    optimizer = make_optimizer(config, 10)
-    assert type(optimizer.tables) is kind
-    assert type(optimizer.dense) is FusedAdamW
-    assert float(optimizer.tables.learning_rate) == pytest.approx(rate)
-    assert optimizer.global_clipnorm == config.clip_norm
-
-
-def test_rate_of_tables_follows_the_schedule_with_adam_alone():
-    config = TrainingConfig(table_optimizer="adam", table_learning_rate=0.2, warmup_share=0.1)
-    assert float(make_optimizer(config, 100).tables._learning_rate(10)) == pytest.approx(0.2)
-    config = TrainingConfig(table_optimizer="ftrl", table_learning_rate=0.2)
-    assert float(make_optimizer(config, 100).tables.learning_rate) == pytest.approx(0.2)
-
-
 def test_slots_larger_than_memory_are_refused_before_training(monkeypatch):
     model = keras.Sequential([keras.Input([], dtype="int64"), EmbeddingTable(1000, 8)])
     monkeypatch.setattr(table_memory, "free_bytes", lambda: 50_000)
     with pytest.raises(MemoryError, match=r"1,000 rows x 8 numbers x 4 bytes x \(1 \+ 2 of the"):
         fit(model, dataset(), None, TrainingConfig())
-
-
-def test_constant_rate_stays():
-    optimizer = make_optimizer(TrainingConfig(learning_rate=0.1, schedule="constant"), 100)
-    assert float(optimizer.learning_rate) == pytest.approx(0.1)
 
 
 def test_empty_dataset_is_refused():

@@ -63,7 +63,7 @@ def load_prepared(run: RunConfig, interactions: Interactions | None = None) -> P
         from recsys_tf.models.block_options import check_blocks
         from recsys_tf.preparation import prepare
 
-    check_blocks(run.model, run.training)
+    check_blocks(run.model, run.training, run.retrieval)
     if interactions is None:
         interactions = load_interactions(run)
         check_rejections(interactions, run)

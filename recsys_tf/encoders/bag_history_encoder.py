@@ -10,6 +10,7 @@ from keras import ops
 from recsys_tf.layers import HistoryDropout
 from recsys_tf.layers.masked_mean_pooling import mean_weights
 from recsys_tf.layers.shapes import check_positive, check_rank
+from recsys_tf.layers.table_memory import check_table_memory
 from recsys_tf.types import PADDING_INDEX, Tensor
 
 
@@ -37,6 +38,7 @@ class BagHistoryEncoder(keras.layers.Layer):
         **kwargs: Arguments of every Keras layer.
 
     Raises:
+        MemoryError: If the tables are larger than the free memory.
         ValueError: If a size is below 1, or values are given and not expected or the other way
             round.
 
@@ -81,6 +83,8 @@ class BagHistoryEncoder(keras.layers.Layer):
                 f"`has_values={self.has_values}` and {'no ' if values_shape is None else ''}values."
             )
         table = self.num_indices, self.embedding_dim
+        names = ("items", "valued") if self.has_values else ("items",)
+        check_table_memory({f"{self.name}/{each}": table for each in names})
         self.items = self.add_weight(name="items", shape=table, initializer="glorot_uniform")
         if self.has_values:
             self.valued = self.add_weight(name="valued", shape=table, initializer="glorot_uniform")

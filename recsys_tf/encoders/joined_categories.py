@@ -11,6 +11,7 @@ from keras import ops
 
 from recsys_tf.layers.embedding_table import gather_rows
 from recsys_tf.layers.shapes import check_positive, check_rank
+from recsys_tf.layers.table_memory import check_table_memory
 from recsys_tf.types import PADDING_INDEX, Tensor
 
 
@@ -32,6 +33,7 @@ class JoinedCategories(keras.layers.Layer):
         **kwargs: Arguments of every Keras layer.
 
     Raises:
+        MemoryError: If the tables are larger than the free memory.
         ValueError: If there is no feature, a size is below 1, or the inputs are of other features
             or not of rank 1.
 
@@ -79,6 +81,8 @@ class JoinedCategories(keras.layers.Layer):
             )
         for name, shape in values_shape.items():
             check_rank(f"values[{name!r}]", shape, 1)
+        size = int(self._counts.sum()), self.embedding_dim
+        check_table_memory({self.name: size})
 
         def draw(_: Any, dtype: Any = None) -> Tensor:
             sizes = [(int(count), self.embedding_dim) for count in self._counts]
@@ -88,7 +92,7 @@ class JoinedCategories(keras.layers.Layer):
         regularizer = keras.regularizers.L2(self.l2_regularization)
         self.embeddings = self.add_weight(
             name="embeddings",
-            shape=(int(self._counts.sum()), self.embedding_dim),
+            shape=size,
             initializer=draw,
             regularizer=regularizer if self.l2_regularization else None,
             # The rows are cast, and not the tables before them.

@@ -9,7 +9,9 @@ _BYTES = 4  # Of a float32.
 
 
 def check_table_memory(
-    tables: Mapping[str, tuple[int, ...]], num_slots: int = 0, is_made: bool = False
+    tables: Mapping[str, tuple[int, ...]],
+    num_slots: int | Mapping[str, int] = 0,
+    is_made: bool = False,
 ) -> None:
     """Checks that tables, and what an optimiser keeps beside them, fit into the free memory.
 
@@ -19,7 +21,7 @@ def check_table_memory(
     Args:
         tables: Rows and width of each, by name.
         num_slots: Numbers that the optimiser keeps for each of the table: 2 for Adam and FTRL, 1
-            for Adagrad, 0 where nothing is trained.
+            for Adagrad, 0 where nothing is trained. By name where the tables differ.
         is_made: Whether the tables stand in memory already, so that only the slots are to come.
 
     Raises:
@@ -28,11 +30,11 @@ def check_table_memory(
     Example:
         >>> check_table_memory({"item_id": (1000, 64)}, num_slots=2)
     """
-    needed = {
-        name: rows * width * _BYTES * (1 + num_slots) for name, (rows, width) in tables.items()
-    }
+    slots = dict.fromkeys(tables, num_slots) if isinstance(num_slots, int) else num_slots
+    sizes = {name: rows * width * _BYTES for name, (rows, width) in tables.items()}
+    needed = {name: size * (1 + slots[name]) for name, size in sizes.items()}
     free = free_bytes()
-    made = sum(each // (1 + num_slots) for each in needed.values()) if is_made else 0
+    made = sum(sizes.values()) if is_made else 0
     if free is None or sum(needed.values()) <= free + made:
         return
     name = max(needed, key=lambda each: needed[each])
@@ -40,7 +42,7 @@ def check_table_memory(
     others = sum(needed.values()) - needed[name]
     raise MemoryError(
         f"the table {name!r} takes {rows:,} rows x {width:,} numbers x {_BYTES} bytes x "
-        f"(1 + {num_slots} of the optimiser) = {_gibibytes(needed[name])}"
+        f"(1 + {slots[name]} of the optimiser) = {_gibibytes(needed[name])}"
         + (f", and {len(tables) - 1} others {_gibibytes(others)}" if others else "")
         + f"; {_gibibytes(free)} of memory are free{' beside the tables' * is_made}. Lower "
         "`embedding_dim`, count rare ids as unknown (`min_count`), hash them (`HashedIds`), "

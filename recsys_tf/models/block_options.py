@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import keras
 
-from recsys_tf.config import ModelConfig, SequenceConfig, TrainingConfig
+from recsys_tf.config import ModelConfig, RetrievalConfig, SequenceConfig, TrainingConfig
 from recsys_tf.crosses import CROSSES
 from recsys_tf.encoders import FUSIONS, HISTORY_BLOCKS
 from recsys_tf.multiscenario import SCENARIO_BLOCKS
@@ -15,7 +15,7 @@ from recsys_tf.multitask import MULTITASK_BLOCKS
 from recsys_tf.naming import option_faults, unknown_name_message
 from recsys_tf.sequences import SEQUENCE_ENCODERS
 from recsys_tf.spec import SpecError, list_faults
-from recsys_tf.tasks import RETRIEVAL_LOSSES
+from recsys_tf.tasks import RETRIEVAL_LOSSES, RetrievalTask
 from recsys_tf.weighting import WEIGHTINGS
 
 # A layer's name, dtype and the like are not for a configuration to choose.
@@ -50,17 +50,27 @@ _BLOCKS: dict[str, tuple[Mapping[str, type], dict[str, str]]] = {
     "weighting": (WEIGHTINGS, {"weights": ""}),
     "encoder": (SEQUENCE_ENCODERS, {"max_length": "max_length", "has_times": "has_times"}),
     "loss": (RETRIEVAL_LOSSES, {}),
+    "retrieval.loss": (
+        {"in_batch": RetrievalTask, **RETRIEVAL_LOSSES},
+        {"temperature": "temperature", "popularity_correction": "popularity_correction"},
+    ),
 }
-"""By field: the blocks by name, and the fields that give some of their arguments."""
+"""By field: the blocks by name, and the fields that give some of their arguments. With its part of
+the run where two parts have a field of one name."""
 
 
-def check_blocks(model: ModelConfig, training: TrainingConfig | None = None) -> None:
+def check_blocks(
+    model: ModelConfig,
+    training: TrainingConfig | None = None,
+    retrieval: RetrievalConfig | None = None,
+) -> None:
     """Checks the names and the options of all blocks, before anything is built.
 
     Args:
         model: Names the fusion, the history's encoder, the cross, the scenario block and the
             multi-task block.
         training: Names the weighting; None leaves it out.
+        retrieval: Names the loss of retrieval; None leaves it out.
 
     Raises:
         SpecError: If a name or an option is not known, or an option repeats a field; the text
@@ -78,6 +88,9 @@ def check_blocks(model: ModelConfig, training: TrainingConfig | None = None) -> 
             f"training.{each}"
             for each in _faults("weighting", training.weighting, training.weighting_options)
         ]
+    if retrieval is not None:
+        chosen = _faults("loss", retrieval.loss, retrieval.loss_options, "retrieval.loss")
+        faults += [f"retrieval.{each}" for each in chosen]
     if faults:
         raise SpecError(list_faults("The choice of blocks", faults))
 
@@ -100,8 +113,10 @@ def check_sequence_blocks(config: SequenceConfig) -> None:
         raise SpecError(list_faults("The sequential recommender", faults))
 
 
-def _faults(field: str, name: str | None, options: Mapping[str, object]) -> Iterator[str]:
-    blocks, given = _BLOCKS[field]
+def _faults(
+    field: str, name: str | None, options: Mapping[str, object], key: str | None = None
+) -> Iterator[str]:
+    blocks, given = _BLOCKS[key or field]
     if name is None:
         return  # Options without a block are a fault of the configuration itself.
     if name not in blocks:

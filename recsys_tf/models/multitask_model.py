@@ -175,7 +175,8 @@ class MultitaskModel(keras.Model):
     ) -> Tensor:
         """Joins the tasks' losses and the regularisers; called by `fit` and `evaluate`."""
         labels = checked_labels(y, self.schema.tasks)
-        losses = self.task_losses(x, labels, y_pred, complete_weights(labels, sample_weight))
+        weights = complete_weights(labels, sample_weight)
+        losses = self.task_losses(x, labels, y_pred, weights, training=training)
         self.task_metrics.update_losses(losses, ops.shape(next(iter(x.values())))[0])
         return self.weighting(losses, training=training) + sum(self.losses)
 
@@ -188,7 +189,7 @@ class MultitaskModel(keras.Model):
         weights = complete_weights(labels, weights)
         with tf.GradientTape(persistent=True) as tape:
             outputs = self(features, training=True)
-            losses = self.task_losses(features, labels, outputs, weights)
+            losses = self.task_losses(features, labels, outputs, weights, training=True)
             penalty = sum(self.losses) if self.losses else None
         shared, own = self.shared_variables, self.own_variables
         gradients = combined_gradients(
@@ -209,7 +210,12 @@ class MultitaskModel(keras.Model):
         return self.compute_metrics(features, labels, outputs, weights)
 
     def task_losses(
-        self, features: TensorDict, labels: TensorDict, outputs: TensorDict, weights: TensorDict
+        self,
+        features: TensorDict,
+        labels: TensorDict,
+        outputs: TensorDict,
+        weights: TensorDict,
+        training: bool = False,
     ) -> dict[str, Tensor]:
         """Computes each task's mean loss over the rows that have its label.
 
@@ -220,6 +226,7 @@ class MultitaskModel(keras.Model):
             labels: By task; see `make_dataset`.
             outputs: What `call` returned.
             weights: float `[B]` by task.
+            training: Whether dropout is on in what a loss computes itself.
 
         Returns:
             A float32 scalar by task.

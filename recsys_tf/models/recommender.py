@@ -10,12 +10,15 @@ import numpy as np
 from keras import ops
 
 from recsys_tf.config import ModelConfig, RetrievalConfig
+from recsys_tf.models.block_options import check_blocks
+from recsys_tf.models.catalogue_features import CatalogueFeatures
 from recsys_tf.models.core import build_core
 from recsys_tf.models.dtypes import layers_of_dtype
 from recsys_tf.models.multitask_model import MultitaskModel
-from recsys_tf.models.towers import biased_tasks
+from recsys_tf.models.tower_table import TowerTable
+from recsys_tf.models.towers import InputShape, biased_tasks, input_shapes
 from recsys_tf.schema import Schema
-from recsys_tf.tasks import RetrievalTask
+from recsys_tf.tasks import RetrievalLoss, RetrievalTask, make_retrieval_loss
 from recsys_tf.types import Array, FloatArray, Tensor, TensorDict
 
 
@@ -36,13 +39,15 @@ class Recommender(MultitaskModel):
         schema: Features and tasks.
         num_indices: Rows of each feature's embedding table, as `FeatureState.num_indices` tells.
         config: Sizes and blocks.
-        retrieval: The retrieval task's softmax.
+        retrieval: The retrieval task's loss.
         initial_biases: Where the heads start, by task; the mean rating, say.
+        catalogue: The items' features, see `set_catalogue`. Needed where `retrieval.loss` is one
+            over the whole catalogue and an item has more features than its id.
         **kwargs: Arguments of `keras.Model`; `dtype` is that of the layers.
 
     Raises:
-        ValueError: If the configuration names an unknown block or a chain of no tasks, or
-            `num_indices` lacks a feature.
+        ValueError: If the configuration names an unknown block or a chain of no tasks,
+            `num_indices` lacks a feature, or a needed `catalogue` is missing.
     """
 
     schema: Schema
@@ -55,10 +60,12 @@ class Recommender(MultitaskModel):
         retrieval: RetrievalConfig | None = None,
         *,
         initial_biases: Mapping[str, float] | None = None,
+        catalogue: Mapping[str, Array] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(schema, num_indices, config, initial_biases, **kwargs)
         self.retrieval = retrieval or RetrievalConfig()
+        check_blocks(self.config, retrieval=self.retrieval)
         with layers_of_dtype(self.dtype_policy):
             self.core = build_core(
                 schema, self.num_indices, self.config, self.retrieval, self.initial_biases
@@ -74,6 +81,10 @@ class Recommender(MultitaskModel):
         self.retrieval_task = RetrievalTask(
             self.retrieval.temperature, self.retrieval.popularity_correction
         )
+        self.retrieval_loss: RetrievalLoss | None = None
+        self.catalogue: CatalogueFeatures | None = None
+        if self.retrieval.is_over_catalogue and schema.retrieval_task is not None:
+            self._read_catalogue(catalogue)
         # All variables are there, so the optimiser's can be made before the step is traced.
         self.built = True
 
@@ -111,6 +122,43 @@ class Recommender(MultitaskModel):
         self.item_probability.assign(shares)
         self.candidate_tower.get_layer("item_bias").start_at(
             np.log(popularity) * self.retrieval.temperature
+        )
+
+    def set_catalogue(self, columns: Mapping[str, Array]) -> None:
+        """Tells the items' features to a loss over the whole catalogue.
+
+        They are saved with the weights. Set them again where the catalogue has changed, or after
+        `grow_tables` into this model.
+
+        Args:
+            columns: What `transform_catalogue` returns: `[C, ...]` by feature, a row an item.
+
+        Raises:
+            ValueError: If the loss reads no catalogue, a feature is missing or of another shape,
+                or an item's index is out of range or stands twice.
+        """
+        if self.catalogue is None:
+            raise ValueError(
+                f"`set_catalogue` has no meaning where `retrieval.loss` is {self.retrieval.loss!r}."
+            )
+        self.catalogue.set_columns(columns)
+
+    def _read_catalogue(self, columns: Mapping[str, Array] | None) -> None:
+        schema, retrieval = self.schema, self.retrieval
+        num_items = self.num_indices[schema.item_id]
+        self.catalogue = CatalogueFeatures(
+            num_items, schema.item_id, _item_inputs(schema), name="catalogue"
+        )
+        if columns is not None:
+            self.set_catalogue(columns)
+        elif self.catalogue.columns:
+            raise ValueError(
+                f"`catalogue` must hold the items' features where `retrieval.loss` is "
+                f"{retrieval.loss!r}, received None. Give what `transform_catalogue` returns, as "
+                "`build_recommender` does, or take the loss 'in_batch'."
+            )
+        self.retrieval_loss = make_retrieval_loss(
+            retrieval.loss, temperature=retrieval.temperature, **retrieval.loss_options
         )
 
     def set_label_biases(
@@ -151,13 +199,28 @@ class Recommender(MultitaskModel):
         return np.maximum(counts, 0.5) / max(counts.sum(), 1.0)
 
     def task_losses(
-        self, features: TensorDict, labels: TensorDict, outputs: TensorDict, weights: TensorDict
+        self,
+        features: TensorDict,
+        labels: TensorDict,
+        outputs: TensorDict,
+        weights: TensorDict,
+        training: bool = False,
     ) -> dict[str, Tensor]:
-        """Adds the in-batch softmax of retrieval to the losses of the other tasks."""
-        losses = super().task_losses(features, labels, outputs, weights)
+        """Adds the loss of retrieval to those of the other tasks."""
+        losses = super().task_losses(features, labels, outputs, weights, training)
         task = self.schema.retrieval_task
-        if task is not None:
-            items = features[self.schema.item_id]
+        if task is None:
+            return losses
+        items = features[self.schema.item_id]
+        if self.retrieval_loss is not None and self.catalogue is not None:
+            losses[task.name] = self.retrieval_loss(
+                outputs["query_embedding"],
+                items,
+                self._table(self.catalogue, training),
+                weights[task.name],
+                training=training,
+            )
+        else:
             losses[task.name] = self.retrieval_task.loss(
                 outputs["query_embedding"],
                 outputs["candidate_embedding"],
@@ -166,6 +229,19 @@ class Recommender(MultitaskModel):
                 weights[task.name],
             )
         return losses
+
+    def _table(self, catalogue: CatalogueFeatures, training: bool) -> TowerTable:
+        """The candidate tower as a table whose popular items are negatives as the factor says."""
+        factor, offsets = self.retrieval.popularity_correction - 1.0, None
+        if factor:
+            offsets = -factor * self.retrieval.temperature * ops.log(self.item_probability)
+        return TowerTable(self.candidate_tower, catalogue, training, offsets)
+
+    def load_own_variables(self, store: Any) -> None:
+        """Loads the variables; what the loss has kept of others is of no use any more."""
+        super().load_own_variables(store)
+        if self.retrieval_loss is not None:
+            self.retrieval_loss.forget()
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments as plain values."""
@@ -178,4 +254,10 @@ class Recommender(MultitaskModel):
         schema = Schema.from_dict(config.pop("schema"))
         config["config"] = ModelConfig.from_dict(config["config"])
         config["retrieval"] = RetrievalConfig.from_dict(config["retrieval"])
-        return cls(schema, **config)
+        # The numbers themselves are weights.
+        nothing = {name: np.zeros((0, *s), dtype) for name, s, dtype in _item_inputs(schema)}
+        return cls(schema, catalogue=nothing, **config)
+
+
+def _item_inputs(schema: Schema) -> list[InputShape]:
+    return [inputs for spec in schema.candidate_features for inputs in input_shapes(spec)]

@@ -238,6 +238,7 @@ class SequenceRecommender(keras.Model):
             tf.gather_nd(y, asked),
             self.item_table,
             weights,
+            training=training,
         )
         return loss + sum(self.losses)
 
@@ -275,6 +276,11 @@ class SequenceRecommender(keras.Model):
         is_seen = tf.scatter_nd(cells, tf.ones(tf.shape(cells)[:1]), shape) > 0
         unseen = tf.cast(~is_seen[:, NUM_RESERVED_INDICES:], tf.float32)
         return tf.reduce_sum(is_before * unseen, axis=1)
+
+    def load_own_variables(self, store: Any) -> None:
+        """Loads the variables; what the loss has kept of others is of no use any more."""
+        super().load_own_variables(store)
+        self.retrieval_loss.forget()
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments as plain values."""

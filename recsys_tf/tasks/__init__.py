@@ -7,6 +7,7 @@ from typing import Any
 
 from recsys_tf.naming import look_up, unknown_name_message
 from recsys_tf.tasks.bpr import BPR
+from recsys_tf.tasks.computed_table import ComputedTable
 from recsys_tf.tasks.content_table import ContentTable
 from recsys_tf.tasks.full_softmax import FullSoftmax
 from recsys_tf.tasks.gbce import GBCE
@@ -36,6 +37,7 @@ __all__ = [
     "BPR",
     "GBCE",
     "RETRIEVAL_LOSSES",
+    "ComputedTable",
     "ContentTable",
     "FullSoftmax",
     "HardNegatives",

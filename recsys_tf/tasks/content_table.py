@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 import tensorflow as tf
 
+from recsys_tf.tasks.computed_table import ComputedTable, raw_table
 from recsys_tf.types import Tensor
 
 
-class ContentTable:
+class ContentTable(ComputedTable):
     """The table `t_n = E[n] + C[n] W` of a retrieval loss, with a part that is projected.
 
     A loss that draws rows gathers the parts and projects what it drew: the gradient of `E` is
@@ -25,7 +25,7 @@ class ContentTable:
     Example:
         >>> own, content = tf.Variable([[1.0], [2.0]]), [[0.0, 0.0], [3.0, 4.0]]
         >>> table = ContentTable(own, content, [[1.0], [2.0]])
-        >>> tf.convert_to_tensor(table).numpy().tolist(), take_rows(table, [1]).numpy().tolist()
+        >>> tf.convert_to_tensor(table).numpy().tolist(), table.rows([1]).numpy().tolist()
         ([[1.0], [13.0]], [[13.0]])
     """
 
@@ -45,34 +45,3 @@ class ContentTable:
     def all_rows(self) -> Tensor:
         """Returns the table, float `[N, D]`."""
         return tf.convert_to_tensor(self._own) + tf.matmul(self._content, self._kernel)
-
-
-def raw_table(table: Any) -> Any:
-    """Returns the TensorFlow variable, from which rows are gathered sparsely, or a tensor."""
-    table = table.value if isinstance(table, keras.Variable) else table
-    if isinstance(table, (tf.Variable, ContentTable)):
-        return table
-    return tf.convert_to_tensor(table)
-
-
-def take_rows(table: Any, ids: Tensor) -> Tensor:
-    """Reads rows of a table.
-
-    Args:
-        table: What `raw_table` returns.
-        ids: Row numbers, int of any shape.
-
-    Returns:
-        Float of the shape of `ids` and `[D]`.
-    """
-    return table.rows(ids) if isinstance(table, ContentTable) else tf.gather(table, ids)
-
-
-def _to_tensor(
-    table: ContentTable, dtype: Any = None, name: str | None = None, as_ref: bool = False
-) -> Any:
-    rows = table.all_rows()
-    return rows if dtype is None or rows.dtype == dtype else NotImplemented
-
-
-tf.register_tensor_conversion_function(ContentTable, _to_tensor)

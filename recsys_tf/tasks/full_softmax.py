@@ -66,6 +66,8 @@ class FullSoftmax(RetrievalLoss):
         table: Tensor,
         weights: Tensor | None = None,
         biases: Tensor | None = None,
+        *,
+        training: bool = True,
     ) -> Tensor:
         """Computes the loss; see `RetrievalLoss`.
 
@@ -75,6 +77,7 @@ class FullSoftmax(RetrievalLoss):
             table: float `[N, D]`.
             weights: float `[M]` or None.
             biases: float `[N]`, `b`, added to the items' scores, or None.
+            training: Not used.
 
         Returns:
             float32 scalar.
@@ -85,9 +88,11 @@ class FullSoftmax(RetrievalLoss):
             column = tf.fill([tf.shape(queries)[0], 1], self.temperature)
             queries = tf.concat([queries, column], axis=1)
             table = tf.concat([table, tf.convert_to_tensor(biases)[:, tf.newaxis]], axis=1)
-        return super().__call__(queries, positives, table, weights)
+        return super().__call__(queries, positives, table, weights, training=training)
 
-    def _total(self, queries: Tensor, positives: Tensor, table: Tensor, weights: Tensor) -> Tensor:
+    def _total(
+        self, queries: Tensor, positives: Tensor, table: Tensor, weights: Tensor, training: bool
+    ) -> Tensor:
         num_rows = table.shape[0]
         # What is not known to be short may be long.
         if num_rows is not None and num_rows * _MIN_BLOCK <= self.max_scores:

@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from recsys_tf.losses import sampled_softmax
-from recsys_tf.tasks.content_table import take_rows
+from recsys_tf.tasks.computed_table import frozen_rows, take_rows
 from recsys_tf.tasks.negative_sampling import UniformSampler, check_at_least
 from recsys_tf.tasks.retrieval_loss import RetrievalLoss
 from recsys_tf.tasks.sampled_loss import check_temperature, score
@@ -16,6 +16,7 @@ from recsys_tf.types import NUM_RESERVED_INDICES, Tensor
 
 # Scores of an index made at a time; 64 MB.
 _MAX_SCORES = 2**24
+_NOT_MADE = -1
 
 
 @keras.saving.register_keras_serializable(package="recsys_tf")
@@ -31,16 +32,17 @@ class HardNegatives(RetrievalLoss):
     be right. Best after some epochs with another loss. Mining scores every item, as `FullSoftmax`
     does, but only the drawn rows get a gradient.
 
-    The index is made at the first call and again every `refresh_every` calls, those of evaluation
-    counted too. It takes the table's memory once more; it belongs to this object, is not saved, and
-    the object keeps to the one table that it was first called with.
+    The index is made at the first call and again every `refresh_every` calls of training; an
+    evaluation reads what it finds. It takes the table's memory once more, belongs to this object,
+    which keeps to the one table that it was first called with, and is not saved: where weights are
+    loaded, the next call makes it of them.
 
     Args:
         num_hard: Mined negatives of each position.
         num_candidates: Ranks that are mined, over `skip_top`; at most the number of items less one.
         skip_top: Best ranks that are left out, 0 or above.
         num_uniform: Uniform negatives, shared by the batch; 0 for none.
-        refresh_every: Calls after which the index is copied anew.
+        refresh_every: Calls of training after which the index is copied anew.
         temperature: Scores are divided by it, above 0.
 
     Source:
@@ -80,10 +82,18 @@ class HardNegatives(RetrievalLoss):
             "temperature": temperature,
         }
         self._index: Any = None
-        self._num_calls: Any = None
+        # Calls of training since the index was made; below 0 where there is none.
+        self._age: Any = None
 
-    def _total(self, queries: Tensor, positives: Tensor, table: Tensor, weights: Tensor) -> Tensor:
-        self._refresh(table)
+    def forget(self) -> None:
+        """Has the index made anew at the next call."""
+        if self._age is not None:
+            self._age.assign(_NOT_MADE)
+
+    def _total(
+        self, queries: Tensor, positives: Tensor, table: Tensor, weights: Tensor, training: bool
+    ) -> Tensor:
+        self._refresh(table, training)
         queries = queries / self._config["temperature"]
         positive_vectors = tf.cast(take_rows(table, positives), tf.float32)
         positive_scores = tf.reduce_sum(queries * positive_vectors, axis=1)
@@ -99,23 +109,25 @@ class HardNegatives(RetrievalLoss):
         )
         return tf.reduce_sum(weights * losses)
 
-    def _refresh(self, table: Tensor) -> None:
-        """Copies the table into the index where that is due."""
+    def _refresh(self, table: Tensor, training: bool) -> None:
+        """Copies the table into the index where that is due, and counts the calls of training."""
         shape = table.shape
         self._check_table(shape)
         if self._index is None:
             # Outside of the graph that may be traced now.
             with tf.init_scope():
                 self._index = tf.Variable(tf.zeros(shape, tf.float32), trainable=False)
-                self._num_calls = tf.Variable(0, trainable=False, dtype=tf.int64)
-        is_due = tf.equal(self._num_calls % self._config["refresh_every"], 0)
+                self._age = tf.Variable(_NOT_MADE, trainable=False, dtype=tf.int64)
+        is_due = self._age < 0
+        if training:
+            is_due |= self._age >= self._config["refresh_every"]
 
         def copy() -> Tensor:
-            self._index.assign(tf.cast(tf.stop_gradient(tf.convert_to_tensor(table)), tf.float32))
-            return tf.constant(True)
+            self._index.assign(tf.cast(frozen_rows(table), tf.float32))
+            return tf.constant(0, tf.int64)
 
-        tf.cond(is_due, copy, lambda: tf.constant(False))
-        self._num_calls.assign_add(1)
+        age = tf.cond(is_due, copy, lambda: tf.identity(self._age))
+        self._age.assign(age + int(training))
 
     def _check_table(self, shape: Any) -> None:
         if not shape.is_fully_defined():

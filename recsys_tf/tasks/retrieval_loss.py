@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from recsys_tf.tasks.content_table import raw_table
+from recsys_tf.tasks.computed_table import raw_table
 from recsys_tf.types import NUM_RESERVED_INDICES, Tensor
 
 
@@ -24,7 +24,13 @@ class RetrievalLoss(ABC):
     """
 
     def __call__(
-        self, queries: Tensor, positives: Tensor, table: Tensor, weights: Tensor | None = None
+        self,
+        queries: Tensor,
+        positives: Tensor,
+        table: Tensor,
+        weights: Tensor | None = None,
+        *,
+        training: bool = True,
     ) -> Tensor:
         """Computes the loss.
 
@@ -32,8 +38,9 @@ class RetrievalLoss(ABC):
             queries: float `[M, D]`; scored in float32 whatever their dtype.
             positives: int `[M]`, the row of the table that each query met.
             table: float `[N, D]`, a `keras.Variable`, a `tf.Variable`, a tensor, or a
-                `ContentTable`.
+                `ComputedTable`.
             weights: float `[M]`, 0 or above; None weighs all positions alike.
+            training: Whether the call is one of training, which `HardNegatives` counts.
 
         Returns:
             float32 scalar, 0 with gradients of 0 where all weights are 0.
@@ -54,10 +61,16 @@ class RetrievalLoss(ABC):
             tf.gather(positives, kept),
             raw_table(table),
             tf.math.divide_no_nan(weights, tf.reduce_sum(weights)),
+            training,
         )
 
+    def forget(self) -> None:  # noqa: B027  Most losses keep nothing.
+        """Lets go of what was kept of a table; called where other weights are loaded."""
+
     @abstractmethod
-    def _total(self, queries: Tensor, positives: Tensor, table: Tensor, weights: Tensor) -> Tensor:
+    def _total(
+        self, queries: Tensor, positives: Tensor, table: Tensor, weights: Tensor, training: bool
+    ) -> Tensor:
         """Sums `weights * losses` of positions that are items; the weights' sum is 1, or 0."""
 
     @abstractmethod

@@ -6,7 +6,7 @@ from abc import abstractmethod
 
 import tensorflow as tf
 
-from recsys_tf.tasks.content_table import take_rows
+from recsys_tf.tasks.computed_table import take_rows
 from recsys_tf.tasks.negative_sampling import Negatives, Sampler
 from recsys_tf.tasks.retrieval_loss import RetrievalLoss
 from recsys_tf.types import Tensor
@@ -31,7 +31,9 @@ class SampledLoss(RetrievalLoss):
         self._sampler = sampler
         self.temperature = temperature
 
-    def _total(self, queries: Tensor, positives: Tensor, table: Tensor, weights: Tensor) -> Tensor:
+    def _total(
+        self, queries: Tensor, positives: Tensor, table: Tensor, weights: Tensor, training: bool
+    ) -> Tensor:
         num_rows = table.shape[0] if table.shape[0] is not None else tf.shape(table)[0]
         negatives = self._sampler(positives, num_rows)
         queries = queries / self.temperature

@@ -18,6 +18,7 @@ from recsys_tf.reranking import RERANKERS
 from recsys_tf.score_fusion import SCORE_FUSIONS
 from recsys_tf.sequences import SEQUENCE_ENCODERS
 from recsys_tf.target_attention import TARGET_ATTENTIONS
+from recsys_tf.tasks import RETRIEVAL_LOSSES
 from recsys_tf.weighting import WEIGHTINGS
 
 README = Path(__file__).parents[2] / "README.md"
@@ -74,6 +75,7 @@ def test_code_in_the_readme_runs(place, left, tmp_path, monkeypatch):
         ("model.cross", CROSSES),
         ("model.multiscenario", SCENARIO_BLOCKS),
         ("model.multitask", MULTITASK_BLOCKS),
+        ("retrieval.loss", ["in_batch", *RETRIEVAL_LOSSES]),
         ("training.weighting", WEIGHTINGS),
     ],
 )

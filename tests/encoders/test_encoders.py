@@ -115,6 +115,11 @@ def test_history_equals_the_twin(twin, rng):
     np.testing.assert_array_equal(found[0], np.zeros(4))
 
 
+def test_bags_tables_larger_than_memory_are_refused_before_they_are_made():
+    with pytest.raises(MemoryError, match="'huge/items' takes 1,000,000,000,000 rows x 64 numbers"):
+        BagHistoryEncoder(10**12, 64, name="huge").build((None, 5))
+
+
 @pytest.mark.parametrize("has_values", [True, False])
 def test_bag_equals_the_twin(twin, rng, has_values):
     encoder = BagHistoryEncoder(20, 4, has_values=has_values)

@@ -21,6 +21,12 @@ def test_vectors_by_hand():
     assert found[:, :, 0].tolist() == [[4, 8], [0, 7], [1, 0]]
 
 
+def test_tables_larger_than_memory_are_refused_before_they_are_made():
+    layer = JoinedCategories({"genre": 10**12, "city": 5}, 64, name="joined")
+    with pytest.raises(MemoryError, match="'joined' takes 1,000,000,000,005 rows x 64 numbers"):
+        layer.build({"genre": (None,), "city": (None,)})
+
+
 def test_first_values_are_those_of_separate_encoders():
     keras.utils.set_random_seed(3)
     alone = {name: CategoricalEncoder(count, 2) for name, count in NUM_INDICES.items()}

@@ -12,12 +12,14 @@ import pytest
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from pipeline import trainer_module
 from pipeline.publishing import MANIFEST, file_digests, versions
 from pipeline.runner import PipelineError, run_pipeline
 from pipeline.trainer_module import run_fn
 from pipeline.training_rows import SkewError, checked_preprocessor, fitted_state
 from recsys_tf import training
-from recsys_tf.features import Preprocessor
+from recsys_tf.config import ExportConfig, RetrievalConfig
+from recsys_tf.features import Preprocessor, transform_catalogue
 from recsys_tf.features.tf_example import parse_raw, read_examples
 from recsys_tf.spec import SpecError
 from serving.server.manifest import check_version
@@ -217,6 +219,39 @@ def test_a_served_preprocessing_that_differs_stops_the_training(first_run):
     test = next((first_run.root / "data").glob("*")) / "test"
     with pytest.raises(SkewError, match="served preprocessing differ in genres;"):
         checked_preprocessor(tft.TFTransformOutput(str(folder)), other, data.state, test)
+
+
+def test_a_loss_over_the_catalogue_reads_the_written_items(first_run, tmp_path, monkeypatch):
+    class Built(Exception):
+        """Stands for the training, which is not what is looked at."""
+
+    def stop(model, *_, **__):
+        raise Built(model)
+
+    monkeypatch.setattr(trainer_module, "fit", stop)
+    data, root = first_run.data, first_run.root
+    changes = {"retrieval": RetrievalConfig(loss="gbce"), "export": ExportConfig()}
+    config = with_training(first_run.config.model_copy(update=changes), self_checks=False)
+    written = next((root / "data").glob("*"))
+    custom = {
+        "config": config.to_dict(),
+        "schema": data.schema.to_dict(),
+        "data": str(written),
+        "has_validation": False,
+        "checkpoints": str(tmp_path),
+    }
+    transformed = next((root / "artifacts" / "Transform" / "transform_graph").iterdir())
+    arguments = {"transform_output": str(transformed), "train_files": [f"{written}/train/*.gz"]}
+    with pytest.raises(Built) as built:
+        run_fn(SimpleNamespace(custom_config=custom, **arguments))
+    expected = transform_catalogue(data.catalogue, data.preprocessor, data.schema)
+    items = expected["item_id"]
+    columns = built.value.args[0].catalogue.columns
+    assert {"genres", "poster", "price", "title"} <= set(columns)
+    for name, column in columns.items():
+        np.testing.assert_array_equal(
+            column.numpy()[items[items >= 2]], expected[name][items >= 2], err_msg=name
+        )
 
 
 def rewrite(root, changes):

@@ -268,6 +268,32 @@ def test_index_is_refreshed_every_so_many_calls():
     assert float(step()) == pytest.approx(np.log1p(np.exp(11)), rel=1e-6)
 
 
+def ask(loss, table, training):
+    return float(loss(tf.ones([1, 1]), [7], table, training=training))
+
+
+def test_index_is_refreshed_by_calls_of_training_alone():
+    table = tf.Variable(RANKED)
+    loss = HardNegatives(1, num_candidates=1, skip_top=0, num_uniform=0, refresh_every=2)
+    by_item_2 = ask(loss, table, training=False)  # The first call of all makes the index.
+    assert by_item_2 == pytest.approx(np.log1p(np.exp(5)), rel=1e-6)
+    table.assign(RANKED + 10 * np.eye(8, dtype="float32")[:, 6:7])
+    for training in (False, False, True, False, False, True, False):
+        assert ask(loss, table, training) == pytest.approx(by_item_2, rel=1e-6)
+    assert ask(loss, table, training=True) == pytest.approx(np.log1p(np.exp(11)), rel=1e-6)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_forgotten_index_is_made_at_the_next_call(training):
+    table = tf.Variable(RANKED)
+    loss = HardNegatives(1, num_candidates=1, skip_top=0, num_uniform=0)
+    loss.forget()  # Nothing was kept yet.
+    ask(loss, table, training=True)
+    table.assign(RANKED + 10 * np.eye(8, dtype="float32")[:, 6:7])
+    loss.forget()
+    assert ask(loss, table, training) == pytest.approx(np.log1p(np.exp(11)), rel=1e-6)
+
+
 @pytest.mark.parametrize(
     ("options", "rows", "message"),
     [

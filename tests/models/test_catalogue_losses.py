@@ -1,0 +1,289 @@
+"""Losses over the whole catalogue teach the two towers what they say."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from recsys_tf import RetrievalConfig, SpecError
+from recsys_tf.features import transform_catalogue
+from recsys_tf.models import Recommender
+from recsys_tf.models.block_options import check_blocks
+from recsys_tf.models.catalogue_features import CatalogueFeatures
+from recsys_tf.models.tower_table import TowerTable
+from recsys_tf.preparation import prepare
+from recsys_tf.tasks import RETRIEVAL_LOSSES, make_retrieval_loss
+from recsys_tf.training import build_recommender
+
+OPTIONS = {
+    "sampled_softmax": {"num_negatives": 5},
+    "mixed_negatives": {"num_negatives": 6},
+    "gbce": {"num_negatives": 5},
+    "hard_negatives": {"num_hard": 3, "num_candidates": 5, "skip_top": 1, "num_uniform": 4},
+}
+
+
+def retrieval(name, **changes):
+    return RetrievalConfig(loss=name, loss_options=OPTIONS.get(name, {}), **changes)
+
+
+@pytest.fixture(scope="module")
+def data(small_data):
+    """Generated rows of users' ids and items without texts, for a model that is soon built."""
+    schema = small_data.schema
+    features = tuple(
+        each
+        for each in schema.features
+        if each.name == "user_id" or (each.side == "item" and each.kind != "text")
+    )
+    tasks = tuple(each for each in schema.tasks if each.name in ("watch", "rating"))
+    changes = {"features": features, "tasks": tasks, "scenario": None}
+    small = {"tower_dims": (), "multitask": "shared_bottom", "num_cross_layers": 0}
+    model = small_data.config.model.model_copy(update=small)
+    return dataclasses.replace(
+        small_data,
+        schema=schema.model_copy(update=changes),
+        config=small_data.config.model_copy(update={"model": model}),
+    )
+
+
+@pytest.fixture(scope="module")
+def columns(data):
+    columns = transform_catalogue(data.catalogue, data.preprocessor, data.schema)
+    # Numbers, categories and sets of them, and an item that training has not met.
+    assert {len(each.shape) for each in columns.values()} == {1, 2}
+    assert 1 in columns["item_id"]
+    return columns
+
+
+@pytest.fixture(scope="module")
+def batch(data):
+    whole = next(iter(data.dataset("train")))
+    return tf.nest.map_structure(lambda values: values[:32], whole)
+
+
+def build(data, name, **changes):
+    config = data.config.model_copy(update={"retrieval": retrieval(name, **changes)})
+    return build_recommender(dataclasses.replace(data, config=config))
+
+
+@pytest.fixture(scope="module")
+def full(data):
+    return build(data, "full_softmax", temperature=0.5)
+
+
+def watch_loss(model, batch):
+    features, labels, weights = batch
+    return float(model.task_losses(features, labels, model(features), weights)["watch"])
+
+
+def expected_loss(model, columns, batch, temperature, correction=1.0):
+    """The mean cross-entropy against all known items, from what the towers serve."""
+    features, _, weights = batch
+    items = features["item_id"].numpy()
+    vectors = model.candidate_tower.predict(columns, verbose=0)["embedding"]
+    is_known = columns["item_id"] >= 2
+    scores = model(features)["query_embedding"].numpy() @ vectors[is_known].T / temperature
+    probability = model.item_probability.numpy()[columns["item_id"][is_known]]
+    scores -= (correction - 1) * np.log(probability)
+    log_share = scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
+    place = {index: at for at, index in enumerate(columns["item_id"][is_known])}
+    own = [log_share[row, place[item]] if item >= 2 else 0.0 for row, item in enumerate(items)]
+    weight = np.where(items >= 2, weights["watch"].numpy(), 0)
+    return -(weight * own).sum() / weight.sum()
+
+
+def test_full_softmax_is_over_all_items_that_the_tower_serves(full, columns, batch):
+    found = watch_loss(full, batch)
+    assert found == pytest.approx(expected_loss(full, columns, batch, 0.5), rel=1e-4)
+
+
+def test_rows_of_unknown_items_teach_nothing(full, columns, batch):
+    features, labels, weights = batch
+    items = features["item_id"].numpy().copy()
+    items[:16] = 1
+    unknown = {**features, "item_id": tf.constant(items)}, labels, weights
+    expected = expected_loss(full, columns, unknown, 0.5)
+    assert watch_loss(full, unknown) == pytest.approx(expected, rel=1e-4)
+
+
+def test_popular_items_are_fewer_negatives_by_the_factor_of_the_batchs_softmax(
+    data, full, columns, batch
+):
+    model = build(data, "full_softmax", temperature=0.5, popularity_correction=1.3)
+    model.set_weights(full.get_weights())
+    expected = expected_loss(model, columns, batch, 0.5, correction=1.3)
+    assert watch_loss(model, batch) == pytest.approx(expected, rel=1e-4)
+    assert abs(expected - expected_loss(model, columns, batch, 0.5)) > 0.01
+
+
+def test_many_draws_come_to_the_full_softmax(data, full, batch):
+    keras.utils.set_random_seed(0)
+    model = build(data, "full_softmax", temperature=0.5)
+    model.set_weights(full.get_weights())
+    loss = make_retrieval_loss("sampled_softmax", num_negatives=20_000, temperature=0.5)
+    model.retrieval_loss = loss
+    assert watch_loss(model, batch) == pytest.approx(watch_loss(full, batch), rel=0.02)
+
+
+@pytest.mark.parametrize("name", RETRIEVAL_LOSSES)
+def test_step_moves_both_towers(name, data, batch):
+    model = build(data, name)
+    assert type(model.retrieval_loss) is RETRIEVAL_LOSSES[name]
+    model.compile("sgd")
+    towers = {
+        "candidate": model.candidate_tower.get_layer("candidate_output").kernel,
+        "query": model.query_tower.get_layer("query_output").kernel,
+    }
+    before = {side: np.array(kernel) for side, kernel in towers.items()}
+    logs = model.train_step(batch)
+    assert np.isfinite(list(logs.values())).all()
+    for side, kernel in towers.items():
+        assert np.isfinite(np.array(kernel)).all()
+        assert np.any(np.array(kernel) != before[side]), side
+
+
+def test_every_part_of_the_candidates_side_learns(data, full, batch):
+    features, labels, weights = batch
+    tower = full.candidate_tower
+    with tf.GradientTape() as tape:
+        outputs = full(features, training=True)
+        loss = full.task_losses(features, labels, outputs, weights, training=True)["watch"]
+    variables = [each for each in tower.trainable_variables if "label_bias" not in each.path]
+    for variable, gradient in zip(variables, tape.gradient(loss, variables), strict=True):
+        assert gradient is not None, variable.path
+        assert np.isfinite(tf.convert_to_tensor(gradient)).all(), variable.path
+
+
+def test_saved_and_loaded_model_has_the_same_loss(full, batch, tmp_path):
+    full.compile("adam")
+    full.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    assert watch_loss(again, batch) == pytest.approx(watch_loss(full, batch), rel=1e-5)
+    for name, column in full.catalogue.columns.items():
+        np.testing.assert_array_equal(again.catalogue.columns[name], column)
+    assert np.isfinite(list(again.train_step(batch).values())).all()
+
+
+def test_loaded_weights_are_mined_anew(data, batch, tmp_path):
+    model = build(data, "hard_negatives")
+    watch_loss(model, batch)
+    assert int(model.retrieval_loss._age) == 0
+    model.save_weights(tmp_path / "of.weights.h5")
+    model.load_weights(tmp_path / "of.weights.h5")
+    assert int(model.retrieval_loss._age) == -1
+
+
+def test_loss_of_the_batch_reads_no_catalogue(data, columns):
+    model = build_recommender(data)
+    assert model.catalogue is None
+    assert not [each.path for each in model.variables if "catalogue" in each.path]
+    with pytest.raises(ValueError, match="no meaning where `retrieval.loss` is 'in_batch'"):
+        model.set_catalogue(columns)
+
+
+def test_items_that_have_but_an_id_need_no_catalogue(data, batch):
+    kept = tuple(
+        each for each in data.schema.features if each.side != "item" or each.name == "item_id"
+    )
+    schema = data.schema.model_copy(update={"features": kept})
+    num_indices = data.state.num_indices_by_name
+    model = Recommender(schema, num_indices, data.config.model, retrieval("full_softmax"))
+    ids = {"item_id": np.arange(2, num_indices["item_id"])}
+    assert watch_loss(model, batch) == pytest.approx(expected_loss(model, ids, batch, 1), rel=1e-4)
+
+
+def test_needed_catalogue_must_be_given(data):
+    with pytest.raises(ValueError, match="`catalogue` must hold the items' features where"):
+        Recommender(
+            data.schema, data.state.num_indices_by_name, data.config.model, retrieval("bpr")
+        )
+
+
+def test_catalogue_that_cannot_be_is_refused(full, columns):
+    without = {name: each for name, each in columns.items() if name != "price"}
+    with pytest.raises(ValueError, match="received none named 'price'"):
+        full.set_catalogue(without)
+    with pytest.raises(ValueError, match=r"`catalogue` must hold 'price' in the shape \(60, 2\)"):
+        full.set_catalogue({**columns, "price": columns["price"][:, :1]})
+    twice = columns["item_id"].copy()
+    twice[twice == 6] = 5
+    with pytest.raises(ValueError, match="each item once, received 2 rows of the index 5"):
+        full.set_catalogue({**columns, "item_id": twice})
+    with pytest.raises(ValueError, match="from 0 to below"):
+        full.set_catalogue({**columns, "item_id": columns["item_id"] + 1000})
+
+
+def test_wrong_choices_are_told_with_their_path_before_data_are_split(data):
+    wrong = RetrievalConfig(loss="full_softmx", loss_options={"temperature": 2.0})
+    config = data.config.model_copy(update={"retrieval": wrong})
+    with pytest.raises(SpecError, match=r"retrieval.loss: .* Did you mean 'full_softmax'"):
+        prepare(config, data.interactions)
+    for name, options, text in (
+        ("in_batch", {"num_negatives": 5}, "must be empty, as 'in_batch' has no options"),
+        ("gbce", {"temperature": 2.0}, "'temperature', which the field `temperature` gives"),
+    ):
+        chosen = RetrievalConfig(loss=name, loss_options=options)
+        with pytest.raises(SpecError, match=f"retrieval.loss_options: .* {text}"):
+            check_blocks(data.config.model, retrieval=chosen)
+
+
+def small_table(training=False, offsets=None):
+    """A tower of an id's vector and a number, and four items' numbers; index 4 has no item."""
+    ids = keras.Input([], dtype="int64", name="item_id")
+    price = keras.Input([1], name="price")
+    vectors = keras.layers.Embedding(5, 1, name="ids")(ids)
+    if training:
+        vectors = keras.layers.Dropout(0.5)(vectors)
+    outputs = {"embedding": keras.layers.Add()([vectors, 10.0 * price])}
+    tower = keras.Model({"item_id": ids, "price": price}, outputs)
+    tower.get_layer("ids").set_weights([np.arange(5.0)[:, None]])
+    catalogue = CatalogueFeatures(
+        5, "item_id", [("item_id", (), "int64"), ("price", (1,), "float32")]
+    )
+    catalogue.set_columns(
+        {"item_id": np.array([1, 3, 2]), "price": np.array([[9.0], [0.5], [0.2]])}
+    )
+    return TowerTable(tower, catalogue, training, offsets)
+
+
+def test_rows_by_hand():
+    table = small_table()
+    assert table.shape == (5, 1)
+    # Item n is n + 10 price; who shares the index of the unknown has no row.
+    np.testing.assert_allclose(tf.convert_to_tensor(table)[:, 0], [0, 1, 4, 8, 4])
+    rows = table.rows(tf.constant([[3, 2], [3, 4]]))
+    np.testing.assert_allclose(rows[:, :, 0], [[8, 4], [8, 4]])
+    assert table.rows(tf.zeros([0], tf.int32)).shape == (0, 1)
+
+
+def test_offsets_are_of_the_loss_alone():
+    table = small_table(offsets=tf.constant([0.0, 0.0, 1.0, 2.0, 3.0]))
+    np.testing.assert_allclose(table.all_rows()[:, 0], [0, 1, 5, 10, 7])
+    np.testing.assert_allclose(table.rows(tf.constant([4, 3]))[:, 0], [7, 10])
+    np.testing.assert_allclose(table.frozen_rows()[:, 0], [0, 1, 4, 8, 4])
+
+
+def test_equal_items_of_a_reading_are_dropped_alike_and_frozen_rows_not_at_all():
+    table = small_table(training=True)
+    rows = table.rows(tf.fill([50], 3)).numpy()
+    assert len(np.unique(rows)) == 1
+    np.testing.assert_allclose(table.frozen_rows()[:, 0], [0, 1, 4, 8, 4])
+
+
+def test_numbers_are_kept_in_their_own_precision():
+    layer = CatalogueFeatures(
+        4, "item_id", [("words", (2,), "int64"), ("size", (1,), "float32")], dtype="mixed_bfloat16"
+    )
+    layer.set_columns(
+        {"item_id": np.array([2]), "words": np.array([[7, 70_001]]), "size": np.array([[1.001]])}
+    )
+    found = layer(tf.constant([2]))
+    assert found["words"].numpy().tolist() == [[7, 70_001]]
+    assert found["size"].numpy()[0, 0] == np.float32(1.001)
+    again = CatalogueFeatures.from_config(layer.get_config())
+    assert [(each.name, each.shape) for each in again.weights] == [
+        (each.name, each.shape) for each in layer.weights
+    ]
