@@ -56,7 +56,8 @@ def sequence_scores(model: SequenceRecommender, data: SequenceData, part: Part) 
         training has not met come last.
     """
     sequences = data.sequences(part)
-    states = last_states(model, sequences)
+    times = data.request_times(part) if data.config.has_request_times else None
+    states = last_states(model, sequences, asked_at=times)
     vectors = model.item_vectors[data.catalogue_items].T
     is_known = data.catalogue_items > 1
     popularity = data.popularity[data.catalogue_items].astype(np.float32)
@@ -72,7 +73,10 @@ def sequence_scores(model: SequenceRecommender, data: SequenceData, part: Part) 
 
 
 def last_states(
-    model: SequenceRecommender, sequences: Sequences, batch_size: int = 256
+    model: SequenceRecommender,
+    sequences: Sequences,
+    batch_size: int = 256,
+    asked_at: IntArray | None = None,
 ) -> FloatArray:
     """Computes the state after each sequence's last event.
 
@@ -80,6 +84,8 @@ def last_states(
         model: The model; its `max_length` newest events are read.
         sequences: The histories.
         batch_size: Rows at once; rows of like length go together.
+        asked_at: int `[U]`, seconds, when what comes next is asked for; None where the model does
+            not read it, or it is not known.
 
     Returns:
         float32 `[U, D]`, in the order of `sequences`; zeros for an empty one.
@@ -87,6 +93,8 @@ def last_states(
     cut = sequences.newest(model.config.max_length)
     columns = cut.columns(("items", *model.config.step_columns))
     specs = {name: tf.TensorSpec([None, None], each.dtype) for name, each in columns.items()}
+    specs |= {name: tf.TensorSpec([None], tf.int64) for name in model.config.row_columns}
+    moments = np.zeros(len(cut), np.int64) if asked_at is None else np.asarray(asked_at, np.int64)
     encode = tf.function(model.last_states, input_signature=[specs], autograph=False)
     order = np.argsort(cut.lengths, kind="stable")
     states = np.zeros((len(cut), model.config.embedding_dim), np.float32)
@@ -98,5 +106,6 @@ def last_states(
         batch = {name: np.zeros(is_event.shape, each.dtype) for name, each in columns.items()}
         for name, each in columns.items():
             batch[name][is_event] = each[places]
+        batch |= dict.fromkeys(model.config.row_columns, moments[rows])
         states[rows] = encode(batch).numpy()
     return states

@@ -116,7 +116,7 @@ class SequenceData:
             windows=self.config.windows,
             mask_index=mask_index,
             masked_share=self.config.masked_share,
-            columns=self.config.step_columns,
+            columns=(*self.config.step_columns, *self.config.row_columns),
         )
 
     def question_dataset(self, part: Part, mask_index: int | None = None) -> tf.data.Dataset:
@@ -126,20 +126,36 @@ class SequenceData:
             part: Whose rows are held out.
             mask_index: The model's `mask_index`.
         """
-        users, items = self._first_held_out(part)
+        users, items, times = self._first_held_out(part)
         return make_question_dataset(
             self.sequences(part).take(users),
             items,
             self.config.max_length,
             self.data.config.evaluation.user_batch_size,
             mask_index=mask_index,
-            columns=self.config.step_columns,
+            columns=(*self.config.step_columns, *self.config.row_columns),
+            asked_at=times if self.config.has_request_times else None,
         )
 
-    def _first_held_out(self, part: Part) -> tuple[IntArray, IntArray]:
+    def request_times(self, part: Part) -> IntArray:
+        """When each user's first held-out item is asked for.
+
+        Args:
+            part: Whose rows are held out.
+
+        Returns:
+            int64 `[U]`, seconds, in the order of `interactions.users`; 0 for one without such rows.
+        """
+        users, _, times = self._first_held_out(part)
+        found = np.zeros(len(self.data.interactions.users), np.int64)
+        found[users] = times
+        return found
+
+    def _first_held_out(self, part: Part) -> tuple[IntArray, IntArray, IntArray]:
         held_out = self._sequences(self.data.rows(part))
         users = np.flatnonzero(held_out.lengths)
-        return users, held_out.items[held_out.starts[users]]
+        first = held_out.starts[users]
+        return users, held_out.items[first], held_out.times[first]
 
     def _sequences(self, rows: IntArray) -> Sequences:
         schema = self.data.schema

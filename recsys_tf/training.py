@@ -157,6 +157,37 @@ def build_ranker(data: PreparedTable) -> Ranker:
     return new_ranker(data.config, data.schema, data.state.num_indices_by_name, columns)
 
 
+def compile_model(model: keras.Model, config: TrainingConfig, steps_per_epoch: int) -> None:
+    """Compiles a model as `fit` trains it.
+
+    Args:
+        model: A `Recommender`, a `Ranker`, or another Keras model with a loss of its own.
+        config: Optimiser, schedule and weighting.
+        steps_per_epoch: Batches of an epoch, 1 or more.
+
+    Raises:
+        ValueError: If the weighting or an option of it is not known.
+        MemoryError: If what the optimiser keeps beside the tables does not fit into memory.
+    """
+    weighting = {}
+    if isinstance(model, MultitaskModel):
+        weighting["weighting"] = make_weighting(
+            config.weighting, model.loss_weights, **config.weighting_options
+        )
+    model.compile(
+        optimizer=make_optimizer(config, steps_per_epoch * config.epochs),
+        **weighting,
+        # One call runs whole groups of steps; the last group may be shorter.
+        steps_per_execution=min(config.steps_per_execution, steps_per_epoch),
+        # Keras would choose XLA by itself: minutes of compilation for look-ups it does not speed.
+        jit_compile=False,
+    )
+    if model.built:
+        check_slots(model, model.optimizer)
+        # Moments that are made while the step is traced make TensorFlow trace it a second time.
+        model.optimizer.build(model.trainable_variables)
+
+
 def fit(
     model: keras.Model,
     train: Any,
@@ -195,23 +226,7 @@ def fit(
             f"`train` must hold at least one batch and know its length, received {num_steps} "
             "batches. Is the training part empty, or larger than a batch with `drop_remainder`?"
         )
-    weighting = {}
-    if isinstance(model, MultitaskModel):
-        weighting["weighting"] = make_weighting(
-            config.weighting, model.loss_weights, **config.weighting_options
-        )
-    model.compile(
-        optimizer=make_optimizer(config, num_steps * config.epochs),
-        **weighting,
-        # One call runs whole groups of steps; the last group may be shorter.
-        steps_per_execution=min(config.steps_per_execution, num_steps),
-        # Keras would choose XLA by itself: minutes of compilation for look-ups it does not speed.
-        jit_compile=False,
-    )
-    if model.built:
-        check_slots(model, model.optimizer)
-        # Moments that are made while the step is traced make TensorFlow trace it a second time.
-        model.optimizer.build(model.trainable_variables)
+    compile_model(model, config, num_steps)
     watchers: list[keras.callbacks.Callback] = [StopAtNonFiniteLoss(), *callbacks]
     first_epoch = 0
     if checkpoint_folder is not None:

@@ -141,6 +141,30 @@ def test_a_model_is_trained_and_ranked_with_all_of_it(data):
     assert np.isfinite(ranking.means()["ndcg_at_10"])
 
 
+def test_a_question_is_asked_at_the_time_of_its_answer(small_data):
+    changes = {"has_request_times": True, "content_features": (), "actions": ()}
+    config = CONFIG.model_copy(update={**changes, "action_column": None})
+    data = SequenceData(small_data, config)
+    events = small_data.interactions.events.iloc[small_data.rows("validation")]
+    first = events.groupby("user_id")["timestamp"].min()
+    users = small_data.interactions.users["user_id"]
+    expected = users.map(first).fillna(0).astype(int).tolist()
+    times = data.request_times("validation")
+    assert times.tolist() == expected
+    assert times.any()
+    asked = [x["asked_at"].numpy() for x, _ in data.question_dataset("validation")]
+    assert sorted(np.concatenate(asked)) == sorted(times[times > 0])
+    model = SequenceRecommender(data.num_indices, config)
+    sequences = data.sequences("validation")
+    states = last_states(model, sequences, asked_at=times)
+    later = last_states(model, sequences, asked_at=np.where(times, times + 10**6, 0))
+    is_met = (sequences.lengths > 0) & (times > 0)
+    assert (np.abs(states - later).max(axis=1) > 0).tolist() == is_met.tolist()
+    model.compile("adam", run_eagerly=True)
+    model.fit(data.train_dataset().take(1), verbose=0)
+    assert np.isfinite(sequence_ranking(model, data, "validation").means()["ndcg_at_10"])
+
+
 def test_states_are_those_of_each_users_newest_steps(data):
     model = SequenceRecommender(data.num_indices, data.config, data.content)
     sequences = data.sequences("train")

@@ -31,6 +31,10 @@ class SequenceConfig(Spec):
             in both directions.
         has_times: Whether the time between an event and the one before it is read, by powers of
             two of a second; an encoder with times of its own (`hstu`) gets them too.
+        has_request_times: Whether the time from each event to the question after it is read: in
+            training the time of the item asked for, when it serves that of the request. It tells
+            a list that goes on from one that is taken up days later. Needs `has_times`, and an
+            encoder that reads forward.
         actions: The kinds of action that are told apart, as the action's column names them; a
             whole number by its digits. Others count as one unknown kind. Empty for one kind.
         action_column: The column of `Interactions.events` with each event's kind, needed where
@@ -51,6 +55,7 @@ class SequenceConfig(Spec):
     windows: Literal["newest", "all"] = "newest"
     masked_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
     has_times: bool = False
+    has_request_times: bool = False
     actions: tuple[str, ...] = ()
     action_column: str | None = None
     content_features: tuple[str, ...] = ()
@@ -60,6 +65,8 @@ class SequenceConfig(Spec):
         faults = []
         if self.action_column is not None and not self.actions:
             faults.append("action_column: has no meaning without the names of `actions`")
+        if self.has_request_times and not self.has_times:
+            faults.append("has_request_times: needs `has_times`, the time it is counted from")
         for field in ("actions", "content_features"):
             names = getattr(self, field)
             if "" in names or len(set(names)) < len(names):
@@ -78,3 +85,8 @@ class SequenceConfig(Spec):
         """What a model reads of each event beside its item, by the name in the batches."""
         wanted = {"actions": bool(self.actions), "times": self.has_times}
         return tuple(name for name, is_wanted in wanted.items() if is_wanted)
+
+    @property
+    def row_columns(self) -> tuple[str, ...]:
+        """What a model reads of each row beside its events, by the name in the batches."""
+        return ("asked_at",) if self.has_request_times else ()

@@ -1,4 +1,4 @@
-"""What is known of an event besides its item: the kind of action, and the time before it."""
+"""What is known of an event besides its item: the kind of action, the time before and after it."""
 
 from __future__ import annotations
 
@@ -20,24 +20,27 @@ _POWERS = 2.0 ** np.arange(NUM_GAPS - 2)
 
 @keras.saving.register_keras_serializable(package="recsys_tf")
 class EventEncoder(keras.layers.Layer):
-    """Adds to an item's vector what else is known of the event: `y_l = x_l + A[a_l] + G[g_l]`.
+    """Adds to an item's vector what else is known of the event.
 
-    `a_l` is the kind of action, `g_l` the time since the event before by powers of two of a
-    second: 0 for a row's first event, 1 for less than a second, `2 + floor(log2(t_l - t_{l-1}))`
-    from a second on. A gap below 0, of events that are not in the order of time, counts as 0.
+    `y_l = x_l + A[a_l] + G[g_l] + R[r_l]`. `a_l` is the kind of action, `g_l` the time since the
+    event before by powers of two of a second: 0 for a row's first event, 1 for less than a second,
+    `2 + floor(log2(t_l - t_{l-1}))` from a second on. A gap below 0, of events that are not in the
+    order of time, counts as 0. `r_l` is the time to the event after, in the same classes; after the
+    row's last event comes the question, and of a question without a time `r_l` is 0.
 
     Args:
         num_actions: Rows of the table `A`, with 0 for a missing kind and 1 for an unknown one;
             None where kinds are not told apart.
-        has_times: Whether the gaps are read.
+        has_times: Whether the gaps before the events are read.
+        has_request_times: Whether the gaps after them are.
         initial_stddev: Standard deviation of the tables' first values; that of the items', so
             that neither drowns the other.
         **kwargs: Arguments of every Keras layer.
 
     Raises:
-        TypeError: If `times` or `actions` are no integers.
-        ValueError: If `num_actions` is below 1, neither is read, or a column is given that is not
-            read or the other way round.
+        TypeError: If `times`, `asked_at` or `actions` are no integers.
+        ValueError: If `num_actions` is below 1, nothing is read, the gaps after the events are
+            without those before, or a column is given that is not read or the other way round.
 
     Example:
         >>> import numpy as np
@@ -48,7 +51,8 @@ class EventEncoder(keras.layers.Layer):
 
     Source: Li et al., 2020, "Time Interval Aware Self-Attention for Sequential Recommendation",
         https://doi.org/10.1145/3336191.3371786, for gaps in classes. There a class for each pair
-        of events; here one for each event, which every encoder can read.
+        of events; here one for each event, which every encoder can read. The time of the question
+        is read by the published code of HSTU, https://arxiv.org/abs/2402.17152, too.
     """
 
     def __init__(
@@ -56,19 +60,27 @@ class EventEncoder(keras.layers.Layer):
         num_actions: int | None = None,
         has_times: bool = False,
         initial_stddev: float = 0.02,
+        has_request_times: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.num_actions = num_actions and check_positive("num_actions", num_actions)
         self.has_times = bool(has_times)
+        self.has_request_times = bool(has_request_times)
         self.initial_stddev = float(initial_stddev)
         if self.num_actions is None and not self.has_times:
             raise ValueError(
                 "`num_actions` or `has_times` must be given, received neither: nothing is known of "
                 "an event but its item."
             )
+        if self.has_request_times and not self.has_times:
+            raise ValueError(
+                "`has_times` must be true where `has_request_times` is: the time to the question "
+                "is counted from the event's."
+            )
         self.action_table: keras.layers.Layer | None = None
         self.gap_table: keras.layers.Layer | None = None
+        self.request_table: keras.layers.Layer | None = None
 
     def build(
         self,
@@ -76,16 +88,20 @@ class EventEncoder(keras.layers.Layer):
         is_event_shape: tuple[int | None, ...],
         actions_shape: tuple[int | None, ...] | None = None,
         times_shape: tuple[int | None, ...] | None = None,
+        asked_at_shape: tuple[int | None, ...] | None = None,
     ) -> None:
         """Makes the tables."""
         check_rank("vectors", vectors_shape, 3)
         check_rank("is_event", is_event_shape, 2)
         self._check_given("actions", self.num_actions is not None, actions_shape)
         self._check_given("times", self.has_times, times_shape)
+        self._check_given("asked_at", self.has_request_times, asked_at_shape, rank=1)
         if self.num_actions is not None:
             self.action_table = self._table(self.num_actions, vectors_shape[-1], "action_table")
         if self.has_times:
             self.gap_table = self._table(NUM_GAPS, vectors_shape[-1], "gap_table")
+        if self.has_request_times:
+            self.request_table = self._table(NUM_GAPS, vectors_shape[-1], "request_table")
 
     def call(
         self,
@@ -93,6 +109,7 @@ class EventEncoder(keras.layers.Layer):
         is_event: Tensor,
         actions: Tensor | None = None,
         times: Tensor | None = None,
+        asked_at: Tensor | None = None,
     ) -> Tensor:
         """Adds the tables' rows.
 
@@ -102,6 +119,8 @@ class EventEncoder(keras.layers.Layer):
                 added; the gap after one counts from the event before it.
             actions: Int `[B, L]`, below `num_actions`.
             times: Int `[B, L]`, seconds since any moment.
+            asked_at: Int `[B]`, when what comes after each row's last event is asked for, in the
+                same seconds; before the event counts as at it, and 0 or less as not known.
 
         Returns:
             Float `[B, L, D]`.
@@ -111,6 +130,8 @@ class EventEncoder(keras.layers.Layer):
             added = added + self.action_table(actions)
         if self.gap_table is not None:
             added = added + self.gap_table(time_gaps(times, is_event))
+        if self.request_table is not None:
+            added = added + self.request_table(request_gaps(times, is_event, asked_at))
         return ops.where(ops.expand_dims(is_event, -1), vectors + added, vectors)
 
     def _table(self, num_rows: int, width: Any, name: str) -> EmbeddingTable:
@@ -119,15 +140,16 @@ class EventEncoder(keras.layers.Layer):
         table.build()
         return table
 
-    def _check_given(self, name: str, is_read: bool, shape: Any) -> None:
+    def _check_given(self, name: str, is_read: bool, shape: Any, rank: int = 2) -> None:
         if is_read != (shape is not None):
             raise ValueError(
                 f"`{name}` must be given exactly where they are read, received "
                 f"{'none' if shape is None else f'shape {tuple(shape)}'} with "
-                f"`num_actions={self.num_actions}` and `has_times={self.has_times}`."
+                f"`num_actions={self.num_actions}`, `has_times={self.has_times}` and "
+                f"`has_request_times={self.has_request_times}`."
             )
         if shape is not None:
-            check_rank(name, shape, 2)
+            check_rank(name, shape, rank)
 
     def compute_output_shape(
         self, vectors_shape: tuple[int | None, ...], *_: Any
@@ -141,6 +163,7 @@ class EventEncoder(keras.layers.Layer):
             "num_actions": self.num_actions,
             "has_times": self.has_times,
             "initial_stddev": self.initial_stddev,
+            "has_request_times": self.has_request_times,
         }
         return {**super().get_config(), **config}
 
@@ -164,16 +187,55 @@ def time_gaps(times: Tensor, is_event: Tensor) -> Tensor:
         >>> np.asarray(time_gaps(times, np.array([[True, False, True, True, True]])))[0].tolist()
         [0, 0, 1, 5, 1]
     """
-    times = ops.convert_to_tensor(times)
-    dtype = keras.backend.standardize_dtype(times.dtype)
-    if "int" not in dtype:
-        raise TypeError(f"`times` must be integers, whole seconds, received dtype {dtype}.")
-    is_event = ops.convert_to_tensor(is_event)
+    times, is_event = _seconds("times", times), ops.convert_to_tensor(is_event)
     aligned_event, aligned = align_left(is_event, times)
-    # In integers: float32 is exact enough for a gap's class, but not for the times.
-    seconds = ops.cast(aligned[:, 1:] - aligned[:, :-1], "float32")
-    # By comparison with the powers, where a logarithm would round.
-    gaps = 1 + ops.cast(ops.digitize(seconds, _POWERS), "int32")
-    gaps = ops.pad(gaps, [[0, 0], [1, 0]])
+    gaps = ops.pad(_classes(aligned[:, 1:] - aligned[:, :-1]), [[0, 0], [1, 0]])
     gaps = ops.where(aligned_event, gaps, 0)
     return ops.squeeze(align_back(is_event, ops.expand_dims(gaps, -1)), axis=-1)
+
+
+def request_gaps(times: Tensor, is_event: Tensor, asked_at: Tensor) -> Tensor:
+    """Classifies the time between each event and the one after it; see `EventEncoder`.
+
+    Args:
+        times: Int `[B, L]`, seconds since any moment.
+        is_event: Bool `[B, L]`.
+        asked_at: Int `[B]`, the time of what comes after the last event; 0 or less is unknown.
+
+    Returns:
+        int32 `[B, L]`, below `NUM_GAPS`; anything where there is no event.
+
+    Raises:
+        TypeError: If `times` or `asked_at` are no integers.
+
+    Example:
+        >>> import numpy as np
+        >>> times = np.array([[100, 0, 100, 108]])  # padding stands in the second place
+        >>> is_event = np.array([[True, False, True, True]])
+        >>> np.asarray(request_gaps(times, is_event, np.array([110])))[0].tolist()
+        [1, 0, 5, 3]
+    """
+    times, is_event = _seconds("times", times), ops.convert_to_tensor(is_event)
+    asked_at = ops.expand_dims(ops.cast(_seconds("asked_at", asked_at), times.dtype), -1)
+    aligned_event, aligned = align_left(is_event, times)
+    num_events = ops.sum(ops.cast(is_event, "int32"), axis=1, keepdims=True)
+    is_last = ops.equal(ops.arange(aligned.shape[1] or ops.shape(aligned)[1]), num_events - 1)
+    after = ops.where(is_last, asked_at, ops.roll(aligned, -1, axis=1))
+    is_known = ops.logical_or(ops.logical_not(is_last), asked_at > 0)
+    gaps = ops.where(ops.logical_and(aligned_event, is_known), _classes(after - aligned), 0)
+    return ops.squeeze(align_back(is_event, ops.expand_dims(gaps, -1)), axis=-1)
+
+
+def _seconds(name: str, values: Tensor) -> Tensor:
+    values = ops.convert_to_tensor(values)
+    dtype = keras.backend.standardize_dtype(values.dtype)
+    if "int" not in dtype:
+        raise TypeError(f"`{name}` must be integers, whole seconds, received dtype {dtype}.")
+    return values
+
+
+def _classes(seconds: Tensor) -> Tensor:
+    """1 for less than a second, `2 + floor(log2(seconds))` from there on, int32."""
+    # By comparison with the powers, where a logarithm would round. The differences were taken in
+    # integers: float32 is exact enough for a class, but not for a time.
+    return 1 + ops.cast(ops.digitize(ops.cast(seconds, "float32"), _POWERS), "int32")

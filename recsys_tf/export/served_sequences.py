@@ -83,6 +83,7 @@ class ServedSequences(tf.Module):
         k: Tensor,
         actions: Tensor | None = None,
         times: Tensor | None = None,
+        asked_at: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Recommends items.
 
@@ -96,6 +97,9 @@ class ServedSequences(tf.Module):
                 the model has kinds. `""` and None are missing ones.
             times: int64 of such a shape, seconds; only read where the model has times. Below the
                 one before, or none at all, counts as no time between the two.
+            asked_at: int64 `[B]` or `[1]`, seconds of the same clock, when the recommendation is
+                asked for; only read where the model has the times of requests. 0 and None are
+                unknown, which training has not met: give it wherever it is known.
 
         Returns:
             `item_ids` string `[B, K]`, best first, and `scores` float32 `[B, K]`, the model's own.
@@ -104,14 +108,18 @@ class ServedSequences(tf.Module):
 
         Raises:
             tf.errors.InvalidArgumentError: If `k` is below 1 or has neither one value nor one a
-                row, or `actions` or `times` do not fit `history`.
+                row, or `actions`, `times` or `asked_at` do not fit `history`.
         """
         check_rank("history", history.shape, 2)
         k = checked_k(k, tf.shape(history)[0], self._max_k)
         is_event = tf.not_equal(history, "")
         columns = self._columns(history, actions, times)
         items = columns["items"] = tf.where(is_event, columns["items"], PADDING_INDEX)
-        states = self._held.model.last_states(_newest(columns, self._config.max_length))
+        columns = _newest(columns, self._config.max_length)
+        if self._config.has_request_times:
+            given = tf.zeros([1], tf.int64) if asked_at is None else asked_at
+            columns["asked_at"] = tf.broadcast_to(given, tf.shape(history)[:1])
+        states = self._held.model.last_states(columns)
         is_empty = tf.reduce_all(items == PADDING_INDEX, axis=1, keepdims=True)
         scores = tf.where(is_empty, self._popularity, self._index.scores(states))
         scores = tf.where(self._index.seen_mask(history), EXCLUDED_SCORE, scores)
@@ -133,6 +141,10 @@ class ServedSequences(tf.Module):
             **{
                 name: tf.TensorSpec([None, None], types[name], name=name)
                 for name in self._config.step_columns
+            },
+            **{
+                name: tf.TensorSpec([None], tf.int64, name=name)
+                for name in self._config.row_columns
             },
         }
 
@@ -158,7 +170,7 @@ def export_sequence_model(served: ServedSequences, folder: str | Path) -> Path:
     """Writes a SavedModel, whole or not at all.
 
     Its signature `recommend`, also under `serving_default`, takes what `ServedSequences.recommend`
-    takes. A request by gRPC may leave `actions` and `times` out. It holds operations of
+    takes. A request by gRPC may leave out `actions`, `times` and `asked_at`. It holds operations of
     TensorFlow alone, so that TensorFlow Serving runs it as it is. The model's configuration lies
     beside the graph, in `assets.extra/sequence.yaml`.
 
@@ -175,7 +187,7 @@ def export_sequence_model(served: ServedSequences, folder: str | Path) -> Path:
     """
     specs = served.input_specs()
     defaults = {
-        name: tf.zeros([1, 1], spec.dtype) if spec.dtype != tf.string else tf.constant([[""]])
+        name: tf.constant("" if spec.dtype == tf.string else 0, spec.dtype, [1] * spec.shape.rank)
         for name, spec in specs.items()
         if name not in ("history", "k")
     }

@@ -17,6 +17,8 @@ _as_written = tf.autograph.experimental.do_not_convert
 # Lengths in a batch differ by about this share, so that each epoch puts other rows together.
 _LENGTH_NOISE = 0.1
 
+_ASKED_AT = "asked_at"
+
 
 def make_sequence_dataset(
     sequences: Sequences,
@@ -46,14 +48,16 @@ def make_sequence_dataset(
         masked_share: Share of the positions that are asked for with a `mask_index`; in half of
             the rows the last one as well, which is what will be asked when it serves.
         columns: What else the features hold of each event: `actions`, int32, and `times`, int64
-            seconds. A masked event's stay there: it is the model that must not read them.
+            seconds. A masked event's stay there: it is the model that must not read them. And of
+            each row: `asked_at`, int64 `[B]`, the time of the last item that is asked for.
 
     Returns:
         A dataset of known length: `{"items": int32 [B, L]}` with the `columns` beside it, and
         labels int32 `[B, L]`, the items asked for; 0 where there is no question.
 
     Raises:
-        ValueError: If a size is below 1, no sequence has two events, or they lack a column.
+        ValueError: If a size is below 1, no sequence has two events, they lack a column, or
+            `asked_at` is wanted with a `mask_index`.
     """
     for name, value in (("max_length", max_length), ("batch_size", batch_size)):
         if value < 1:
@@ -64,13 +68,23 @@ def make_sequence_dataset(
         raise ValueError(
             f"`sequences` must hold one of two events or more, received {sequences!r} without any."
         )
+    columns = tuple(columns)
+    has_request_times = _ASKED_AT in columns
+    if has_request_times and mask_index is not None:
+        raise ValueError(
+            f"`columns` must be without {_ASKED_AT!r} where events are masked, received {columns}: "
+            "they are asked for where they stand."
+        )
     read = _WindowReader(rows, columns)
 
     @_as_written
     def batch(chosen: Tensor, drawn: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         events = read(chosen)
         if mask_index is None:
-            return {name: each[:, :-1] for name, each in events.items()}, events["items"][:, 1:]
+            features = {name: each[:, :-1] for name, each in events.items()}
+            if has_request_times:
+                features[_ASKED_AT] = read.last_times(chosen)
+            return features, events["items"][:, 1:]
         events = {name: each[:, -max_length:] for name, each in events.items()}
         return _masked(events, mask_index, masked_share, tf.stack([drawn, seed]))
 
@@ -82,11 +96,14 @@ class _WindowReader:
     """Gathers windows as `[B, L]` by name, `L` the longest, aligned at the left, then 0."""
 
     def __init__(self, rows: Sequences, columns: Iterable[str]) -> None:
+        names = ["items", *(each for each in columns if each != _ASKED_AT)]
         with tf.device("CPU:0"):
-            self.columns = {
-                name: tf.constant(each) for name, each in rows.columns(("items", *columns)).items()
-            }
+            self.columns = {name: tf.constant(each) for name, each in rows.columns(names).items()}
+            self.times = tf.constant(rows.times)
             self.starts, self.ends = tf.constant(rows.starts), tf.constant(rows.ends)
+
+    def last_times(self, rows: Tensor) -> Tensor:
+        return tf.gather(self.times, tf.gather(self.ends, rows) - 1)
 
     def __call__(self, rows: Tensor) -> dict[str, Tensor]:
         places = tf.ragged.range(tf.gather(self.starts, rows), tf.gather(self.ends, rows))
@@ -165,6 +182,7 @@ def make_question_dataset(
     *,
     mask_index: int | None = None,
     columns: Iterable[str] = (),
+    asked_at: IntArray | None = None,
 ) -> tf.data.Dataset:
     """Makes batches that ask one question a row: which item came after the history?
 
@@ -174,7 +192,8 @@ def make_question_dataset(
         max_length: Events that are read, the newest.
         batch_size: Rows a batch.
         mask_index: None asks at the last event; an index puts itself after it and asks there.
-        columns: See `make_sequence_dataset`.
+        columns: See `make_sequence_dataset`; with `asked_at` that argument is needed.
+        asked_at: int `[U]`, seconds, when each item is asked for.
 
     Returns:
         A dataset of known length: `{"items": int32 [B, L]}` with the `columns` beside it, and
@@ -189,11 +208,18 @@ def make_question_dataset(
             "`items` must be one for each of `histories`, and `max_length` and `batch_size` 1 or "
             f"more, received {len(items)} for {len(histories)}, {max_length} and {batch_size}."
         )
+    columns = tuple(columns)
+    if (_ASKED_AT in columns) != (asked_at is not None):
+        raise ValueError(
+            f"`asked_at` must be given exactly where `columns` name it, received "
+            f"{'none' if asked_at is None else 'times'} with {columns}."
+        )
     cut = histories.newest(max_length)
     order = np.argsort(cut.lengths, kind="stable")
     read = _WindowReader(cut.take(order), columns)
     with tf.device("CPU:0"):
         asked = tf.constant(np.asarray(items, np.int32)[order])
+        moments = None if asked_at is None else tf.constant(np.asarray(asked_at, np.int64)[order])
 
     @_as_written
     def batch(start: Tensor) -> tuple[dict[str, Tensor], Tensor]:
@@ -208,6 +234,8 @@ def make_question_dataset(
         at_place = tf.one_hot(place, tf.shape(features["items"])[1], dtype=tf.int32)
         if mask_index is not None:
             features["items"] += mask_index * at_place
+        if moments is not None:
+            features[_ASKED_AT] = tf.gather(moments, rows)
         return features, at_place * tf.gather(asked, rows)[:, tf.newaxis]
 
     starts = tf.data.Dataset.range(0, len(order), batch_size)

@@ -20,11 +20,14 @@ from recsys_tf.types import NUM_RESERVED_INDICES, PADDING_INDEX, Tensor
 def make_sequence_encoder(config: SequenceConfig) -> keras.layers.Layer:
     """Makes the block that a configuration names, with the arguments that it gives."""
     block = SEQUENCE_ENCODERS[config.encoder]
-    own = known_arguments(block, {"has_times": config.has_times})
-    options: dict[str, Any] = {"dropout": config.dropout, **own, **config.encoder_options}
-    # A masked event stands after the newest one.
-    length = config.max_length if block.is_causal else config.max_length + 1
-    return block(max_length=length, **options, name="sequence_encoder")
+    fields = {
+        # A masked event stands after the newest one.
+        "max_length": config.max_length if block.is_causal else config.max_length + 1,
+        "has_times": config.has_times,
+        "dropout": config.dropout,
+    }
+    options = {**known_arguments(block, fields), **config.encoder_options}
+    return block(**options, name="sequence_encoder")
 
 
 def make_item_content(content: Any, num_indices: int, embedding_dim: int) -> ItemContent | None:
@@ -56,14 +59,14 @@ def make_item_content(content: Any, num_indices: int, embedding_dim: int) -> Ite
 
 
 def step_column(inputs: Mapping[str, Tensor], name: str) -> Tensor:
-    """Returns what a batch holds of each event beside its item.
+    """Returns what a batch holds of each event, or each row, beside its items.
 
     Args:
         inputs: The batch.
-        name: `actions` or `times`.
+        name: `actions`, `times` or `asked_at`.
 
     Returns:
-        Int `[B, L]`.
+        Int `[B, L]`, `[B]` of a row.
 
     Raises:
         TypeError: If it is no integer.

@@ -60,7 +60,8 @@ class SequenceRecommender(keras.Model):
         SpecError: If the configuration names an unknown block or option.
         TypeError: If items, actions or times are not integers.
         ValueError: If `num_indices` has no row for an item, `content` is not finite or of another
-            number of rows, or a batch lacks a column that the configuration names.
+            number of rows, a batch lacks a column that the configuration names, or the time of a
+            question is to be read by an encoder of both directions.
 
     Example:
         >>> model = SequenceRecommender(12, SequenceConfig(embedding_dim=8, max_length=5))
@@ -100,11 +101,21 @@ class SequenceRecommender(keras.Model):
             )
             self.item_content = make_item_content(content, num_indices, config.embedding_dim)
             self.event_encoder = (
-                EventEncoder(config.num_actions or None, config.has_times, name="event_encoder")
+                EventEncoder(
+                    config.num_actions or None,
+                    config.has_times,
+                    has_request_times=config.has_request_times,
+                    name="event_encoder",
+                )
                 if config.step_columns
                 else None
             )
             self.sequence_encoder = make_sequence_encoder(config)
+        if config.has_request_times and not self.is_causal:
+            raise ValueError(
+                f"`config.has_request_times` must be false where the encoder reads in both "
+                f"directions, received {config.encoder!r}: an event's question is itself."
+            )
         # No row of the table: whoever reads that, a loss for instance, finds items alone in it.
         self.mask_vector = None
         if not self.is_causal:
@@ -116,7 +127,8 @@ class SequenceRecommender(keras.Model):
         self.retrieval_loss = make_retrieval_loss(config.loss, **config.loss_options)
         self.hit = keras.metrics.Mean(name=f"hit_at_{_CUTOFF}")
         self.ndcg = keras.metrics.Mean(name=f"ndcg_at_{_CUTOFF}")
-        self.call({name: np.zeros((1, 1), np.int32) for name in ("items", *config.step_columns)})
+        empty = {name: np.zeros((1, 1), np.int32) for name in ("items", *config.step_columns)}
+        self.call({**empty, **{name: np.zeros(1, np.int32) for name in config.row_columns}})
         # All variables are there, so the optimiser's can be made before the step is traced.
         self.built = True
 
@@ -151,6 +163,8 @@ class SequenceRecommender(keras.Model):
             inputs: `items`, int `[B, L]`, oldest first; 0 is padding, at any place. Where the
                 configuration has them, `actions`, int `[B, L]`, and `times`, int `[B, L]`, in
                 seconds since any moment; a time before that of the event before counts as equal.
+                `asked_at`, int `[B]`, when what comes after the row's last event is asked for; 0
+                where that is not known.
             training: Whether dropout is on.
 
         Returns:
@@ -158,7 +172,8 @@ class SequenceRecommender(keras.Model):
         """
         items = ops.convert_to_tensor(inputs["items"])
         check_integers("items", items)
-        columns = {name: step_column(inputs, name) for name in self.config.step_columns}
+        names = (*self.config.step_columns, *self.config.row_columns)
+        columns = {name: step_column(inputs, name) for name in names}
         is_valid = ops.not_equal(items, PADDING_INDEX)
         is_masked = ops.equal(items, self.num_indices)
         # Of a masked event nothing is known, as of the one that is asked for when it serves.
@@ -186,7 +201,8 @@ class SequenceRecommender(keras.Model):
         Returns:
             Float `[B, D]`; zeros for an empty history.
         """
-        inputs = {n: ops.convert_to_tensor(inputs[n]) for n in ("items", *self.config.step_columns)}
+        names = ("items", *self.config.step_columns, *self.config.row_columns)
+        inputs = {name: ops.convert_to_tensor(inputs[name]) for name in names}
         if self.mask_index is not None:
             longer = {n: ops.pad(each, [[0, 0], [0, 1]]) for n, each in inputs.items()}
             inputs = {**longer, "items": with_mask(inputs["items"], self.mask_index)}

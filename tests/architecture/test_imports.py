@@ -26,7 +26,7 @@ LEVELS = [
     },
     {
         *("initialization", "training", "self_checks", "evaluation", "sequence_evaluation"),
-        *("explanation", "export"),
+        *("explanation", "export", "step_profile"),
     },
     {"cli"},
 ]

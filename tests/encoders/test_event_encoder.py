@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from recsys_tf.encoders import EventEncoder
-from recsys_tf.encoders.event_encoder import NUM_GAPS, time_gaps
+from recsys_tf.encoders.event_encoder import NUM_GAPS, request_gaps, time_gaps
 
 
 def gaps(times, is_event=None):
@@ -37,6 +37,32 @@ def test_a_gap_is_counted_from_the_event_before_and_not_from_padding():
     is_event = [False, True, False, False, True]
     found = gaps([50, 100, 999, 0, 104], is_event)
     assert found[[1, 4]].tolist() == [0, 4]
+
+
+@pytest.mark.parametrize(
+    ("asked_at", "last"), [(104, 1), (105, 2), (2**40, NUM_GAPS - 1), (90, 1), (0, 0), (-5, 0)]
+)
+def test_a_request_is_counted_from_the_last_event_and_each_other_gap_from_its_own(asked_at, last):
+    is_event = np.array([[False, True, False, True, True, False]])
+    times = np.array([[50, 90, 999, 100, 104, 0]])
+    found = np.asarray(request_gaps(times, is_event, np.array([asked_at])))[0]
+    # Ten seconds to the event after, then four, then what the request is away.
+    assert found[[1, 3, 4]].tolist() == [5, 4, last]
+
+
+def test_a_row_without_events_has_no_gap():
+    found = request_gaps(np.zeros([1, 2], int), np.zeros([1, 2], bool), np.array([7]))
+    assert (np.asarray(found) == 0).all()
+
+
+def test_gaps_after_events_need_their_times():
+    with pytest.raises(ValueError, match="`has_times` must be true where `has_request_times` is"):
+        EventEncoder(num_actions=4, has_request_times=True)
+
+
+def test_moments_of_floats_are_refused():
+    with pytest.raises(TypeError, match="`asked_at` must be integers, whole seconds"):
+        request_gaps(np.zeros([1, 2], int), np.ones([1, 2], bool), np.zeros(1))
 
 
 def test_times_of_floats_are_refused():

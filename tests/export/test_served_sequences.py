@@ -92,6 +92,28 @@ def test_answers_of_an_encoder_that_reads_both_ways_are_the_models_own(small_dat
     assert_answers(both.ask([history, []], [400]), 0, both.expected(history))
 
 
+def test_the_moment_of_the_request_is_read(small_data, tmp_path):
+    config = SequenceConfig(**SIZES, has_times=True, has_request_times=True)
+    served = Served(config, small_data, tmp_path)
+    # As if trained: gaps that lie apart.
+    table = served.model.event_encoder.request_table.embeddings
+    table.assign(np.random.default_rng(1).normal(size=table.shape))
+    served.served = ServedSequences(served.model, served.data, max_k=500)
+    served.loaded = tf.saved_model.load(
+        str(export_sequence_model(served.served, tmp_path / "again" / "1"))
+    )
+    history, times = served.known[:2], [100, 130]
+    for asked_at in (130, 5000, 0):
+        moment = {"asked_at": tf.constant([asked_at], tf.int64)}
+        answer = served.ask([history], [400], times=tf.constant([times], tf.int64), **moment)
+        own = served.expected(history, times=times, asked_at=asked_at)
+        assert_answers(answer, 0, own)
+    left_out = served.served.recommend(
+        tf.constant([history]), tf.constant([400]), times=tf.constant([times], tf.int64)
+    )
+    assert left_out["item_ids"][0, : len(own[0])].numpy().astype(str).tolist() == own[0]
+
+
 def test_of_a_long_history_the_newest_are_read_and_all_left_out(plain):
     history = plain.known[: LENGTH + 3]
     (ids,), _ = plain.ask([history], [400])

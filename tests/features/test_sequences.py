@@ -146,6 +146,31 @@ def test_columns_stand_beside_the_items(mask_index):
             assert (times[items == 0] == 0).all()
 
 
+def test_a_row_is_asked_at_the_time_of_its_last_answer():
+    sequences, columns = with_columns(of_lengths(3, 9)), ("times", "asked_at")
+    for features, labels in make_sequence_dataset(sequences, 4, 2, seed=0, columns=columns):
+        times, moments = features["times"].numpy(), features["asked_at"].numpy()
+        assert moments.dtype == np.int64
+        assert moments.shape == labels.shape[:1]
+        # A hundred seconds after the last event that is read.
+        assert (moments == times.max(axis=1) + 100).all()
+    asked = make_question_dataset(
+        sequences, np.array([20, 21]), 4, 1, columns=columns, asked_at=np.array([7, 8])
+    )
+    assert [x["asked_at"].numpy().tolist() for x, _ in asked] == [[7], [8]]
+
+
+def test_times_of_questions_are_refused_where_they_have_no_meaning():
+    sequences = with_columns(of_lengths(3))
+    with pytest.raises(ValueError, match="`columns` must be without 'asked_at' where events are"):
+        make_sequence_dataset(sequences, 4, 2, seed=0, mask_index=99, columns=("asked_at",))
+    for columns, moments in ((("asked_at",), None), ((), np.array([7]))):
+        with pytest.raises(ValueError, match="`asked_at` must be given exactly where `columns`"):
+            make_question_dataset(
+                sequences, np.array([20]), 4, 2, columns=columns, asked_at=moments
+            )
+
+
 def test_each_row_is_met_once_an_epoch_and_in_another_order_in_the_next():
     sequences = of_lengths(*range(2, 40))
     dataset = make_sequence_dataset(sequences, max_length=50, batch_size=1, seed=0)

@@ -8,6 +8,7 @@ import tensorflow as tf
 from recsys_tf import SequenceConfig, SpecError, TrainingConfig
 from recsys_tf.features import Sequences, make_question_dataset, make_sequence_dataset
 from recsys_tf.models import SequenceRecommender
+from recsys_tf.sequences import SEQUENCE_ENCODERS
 from recsys_tf.tasks import make_retrieval_loss
 from recsys_tf.training import fit
 
@@ -58,6 +59,16 @@ def test_an_empty_history_scores_all_items_alike_but_for_a_mask(model):
 
 def test_longer_histories_than_training_had_are_answered(model):
     scores = model.scores({"items": np.full((1, LENGTH + 5), 3)}).numpy()
+    assert np.isfinite(scores).all()
+
+
+@pytest.mark.parametrize("encoder", SEQUENCE_ENCODERS)
+def test_every_encoder_is_asked_with_the_defaults(encoder):
+    config = SequenceConfig(embedding_dim=8, max_length=5, dropout=0.3, encoder=encoder)
+    model = SequenceRecommender(NUM_INDICES, config)
+    assert model.sequence_encoder.get_config()["dropout"] == 0.3
+    scores = model.scores({"items": np.array([[3, 4, 0, 5, 6], [7, 0, 0, 0, 0]])}).numpy()
+    assert scores.shape == (2, NUM_INDICES)
     assert np.isfinite(scores).all()
 
 

@@ -1,0 +1,85 @@
+"""`recsys-tf profile`: where the time of a training step goes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from recsys_tf.cli.console import OUT, plain_table, print_table, stage
+from recsys_tf.cli.failures import reported
+from recsys_tf.cli.loading import load_prepared
+from recsys_tf.cli.options import (
+    AsJson,
+    Changes,
+    ConfigFile,
+    DataFolder,
+    DatasetName,
+    PresetName,
+    run_config,
+)
+
+if TYPE_CHECKING:
+    from recsys_tf.step_profile import StepProfile
+
+
+@reported
+def profile(
+    config: ConfigFile = None,
+    preset: PresetName = None,
+    dataset: DatasetName = None,
+    data_dir: DataFolder = None,
+    rounds: Annotated[int, typer.Option("--rounds", min=1, help="How often it is timed.")] = 20,
+    trace: Annotated[
+        Path | None,
+        typer.Option("--trace", help="Folder for a trace of each operation, for TensorBoard."),
+    ] = None,
+    changes: Changes = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show where the time of a training step goes.
+
+    The model of a run is built, not trained; its step is timed part by part on one batch, and the
+    input beside it. Training waits for its input only where a batch takes longer than a step.
+
+    Examples:
+      recsys-tf profile --dataset ml-100k
+      recsys-tf profile --config run.yaml --set model.multitask=ple --trace traces/ple
+    """
+    run = run_config(config, preset, dataset, data_dir, changes)
+    data = load_prepared(run)
+    from recsys_tf.step_profile import profile_step
+    from recsys_tf.training import build_recommender, compile_model
+
+    with stage("fitting the preprocessing, building the model"):
+        model, batches = build_recommender(data), data.dataset("train")
+        num_steps = int(batches.cardinality())
+        compile_model(model, run.training, num_steps)
+    with stage("timing the step"):
+        found = profile_step(model, batches, num_rounds=rounds, trace_folder=trace)
+    if as_json:
+        ms = {**found.parts, "whole": found.whole, "input": found.input}
+        typer.echo(json.dumps({f"{name}_ms": each for name, each in ms.items()}, indent=2))
+        return
+    print_table(_table(found), f"one step of {run.training.batch_size:,} rows")
+    OUT.print(_verdict(found, num_steps))
+
+
+def _table(found: StepProfile) -> Table:
+    table = plain_table()
+    table.add_column("part")
+    table.add_column("ms", justify="right")
+    table.add_column("share", justify="right")
+    for name, ms in {**found.parts, "whole": found.whole}.items():
+        table.add_row(name, f"{ms:.2f}", f"{ms / found.whole:.0%}")
+    table.add_row("input, beside it", f"{found.input:.2f}", "")
+    return table
+
+
+def _verdict(found: StepProfile, num_steps: int) -> str:
+    seconds = num_steps * max(found.whole, found.input) / 1e3
+    slower = "the input, which the step waits for" if found.input > found.whole else "the step"
+    return f"An epoch of {num_steps:,} steps takes about {seconds:.1f} s; it is bound by {slower}."
