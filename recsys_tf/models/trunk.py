@@ -75,8 +75,8 @@ def build_trunk(
         `query_features`, `candidate_features`, `query_label_biases` and `candidate_label_biases`
         (where a task is biased), `query_matched` and `candidate_matched` (with `bilinear`),
         `query_events` and `candidate_target` (with `target_attention`), each float `[B, ...]`,
-        `query_is_event`, bool `[B, L]`, and `query_scenario`, int `[B]` (where a block reads it), to logits by
-        task and what the chain adds to them.
+        `query_is_event`, bool `[B, L]`, and `query_scenario`, int `[B]` (where a block reads it),
+        to logits by task and what the chain adds to them.
     """
     inputs = {
         name: keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=name)
