@@ -16,7 +16,7 @@ from recsys_tf.types import NUM_RESERVED_INDICES, Array, FloatArray, IntArray
 _KINDS = ("embedding", "categorical", "id", "numeric", "text")
 
 
-def item_content(data: PreparedData, names: Sequence[str], indices: IntArray) -> FloatArray:
+def catalogue_content(data: PreparedData, names: Sequence[str]) -> FloatArray:
     """Makes the numbers of each item that `names` name, beside each other.
 
     Ready-made embeddings as they are; categories as zeros and ones, with none for a value that
@@ -28,10 +28,9 @@ def item_content(data: PreparedData, names: Sequence[str], indices: IntArray) ->
     Args:
         data: Where items and their preprocessing come from.
         names: Features of the item.
-        indices: int `[N]`, each item's index; of the reserved ones none is filled.
 
     Returns:
-        float32 `[num_indices, F]`; zeros where nothing is known.
+        float32 `[N, F]`, in the order of `items`; zeros where nothing is known.
 
     Raises:
         ValueError: If a name is no such feature of the item, or a text has no pretrained encoder.
@@ -46,11 +45,7 @@ def item_content(data: PreparedData, names: Sequence[str], indices: IntArray) ->
     chosen = schema.model_copy(update={"features": tuple(features)})
     columns = transform_catalogue(data.catalogue, data.preprocessor, chosen)
     parts = [_numbers(each, columns[each.name], data) for each in features]
-    content = np.concatenate(parts, axis=1).astype(np.float32)
-    is_known = indices >= NUM_RESERVED_INDICES
-    table = np.zeros((data.state.num_indices(schema.item_id), content.shape[1]), np.float32)
-    table[indices[is_known]] = content[is_known]
-    return table
+    return np.concatenate(parts, axis=1).astype(np.float32)
 
 
 def _numbers(feature: Any, column: Array, data: PreparedData) -> FloatArray:

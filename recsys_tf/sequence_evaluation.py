@@ -12,7 +12,7 @@ from recsys_tf.metrics.ranking_evaluation import ScoresFn
 from recsys_tf.models import SequenceRecommender
 from recsys_tf.preparation import Part
 from recsys_tf.sequence_preparation import SequenceData
-from recsys_tf.types import FloatArray, IntArray
+from recsys_tf.types import NUM_RESERVED_INDICES, FloatArray, IntArray
 
 
 def sequence_ranking(
@@ -52,15 +52,15 @@ def sequence_scores(model: SequenceRecommender, data: SequenceData, part: Part) 
         part: Whose known rows are the histories.
 
     Returns:
-        A function from positions in `users`, int `[B]`, to scores, float32 `[B, N]`; items that
-        training has not met come last.
+        A function from positions in `users`, int `[B]`, to scores, float32 `[B, N]`; items of which
+        nothing is known come last.
     """
     sequences = data.sequences(part)
     times = data.request_times(part) if data.config.has_request_times else None
     states = last_states(model, sequences, asked_at=times)
     vectors = model.item_vectors[data.catalogue_items].T
-    is_known = data.catalogue_items > 1
-    popularity = data.popularity[data.catalogue_items].astype(np.float32)
+    is_known = data.catalogue_items >= NUM_RESERVED_INDICES
+    popularity = data.catalogue_popularity.astype(np.float32)
     lowest = np.float32(-1e30)
 
     def score(users: IntArray) -> FloatArray:

@@ -11,7 +11,7 @@ import pandas as pd
 import tensorflow as tf
 
 from recsys_tf.config import SequenceConfig
-from recsys_tf.content_preparation import item_content
+from recsys_tf.content_preparation import catalogue_content
 from recsys_tf.features import (
     Examples,
     Sequences,
@@ -22,12 +22,15 @@ from recsys_tf.features import (
 )
 from recsys_tf.features.frames import FrameColumns
 from recsys_tf.preparation import Part, PreparedData
-from recsys_tf.types import Array, FloatArray, IntArray
+from recsys_tf.types import NUM_RESERVED_INDICES, UNKNOWN_INDEX, Array, FloatArray, IntArray
 
 
 @dataclass(frozen=True)
 class SequenceData:
     """The users' events of prepared data, in the order of time and by the items' indices.
+
+    An item that training has not met has the index 1, as every unknown one, unless content tells it
+    from others: then it has an index of its own, from `num_indices` on, in the catalogue's order.
 
     Attributes:
         data: The data set, cut into parts.
@@ -44,8 +47,15 @@ class SequenceData:
 
     @cached_property
     def event_items(self) -> IntArray:
-        """Index of each event's item, int64 `[E]`; 1 where training has not met it."""
-        return self._indices(self._events.strings(self.data.schema.item_id))
+        """Index of each event's item, int64 `[E]`; 1 where nothing is known of it."""
+        items = self._events.strings(self.data.schema.item_id)
+        indices = self._indices(items)
+        is_unknown = indices == UNKNOWN_INDEX
+        if self.config.content_features and is_unknown.any():
+            places = pd.Index(self._catalogue_ids).get_indexer(pd.Index(items[is_unknown]))
+            # Behind the last stands what is in no catalogue.
+            indices[is_unknown] = np.append(self.catalogue_items, UNKNOWN_INDEX)[places]
+        return indices
 
     @cached_property
     def event_actions(self) -> IntArray | None:
@@ -66,25 +76,45 @@ class SequenceData:
     @cached_property
     def catalogue_items(self) -> IntArray:
         """Index of each item of the catalogue, int64 `[N]`, in the order of `items`."""
-        items = FrameColumns(self.data.interactions.items, "items")
-        return self._indices(items.strings(self.data.schema.item_id))
+        indices = self._indices(self._catalogue_ids)
+        if self._catalogue_content is not None:
+            is_new = (indices == UNKNOWN_INDEX) & self._catalogue_content.any(axis=1)
+            indices[is_new] = self.num_indices + np.arange(is_new.sum())
+        return indices
 
     @cached_property
     def content(self) -> FloatArray | None:
-        """What `config.content_features` say of each item, float32 `[num_indices, F]`, or None."""
-        names = self.config.content_features
-        return item_content(self.data, names, self.catalogue_items) if names else None
+        """What `config.content_features` say of each item, float32 `[num_rows, F]`, or None."""
+        content, indices = self._catalogue_content, self.catalogue_items
+        if content is None:
+            return None
+        table = np.zeros((self.num_rows, content.shape[1]), np.float32)
+        is_known = indices >= NUM_RESERVED_INDICES
+        table[indices[is_known]] = content[is_known]
+        return table
 
     @cached_property
     def popularity(self) -> IntArray:
         """Training events of each index, int64 `[num_indices]`."""
         trained_on = self.event_items[self.data.train_rows]
+        # The preprocessing's `min_count` keeps items that training has met out of the table.
+        trained_on = np.where(trained_on < self.num_indices, trained_on, UNKNOWN_INDEX)
         return np.bincount(trained_on, minlength=self.num_indices)
+
+    @property
+    def catalogue_popularity(self) -> IntArray:
+        """Training events of each item of the catalogue, int64 `[N]`; 0 behind the table."""
+        return np.append(self.popularity, 0)[np.minimum(self.catalogue_items, self.num_indices)]
 
     @property
     def num_indices(self) -> int:
         """Rows of the item table."""
         return self.data.state.num_indices(self.data.schema.item_id)
+
+    @property
+    def num_rows(self) -> int:
+        """Indices of items: those of the table, and behind them those with content alone."""
+        return max(self.num_indices, int(self.catalogue_items.max(initial=0)) + 1)
 
     def sequences(self, part: Part) -> Sequences:
         """Makes each user's history of the rows that may be known when a part is answered for.
@@ -168,6 +198,16 @@ class SequenceData:
             rows,
             actions=self.event_actions,
         )
+
+    @cached_property
+    def _catalogue_content(self) -> FloatArray | None:
+        names = self.config.content_features
+        return catalogue_content(self.data, names) if names else None
+
+    @cached_property
+    def _catalogue_ids(self) -> Array:
+        items = FrameColumns(self.data.interactions.items, "items")
+        return items.strings(self.data.schema.item_id)
 
     @cached_property
     def _event_users(self) -> Array:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from recsys_tf import SequenceConfig
-from recsys_tf.content_preparation import item_content
+from recsys_tf.content_preparation import catalogue_content
 from recsys_tf.encoders import make_text_backbone
 from recsys_tf.features.frames import FrameColumns
 from recsys_tf.models import SequenceRecommender
@@ -64,7 +64,7 @@ def test_steps_carry_kind_and_time_of_their_event(data):
 def test_content_stands_at_each_items_index(data):
     content, items = data.content, data.data.interactions.items
     genres = data.data.state.vocabularies["genres"]
-    assert content.shape == (data.num_indices, len(genres) + 2)
+    assert content.shape == (data.num_rows, len(genres) + 2)
     assert (content[:2] == 0).all()
     row = int(np.flatnonzero(data.catalogue_items > 1)[0])
     found = content[data.catalogue_items[row]]
@@ -87,11 +87,9 @@ def test_a_text_is_read_by_the_pretrained_encoder(small_data, monkeypatch):
     config = small_data.config.model_copy(update={"model": model})
     prepared = replace(small_data, config=config)
     prepared.__dict__["state"] = small_data.state  # As if learned from the encoder's words.
-    indices = SequenceData(small_data).catalogue_items
-    content = item_content(prepared, ["title"], indices)
-    lengths = np.linalg.norm(content, axis=1)
-    assert content.shape == (SequenceData(small_data).num_indices, 16)
-    np.testing.assert_allclose(lengths[np.unique(indices[indices > 1])], 1, rtol=1e-5)
+    content = catalogue_content(prepared, ["title"])
+    assert content.shape == (len(small_data.catalogue), 16)
+    np.testing.assert_allclose(np.linalg.norm(content, axis=1), 1, rtol=1e-5)
 
 
 def test_a_text_without_a_pretrained_encoder_is_refused(small_data):

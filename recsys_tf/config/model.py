@@ -25,6 +25,12 @@ class ModelConfig(Spec):
         history_encoder: A name out of `recsys_tf.encoders.HISTORY_ENCODERS`.
         history_encoder_options: Further arguments of that block (of the pooling, where it is one)
             by name, such as `{"length_power": 0.5}`.
+        target_attention: A name out of `recsys_tf.target_attention.TARGET_ATTENTIONS`, which reads
+            the history once more for the very item that is judged, and whose output joins the
+            trunk's input; None for none. Retrieval does not read it. Judging `K` items of a user
+            then takes `4 K L D` bytes and several times that for a moment.
+        target_attention_options: Further arguments of that block by name, such as
+            `{"is_normalized": True}`.
         num_cross_layers: DCNv2 cross layers of the shared trunk.
         cross: A name out of `recsys_tf.crosses.CROSSES`: a block over all features' vectors whose
             output joins the trunk's input; None for none.
@@ -77,6 +83,8 @@ class ModelConfig(Spec):
     fusion_options: BlockOptions = {}
     history_encoder: str = "attention"
     history_encoder_options: BlockOptions = {}
+    target_attention: str | None = None
+    target_attention_options: BlockOptions = {}
     num_cross_layers: Annotated[int, Field(ge=0)] = 1
     cross: str | None = None
     cross_dims: tuple[PositiveInt, ...] = (64,)
@@ -111,7 +119,7 @@ class ModelConfig(Spec):
     def _cross_check(self) -> ModelConfig:
         faults = [
             f"{block}_options: has no meaning without `{block}`"
-            for block in ("cross", "multiscenario")
+            for block in ("target_attention", "cross", "multiscenario")
             if getattr(self, f"{block}_options") and getattr(self, block) is None
         ]
         if self.calibrator_weight and self.chain != "none":

@@ -15,6 +15,7 @@ from recsys_tf.encoders.embedding_encoder import EmbeddingEncoder
 from recsys_tf.encoders.event_encoder import EventEncoder
 from recsys_tf.encoders.fusion import ConcatFusion, GatedFusion
 from recsys_tf.encoders.history_encoder import HistoryEncoder
+from recsys_tf.encoders.history_events import HistoryEvents
 from recsys_tf.encoders.id_encoder import IdEncoder
 from recsys_tf.encoders.item_content import ItemContent
 from recsys_tf.encoders.joined_categories import JoinedCategories
@@ -305,6 +306,7 @@ __all__ = [
     "EventEncoder",
     "GatedFusion",
     "HistoryEncoder",
+    "HistoryEvents",
     "IdEncoder",
     "ItemContent",
     "JoinedCategories",

@@ -28,12 +28,12 @@ class _Untracked:
 class ServedSequences(tf.Module):
     """The parts of a trained `SequenceRecommender` that answer: ids, encoder, index, popularity.
 
-    What may be recommended are the catalogue's items that training has met. Their vectors, with
-    their content, are computed once, here.
+    What may be recommended are the catalogue's items that training has met, and those that content
+    tells from others. Their vectors, with their content, are computed once, here.
 
     Args:
         model: The trained model.
-        data: What it was trained on.
+        data: What it was trained on; of a later catalogue where `with_content` has put it over one.
         max_k: Longest list that a request may ask for.
 
     Raises:
@@ -52,10 +52,12 @@ class ServedSequences(tf.Module):
 
     def __init__(self, model: SequenceRecommender, data: SequenceData, max_k: int = 1000) -> None:
         super().__init__(name="served_sequences")
-        if model.num_indices != data.num_indices:
+        if (model.num_indices, model.num_rows) != (data.num_indices, data.num_rows):
             raise ValueError(
                 f"`model` must have a row for each of the {data.num_indices} indices of `data`, "
-                f"received {model.num_indices}; give the data that it was trained on."
+                f"{data.num_rows} with those of content alone, received {model.num_indices} and "
+                f"{model.num_rows}; give the data that it was trained on, or put it over these by "
+                "`with_content`."
             )
         self._max_k = check_positive("max_k", max_k)
         self._config = model.config
@@ -64,7 +66,7 @@ class ServedSequences(tf.Module):
         self._model_variables = [variable.value for variable in model.variables]
         indices = data.catalogue_items
         is_known = indices >= NUM_RESERVED_INDICES
-        indices = indices[is_known]
+        popularity, indices = data.catalogue_popularity[is_known], indices[is_known]
         item_id = data.data.schema.item_id
         ids = data.data.interactions.items[item_id].to_numpy()[is_known].tolist()
         self._index = CandidateIndex(model.item_vectors[indices], ids)
@@ -73,7 +75,7 @@ class ServedSequences(tf.Module):
             np.append(indices, UNKNOWN_INDEX), trainable=False, dtype=tf.int64
         )
         self._popularity = tf.Variable(
-            data.popularity[indices], trainable=False, dtype=tf.float32, name="popularity"
+            popularity, trainable=False, dtype=tf.float32, name="popularity"
         )
         self._actions = _lookup(self._config.actions)
 
@@ -90,7 +92,8 @@ class ServedSequences(tf.Module):
         Args:
             history: string `[B, L]`, ids of the items that each user met, oldest first; `""` is
                 padding, at any place. The newest `max_length` are read, and all of them are left
-                out of the answer. An id that training has not met is read as an unknown item.
+                out of the answer. An id that training has not met is read by its content, or as an
+                unknown item.
             k: int32 `[B]` or `[1]`, items wanted by each row; the longest list has `max(k)`
                 places, at most `max_k` and the number of items.
             actions: string `[B, L]`, `[B, 1]` or `[1, 1]`, the kinds of action; only read where

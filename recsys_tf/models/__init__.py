@@ -1,6 +1,6 @@
 """Assembly: the schema and the configuration become one Keras model."""
 
-from recsys_tf.models.growth import grow_tables
+from recsys_tf.models.growth import grow_tables, with_content
 from recsys_tf.models.multitask_model import MultitaskModel
 from recsys_tf.models.predictions import predict, predict_all
 from recsys_tf.models.ranker import Ranker
@@ -15,4 +15,5 @@ __all__ = [
     "grow_tables",
     "predict",
     "predict_all",
+    "with_content",
 ]

@@ -15,6 +15,7 @@ from recsys_tf.multitask import MULTITASK_BLOCKS
 from recsys_tf.naming import option_faults, unknown_name_message
 from recsys_tf.sequences import SEQUENCE_ENCODERS
 from recsys_tf.spec import SpecError, list_faults
+from recsys_tf.target_attention import TARGET_ATTENTIONS
 from recsys_tf.tasks import RETRIEVAL_LOSSES, RetrievalTask
 from recsys_tf.weighting import WEIGHTINGS
 
@@ -34,6 +35,7 @@ _BLOCKS: dict[str, tuple[Mapping[str, type], dict[str, str]]] = {
             "empty_history_share": "empty_history_share",
         },
     ),
+    "target_attention": (TARGET_ATTENTIONS, {}),
     "cross": (CROSSES, {"hidden_dims": "cross_dims"}),
     "multiscenario": (SCENARIO_BLOCKS, {"num_scenarios": "", "hidden_dim": "scenario_dim"}),
     "multitask": (
@@ -58,6 +60,11 @@ _BLOCKS: dict[str, tuple[Mapping[str, type], dict[str, str]]] = {
 """By field: the blocks by name, and the fields that give some of their arguments. With its part of
 the run where two parts have a field of one name."""
 
+_OF_MODEL = (
+    *("fusion", "history_encoder", "target_attention"),
+    *("cross", "multiscenario", "multitask"),
+)
+
 
 def check_blocks(
     model: ModelConfig,
@@ -67,8 +74,8 @@ def check_blocks(
     """Checks the names and the options of all blocks, before anything is built.
 
     Args:
-        model: Names the fusion, the history's encoder, the cross, the scenario block and the
-            multi-task block.
+        model: Names the fusion, the history's encoder, the target attention, the cross, the
+            scenario block and the multi-task block.
         training: Names the weighting; None leaves it out.
         retrieval: Names the loss of retrieval; None leaves it out.
 
@@ -80,7 +87,7 @@ def check_blocks(
         >>> check_blocks(ModelConfig(cross="gdcn", cross_options={"structure": "parallel"}))
     """
     faults = []
-    for field in ("fusion", "history_encoder", "cross", "multiscenario", "multitask"):
+    for field in _OF_MODEL:
         name, options = getattr(model, field), getattr(model, f"{field}_options")
         faults += [f"model.{each}" for each in _faults(field, name, options)]
     if training is not None:

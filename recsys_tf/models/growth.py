@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import keras
 import numpy as np
 
-from recsys_tf.types import UNKNOWN_INDEX, Array, IntArray
+from recsys_tf.encoders import ItemContent
+from recsys_tf.models.sequence_recommender import SequenceRecommender
+from recsys_tf.types import NUM_RESERVED_INDICES, UNKNOWN_INDEX, Array, FloatArray, IntArray
 
 
 def grow_tables(
@@ -56,6 +58,49 @@ def grow_tables(
     # All fits: only now is the first written.
     for variable, values in written:
         variable.assign(values)
+
+
+def with_content(model: SequenceRecommender, content: FloatArray) -> SequenceRecommender:
+    """Puts a trained model over a catalogue that has changed since: new items by their content.
+
+    Args:
+        model: The trained model, of items with content.
+        content: float `[N, F]`, as `SequenceData.content` makes it of the new catalogue: the first
+            `num_indices` rows are of the items that training has met, the others of as many items
+            as there are by now.
+
+    Returns:
+        A model of the same weights but for the content, not compiled.
+
+    Raises:
+        ValueError: If the model has no content, or the new one is of another width, has too few
+            rows or is not finite.
+
+    Example:
+        >>> from recsys_tf import SequenceConfig
+        >>> model = SequenceRecommender(5, SequenceConfig(embedding_dim=4), np.ones((5, 2)))
+        >>> with_content(model, np.ones((9, 2))).item_vectors.shape
+        (9, 4)
+    """
+    shape, old = np.shape(content), model.item_content
+    if old is None:
+        raise ValueError(
+            "`model` must have content, which new items are known by, received one without; train "
+            "it with `content`."
+        )
+    if len(shape) != 2 or shape[0] < model.num_indices or shape[1] != old.content_dim:
+        raise ValueError(
+            f"`content` must be [N, {old.content_dim}] with {model.num_indices} rows or more, "
+            f"received shape {shape}; make it by the preprocessing of the model's training."
+        )
+    grown = type(model).from_config({**model.get_config(), "num_rows": shape[0]})
+    for mine, new in zip(model.weights, grown.weights, strict=True):
+        if mine is not old.content:
+            new.assign(mine)
+    numbers = np.array(content, np.float32)
+    numbers[:NUM_RESERVED_INDICES] = 0
+    cast(ItemContent, grown.item_content).set_content(numbers)
+    return grown
 
 
 def _grown(

@@ -37,6 +37,7 @@ def join_fields(fields: Any, num_tasks: int, config: ModelConfig) -> Any:
         return ops.reshape(fields, (-1, num_fields * width))
     rules = {
         "`num_cross_layers` must be 0": (config.num_cross_layers, config.num_cross_layers),
+        "`target_attention` must be None": (config.target_attention, config.target_attention),
         "`cross` must be None": (config.cross, config.cross),
         "`trunk_dims` must be empty": (config.trunk_dims, config.trunk_dims),
         "`multiscenario` must be None": (config.multiscenario, config.multiscenario),

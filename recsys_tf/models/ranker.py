@@ -18,6 +18,13 @@ from recsys_tf.models.dtypes import layers_of_dtype
 from recsys_tf.models.judgement import cross_layers, join_cross, join_fields, judge
 from recsys_tf.models.multitask_model import MultitaskModel
 from recsys_tf.models.once_per_row import OncePerRow
+from recsys_tf.models.target_reading import (
+    attend,
+    check_target_attention,
+    drop_events,
+    encoder_config,
+    history_events,
+)
 from recsys_tf.models.towers import biased_tasks, input_shapes
 from recsys_tf.schema import FeaturesAndTasks, FeatureSpec, Schema, TableSchema
 
@@ -39,7 +46,7 @@ class Ranker(MultitaskModel):
     configuration adds to it.
 
     Of the configuration are read: `embedding_dim`, the fields of the encoders, and all fields from
-    `num_cross_layers` to `dropout`, `bilinear` among them. Where `user_dropout` is None, users' ids
+    `target_attention` to `dropout`, `bilinear` among them. Where `user_dropout` is None, users' ids
     are hidden as rarely as items': enough to learn the vector of an unknown one.
 
     Args:
@@ -96,6 +103,7 @@ def _build_core(
 ) -> keras.Model:
     names = [spec.name for spec in schema.features]
     check_bilinear(config, names, names, biased_tasks(schema))
+    check_target_attention(schema, config)
     inputs = {
         name: keras.Input(shape, dtype=dtype, name=name)
         for spec in schema.features
@@ -129,7 +137,8 @@ def _encode(
 ) -> tuple[Any, dict[str, Any]]:
     """Returns the features' vectors `[B, F, D]`, and `[B, D]` by name those encoded by themselves.
 
-    Neighbouring categories of few values are looked up together.
+    Neighbouring categories of few values are looked up together. What a target attention finds in
+    the history is one vector more.
     """
     shared: dict[str, keras.layers.Layer] = {}
     vectors: dict[str, Any] = {}
@@ -154,11 +163,18 @@ def _encode(
             parts.append(_join(specs, num_indices, config)(of_specs))
             continue
         for spec in specs:
-            shared[spec.name] = encoder = make_encoder(spec, num_indices, config, shared=shared)
+            of_spec = encoder_config(config)
+            shared[spec.name] = encoder = make_encoder(spec, num_indices, of_spec, shared=shared)
             if spec.kind == "text":
                 encoder = OncePerRow(encoder, name=f"{spec.name}_once")
-            vectors[spec.name] = encoder(*(inputs[name] for name, _, _ in input_shapes(spec)))
+            first, *others = (inputs[name] for name, _, _ in input_shapes(spec))
+            first = drop_events(first, spec, config)
+            vectors[spec.name] = encoder(first, *others)
             parts.append(ops.expand_dims(vectors[spec.name], 1))
+            if spec.kind == "history" and config.target_attention is not None:
+                events = history_events(first, shared[spec.of])
+                attended = attend(**events, target=vectors[spec.of], config=config)
+                parts.append(ops.expand_dims(attended, 1))
     return parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=1), vectors
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import ops
 
 from recsys_tf.config import SequenceConfig
@@ -34,7 +35,7 @@ def make_item_content(content: Any, num_indices: int, embedding_dim: int) -> Ite
     """Makes the layer of the items' content.
 
     Args:
-        content: float `[num_indices, F]`, or None.
+        content: float `[N, F]`, or None; rows behind the table's are of items without one.
         num_indices: Rows of the item table.
         embedding_dim: Width of the items' vectors.
 
@@ -47,13 +48,13 @@ def make_item_content(content: Any, num_indices: int, embedding_dim: int) -> Ite
     if content is None:
         return None
     content = np.array(content, np.float32)
-    if content.ndim != 2 or len(content) != num_indices:
+    if content.ndim != 2 or len(content) < num_indices:
         raise ValueError(
-            f"`content` must be [num_indices, F] with {num_indices} rows, received shape "
-            f"{content.shape}."
+            f"`content` must be [N, F] with {num_indices} rows or more, one for each row of the "
+            f"item table and for each item without one, received shape {content.shape}."
         )
     content[:NUM_RESERVED_INDICES] = 0
-    layer = ItemContent(num_indices, content.shape[1], embedding_dim, name="item_content")
+    layer = ItemContent(len(content), content.shape[1], embedding_dim, name="item_content")
     layer.set_content(content)
     return layer
 
@@ -90,3 +91,31 @@ def with_mask(items: Tensor, mask_index: int) -> Tensor:
     last = ops.max(ops.where(is_valid, places[1:], 0), axis=1, keepdims=True)
     longer = ops.pad(items, [[0, 0], [0, 1]])
     return ops.where(ops.equal(places, last), ops.cast(mask_index, items.dtype), longer)
+
+
+def num_before(scores: Tensor, positives: Tensor, seen: Tensor) -> Tensor:
+    """Counts the items that stand before the positives.
+
+    Args:
+        scores: float32 `[M, N]`, by index.
+        positives: int `[M]`, the items asked for.
+        seen: int `[M, L]`, items that do not count; what is not below `N` is no item.
+
+    Returns:
+        float32 `[M]`.
+
+    Example:
+        >>> scores = tf.constant([[9.0, 9.0, 1.0, 3.0, 2.0]])
+        >>> [num_before(scores, [2], seen).numpy().tolist() for seen in ([[0]], [[3, 3, 5]])]
+        [[2.0], [1.0]]
+    """
+    own = tf.gather(scores, positives, batch_dims=1)[:, tf.newaxis]
+    is_before = tf.cast(scores[:, NUM_RESERVED_INDICES:] > own, tf.float32)
+    # A seen item counts once, however often it was met; padding and masks are no items.
+    seen = tf.cast(seen, tf.int32)
+    seen = tf.where(seen < tf.shape(scores)[1], seen, PADDING_INDEX)
+    rows = tf.repeat(tf.range(tf.shape(seen)[0]), tf.shape(seen)[1])
+    cells = tf.stack([rows, tf.reshape(seen, [-1])], axis=1)
+    is_seen = tf.scatter_nd(cells, tf.ones(tf.shape(cells)[:1]), tf.shape(scores)) > 0
+    unseen = tf.cast(~is_seen[:, NUM_RESERVED_INDICES:], tf.float32)
+    return tf.reduce_sum(is_before * unseen, axis=1)

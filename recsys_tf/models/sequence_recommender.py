@@ -19,12 +19,19 @@ from recsys_tf.models.dtypes import layers_of_dtype
 from recsys_tf.models.sequence_parts import (
     make_item_content,
     make_sequence_encoder,
+    num_before,
     step_column,
     with_mask,
 )
 from recsys_tf.sequences import last_state
 from recsys_tf.tasks import ContentTable, make_retrieval_loss
-from recsys_tf.types import NUM_RESERVED_INDICES, PADDING_INDEX, FloatArray, Tensor
+from recsys_tf.types import (
+    NUM_RESERVED_INDICES,
+    PADDING_INDEX,
+    UNKNOWN_INDEX,
+    FloatArray,
+    Tensor,
+)
 
 _CUTOFF = 10
 # Below any score, and finite.
@@ -42,7 +49,11 @@ class SequenceRecommender(keras.Model):
 
     No user has an id here: whoever has a history is known, and a new event counts at once. Beside
     its item an event may have a kind of action and a time (`EventEncoder`), and each item fixed
-    content, `E[n] + C[n] W`, that is read and scored with it (`ItemContent`).
+    content, `E[n] + C[n] W`, that is read and scored with it (`ItemContent`). Content tells items
+    apart that training has not met, too: such a one is read as `E[1] + C[n] W`, of the unknown id,
+    and scored by `C[n] W` alone. Training takes it neither for a negative nor for a positive: never
+    chosen, as it was not there to be, its content would only be pushed away from all users.
+
     `compile` needs an optimiser only; `fit` takes `make_sequence_dataset`'s batches, `evaluate`
     batches with one label a row, at its end, and reports `hit_at_10` and `ndcg_at_10` among all
     items but those of the row itself.
@@ -50,17 +61,18 @@ class SequenceRecommender(keras.Model):
     Args:
         num_indices: Rows of the item table with the two reserved ones.
         config: Sizes, encoder and loss.
-        content: float `[num_indices, F]`, what is fixed about each item, as `SequenceData.content`
+        content: float `[num_rows, F]`, what is fixed about each item, as `SequenceData.content`
             makes it: numbers of about length 1 a row, since an item's own vector starts small.
-            It is saved with the weights. Where the item's id is hidden by `event_dropout`, its
-            content stays. None for items without.
+            Rows behind the `num_indices` first are of items that training has not met. It is saved
+            with the weights. Where the item's id is hidden by `event_dropout`, its content stays,
+            which teaches the model to read such items. None for items without.
         **kwargs: Arguments of `keras.Model`; `dtype` is that of the layers.
 
     Raises:
         SpecError: If the configuration names an unknown block or option.
         TypeError: If items, actions or times are not integers.
-        ValueError: If `num_indices` has no row for an item, `content` is not finite or of another
-            number of rows, a batch lacks a column that the configuration names, or the time of a
+        ValueError: If `num_indices` has no row for an item, `content` is not finite or of fewer
+            rows, a batch lacks a column that the configuration names, or the time of a
             question is to be read by an encoder of both directions.
 
     Example:
@@ -140,16 +152,21 @@ class SequenceRecommender(keras.Model):
     @property
     def mask_index(self) -> int | None:
         """The index that masks an event, None where nothing is masked."""
-        return None if self.is_causal else self.num_indices
+        return None if self.is_causal else self.num_rows
+
+    @property
+    def num_rows(self) -> int:
+        """Indices of items: those of the table, and behind them those with content alone."""
+        return self.num_indices if self.item_content is None else self.item_content.num_indices
 
     @property
     def item_vectors(self) -> FloatArray:
-        """The items' vectors by index, with their content, float32 `[num_indices, D]`."""
-        return tf.convert_to_tensor(self.item_table).numpy()
+        """What items are scored by, with their content, float32 `[num_rows, D]`."""
+        return self._all_vectors().numpy()
 
     @property
     def item_table(self) -> keras.Variable | ContentTable:
-        """What items are scored by, a row an index."""
+        """What items that training has met are scored by, a row an index."""
         table, content = self.item_encoder.table, self.item_content
         return table if content is None else ContentTable(table, content.content, content.kernel)
 
@@ -175,12 +192,12 @@ class SequenceRecommender(keras.Model):
         names = (*self.config.step_columns, *self.config.row_columns)
         columns = {name: step_column(inputs, name) for name in names}
         is_valid = ops.not_equal(items, PADDING_INDEX)
-        is_masked = ops.equal(items, self.num_indices)
+        is_masked = ops.equal(items, self.num_rows)
         # Of a masked event nothing is known, as of the one that is asked for when it serves.
         is_shown = ops.logical_and(is_valid, ops.logical_not(is_masked))
         if self.mask_vector is not None:
             items = ops.where(is_shown, items, PADDING_INDEX)
-        events = self.item_encoder(items, training=training)
+        events = self.item_encoder(self._known(items), training=training)
         if self.item_content is not None:
             events = events + self.item_content(items)
         if self.mask_vector is not None:
@@ -215,12 +232,24 @@ class SequenceRecommender(keras.Model):
             inputs: As of `call`.
 
         Returns:
-            float32 `[B, num_indices]`; the reserved indices have the lowest score of all.
+            float32 `[B, num_rows]`; the reserved indices have the lowest score of all.
         """
         states = ops.cast(self.last_states(inputs), "float32")
-        table = ops.convert_to_tensor(self.item_table)
-        is_item = ops.arange(self.num_indices) >= NUM_RESERVED_INDICES
-        return ops.where(is_item, ops.matmul(states, ops.transpose(table)), _EXCLUDED)
+        is_item = ops.arange(self.num_rows) >= NUM_RESERVED_INDICES
+        scores = ops.matmul(states, ops.transpose(self._all_vectors()))
+        return ops.where(is_item, scores, _EXCLUDED)
+
+    def _known(self, items: Tensor) -> Tensor:
+        """Hides the ids of items behind the table as unknown."""
+        if self.num_rows == self.num_indices:
+            return items
+        return ops.where(items < self.num_indices, items, UNKNOWN_INDEX)
+
+    def _all_vectors(self) -> Tensor:
+        """Returns what items are scored by, `[num_rows, D]`."""
+        table = self.item_table
+        is_joined = isinstance(table, ContentTable)
+        return table.rows_with_others() if is_joined else tf.convert_to_tensor(table)
 
     def compute_loss(
         self,
@@ -235,7 +264,7 @@ class SequenceRecommender(keras.Model):
         weights = None if sample_weight is None else tf.gather_nd(sample_weight, asked)
         loss = self.retrieval_loss(
             tf.gather_nd(y_pred, asked),
-            tf.gather_nd(y, asked),
+            self._known(tf.gather_nd(y, asked)),
             self.item_table,
             weights,
             training=training,
@@ -251,7 +280,7 @@ class SequenceRecommender(keras.Model):
         asked = tf.where(tf.not_equal(y, PADDING_INDEX))
         items = tf.gather_nd(y, asked)
         ranks = self._ranks(tf.gather_nd(states, asked), items, tf.gather(x["items"], asked[:, 0]))
-        # An item that training has not met is never answered, and so never found.
+        # An item of which nothing is known is never answered, and so never found.
         is_hit = tf.cast((ranks < _CUTOFF) & (items >= NUM_RESERVED_INDICES), tf.float32)
         self.hit.update_state(is_hit)
         self.ndcg.update_state(is_hit * np.log(2.0) / tf.math.log(ranks + 2.0))
@@ -264,18 +293,8 @@ class SequenceRecommender(keras.Model):
 
     def _ranks(self, states: Tensor, positives: Tensor, seen: Tensor) -> Tensor:
         """Counts the items that stand before the positives, float `[M]`; seen ones do not."""
-        table = tf.convert_to_tensor(self.item_table)
-        scores = tf.matmul(tf.cast(states, tf.float32), table, transpose_b=True)
-        own = tf.gather(scores, positives, batch_dims=1)[:, tf.newaxis]
-        is_before = tf.cast(scores[:, NUM_RESERVED_INDICES:] > own, tf.float32)
-        # A seen item counts once, however often it was met; padding and masks are no items.
-        seen = tf.where(seen < self.num_indices, seen, PADDING_INDEX)
-        rows = tf.repeat(tf.range(tf.shape(seen)[0]), tf.shape(seen)[1])
-        cells = tf.stack([rows, tf.cast(tf.reshape(seen, [-1]), tf.int32)], axis=1)
-        shape = tf.stack([tf.shape(seen)[0], self.num_indices])
-        is_seen = tf.scatter_nd(cells, tf.ones(tf.shape(cells)[:1]), shape) > 0
-        unseen = tf.cast(~is_seen[:, NUM_RESERVED_INDICES:], tf.float32)
-        return tf.reduce_sum(is_before * unseen, axis=1)
+        scores = tf.matmul(tf.cast(states, tf.float32), self._all_vectors(), transpose_b=True)
+        return num_before(scores, positives, seen)
 
     def load_own_variables(self, store: Any) -> None:
         """Loads the variables; what the loss has kept of others is of no use any more."""
@@ -289,6 +308,7 @@ class SequenceRecommender(keras.Model):
             "config": self.config.to_dict(),
             # The numbers themselves are weights.
             "content_dim": self.item_content and self.item_content.content_dim,
+            "num_rows": self.num_rows,
         }
         return {**super().get_config(), **config}
 
@@ -297,6 +317,8 @@ class SequenceRecommender(keras.Model):
         """Builds the model from `get_config`'s result."""
         config = dict(config)
         width = config.pop("content_dim", None)
-        content = None if width is None else np.zeros((config["num_indices"], width), np.float32)
+        # Saved before there were other rows, a model tells of none.
+        num_rows = config.pop("num_rows", config["num_indices"])
+        content = None if width is None else np.zeros((num_rows, width), np.float32)
         config["config"] = SequenceConfig.from_dict(config["config"])
         return cls(content=content, **config)

@@ -15,6 +15,12 @@ from recsys_tf.layers import DenseStack, EmbeddingTable
 from recsys_tf.models.bilinear_logits import check_bilinear
 from recsys_tf.models.item_bias import ItemBias
 from recsys_tf.models.once_per_row import OncePerRow
+from recsys_tf.models.target_reading import (
+    check_target_attention,
+    drop_events,
+    encoder_config,
+    history_events,
+)
 from recsys_tf.schema import FeaturesAndTasks, Schema
 
 InputShape = tuple[str, tuple[int, ...], str]
@@ -29,8 +35,10 @@ class Tower:
         model: Features by name -> `{"embedding": [B, D + 1], "features": [B, H]}`,
             `label_biases` float `[B, T]` where there are ranking tasks of one number, `matched`
             float `[B, D]` where the bilinear model reads a feature of this side, `scenario` int
-            `[B]` where a scenario block reads it, and `vector_<feature>` for each feature that an
-            auxiliary task reads.
+            `[B]` where a scenario block reads it, `vector_<feature>` for each feature that an
+            auxiliary task reads, and for a target attention the query's `events`, float
+            `[B, L, D]`, with `is_event`, bool `[B, L]`, and the candidate's `target`, float
+            `[B, D]`.
         inputs: Keras inputs by feature name, for a model around the tower.
         outputs: Keras tensors by the name of the output, which tell shapes and types.
     """
@@ -58,8 +66,8 @@ def build_towers(
         The query tower and the candidate tower.
 
     Raises:
-        ValueError: If the bilinear model names a feature that is not on its side, or no task has
-            a use for it.
+        ValueError: If the bilinear model names a feature that is not on its side, the target
+            attention has no history, or no task has a use for either.
     """
     check_bilinear(
         config,
@@ -67,11 +75,12 @@ def build_towers(
         [spec.name for spec in schema.candidate_features],
         biased_tasks(schema),
     )
+    check_target_attention(schema, config)
     shared: dict[str, keras.layers.Layer] = {}
     encoders = {}
     # The item's own encoder first, since the history borrows it.
     for spec in sorted(schema.features, key=lambda spec: spec.kind == "history"):
-        encoders[spec.name] = make_encoder(spec, num_indices, config, shared=shared)
+        encoders[spec.name] = make_encoder(spec, num_indices, encoder_config(config), shared=shared)
         shared[spec.name] = encoders[spec.name]
         if spec.kind == "text":
             encoders[spec.name] = OncePerRow(encoders[spec.name], name=f"{spec.name}_once")
@@ -101,7 +110,7 @@ class _TowerBuilder:
     ) -> Tower:
         """Builds a tower whose output starts from the vector of the feature `anchor`."""
         config = self.config
-        inputs, vectors = self._encode(specs)
+        inputs, vectors, events = self._encode(specs)
         fused = make_fusion(config, name=f"{side}_fusion")(vectors)
         dropout = keras.layers.Dropout(config.tower_dropout, name=f"{side}_dropout")
         features, hidden = fused, dropout(fused)
@@ -122,12 +131,15 @@ class _TowerBuilder:
         else:
             last = item_bias(inputs[self.schema.item_id], features)
         outputs = {"embedding": ops.concatenate([vector, last], axis=-1), "features": features}
+        outputs |= events
         own = self.schema.user_id if item_bias is None else self.schema.item_id
         num_biased = len(biased_tasks(self.schema))
         if num_biased and own in inputs:
             outputs["label_biases"] = EmbeddingTable(
                 self.num_indices[own], num_biased, embeddings_initializer="zeros", name="label_bias"
             )(inputs[own])
+        if config.target_attention is not None and item_bias is not None:
+            outputs["target"] = vectors[self.schema.item_id]
         if config.bilinear is not None:
             outputs["matched"] = vectors[getattr(config.bilinear, f"{side}_feature")]
         scenario = self.schema.scenario
@@ -139,16 +151,22 @@ class _TowerBuilder:
         model = keras.Model(inputs, outputs, name=f"{side}_tower")
         return Tower(model, inputs, outputs)
 
-    def _encode(self, specs: Iterable[Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _encode(
+        self, specs: Iterable[Any]
+    ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+        """Returns inputs and vectors by name, and what a target attention reads of a history."""
         inputs: dict[str, Any] = {}
-        vectors = {}
+        vectors, events = {}, {}
         for spec in specs:
             arguments = []
             for name, shape, dtype in input_shapes(spec):
                 inputs[name] = keras.Input(shape, dtype=dtype, name=name)
                 arguments.append(inputs[name])
+            arguments[0] = drop_events(arguments[0], spec, self.config)
             vectors[spec.name] = self.encoders[spec.name](*arguments)
-        return inputs, vectors
+            if spec.kind == "history" and self.config.target_attention is not None:
+                events = history_events(arguments[0], self.encoders[spec.of])
+        return inputs, vectors, events
 
 
 def vector_name(feature: str) -> str:

@@ -12,9 +12,13 @@ from recsys_tf.config import ModelConfig
 from recsys_tf.models.bilinear_logits import bilinear_logits
 from recsys_tf.models.chains import chained
 from recsys_tf.models.judgement import cross_layers, join_cross, join_fields, judge, reads_parts
+from recsys_tf.models.target_reading import attend
 from recsys_tf.models.towers import Tower
 
-TRUNK_PARTS = ("embedding", "features", "label_biases", "matched", "scenario")
+TRUNK_PARTS = (
+    *("embedding", "features", "label_biases", "matched", "scenario"),
+    *("events", "is_event", "target"),
+)
 """What the trunk takes of a tower's outputs."""
 
 
@@ -49,11 +53,12 @@ def build_trunk(
     """Builds the part that judges one query with one candidate.
 
     Its first input `x0` joins a projection of each tower's features, the product of the two
-    embeddings, unit by unit, and that product's sum. Crosses and dense layers follow, then the
-    scenario block, the multi-task block and the heads. To a logit of one number come the user's
-    and the item's own biases in that task, `label_biases`: how strict a user is, and what there is
-    to say of an item whoever asks, need no layer in between. So does what the configuration's
-    `bilinear` says of two features' vectors, `matched`.
+    embeddings, unit by unit, and that product's sum, and what the target attention finds in the
+    history, where there is one. Crosses and dense layers follow, then the scenario block, the
+    multi-task block and the heads. To a logit of one number come the user's and the item's own
+    biases in that task, `label_biases`: how strict a user is, and what there is to say of an item
+    whoever asks, need no layer in between. So does what the configuration's `bilinear` says of two
+    features' vectors, `matched`.
 
     Args:
         query: The query tower.
@@ -68,9 +73,10 @@ def build_trunk(
     Returns:
         A functional model named `trunk` from `query_embedding`, `candidate_embedding`,
         `query_features`, `candidate_features`, `query_label_biases` and `candidate_label_biases`
-        (where a task is biased), `query_matched` and `candidate_matched` (with `bilinear`), each
-        float `[B, ...]`, and `query_scenario`, int `[B]` (where a block reads it), to logits by
-        task and what the chain adds to them.
+        (where a task is biased), `query_matched` and `candidate_matched` (with `bilinear`),
+        `query_events` and `candidate_target` (with `target_attention`), each float `[B, ...]`,
+        `query_is_event`, bool `[B, L]`, and `query_scenario`, int `[B]` (where a block reads it),
+        to logits by task and what the chain adds to them.
     """
     inputs = {
         name: keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=name)
@@ -81,17 +87,17 @@ def build_trunk(
         for side in ("query", "candidate")
     }
     product = inputs["query_embedding"] * inputs["candidate_embedding"]
-    first = ops.concatenate(
-        [
-            project["query"](inputs["query_features"]),
-            project["candidate"](inputs["candidate_features"]),
-            product,
-            ops.sum(product, axis=-1, keepdims=True),
-        ],
-        axis=-1,
-    )
+    parts = [
+        project["query"](inputs["query_features"]),
+        project["candidate"](inputs["candidate_features"]),
+        product,
+        ops.sum(product, axis=-1, keepdims=True),
+    ]
+    attended = _attended(inputs, config)
+    first = ops.concatenate([*parts, *attended], axis=-1)
     if config.cross is not None or reads_parts(config):
         sides = [_fields(inputs[f"{side}_features"], side, config) for side in project]
+        sides += [ops.expand_dims(each, 1) for each in attended]
         fields = ops.concatenate(sides, axis=1)
         if reads_parts(config):
             first = join_fields(fields, len(num_outputs), config)
@@ -115,6 +121,15 @@ def build_trunk(
         for name, logit in bilinear_logits(*matched, biased, config.bilinear).items():
             logits[name] = logits[name] + logit
     return keras.Model(inputs, chained(logits, parents, config), name="trunk")
+
+
+def _attended(inputs: Mapping[str, Any], config: ModelConfig) -> list[Any]:
+    """Returns what the target attention finds, `[B, D]`; nothing where there is none."""
+    if config.target_attention is None:
+        return []
+    names = ("query_events", "query_is_event", "candidate_target")
+    events, is_event, target = (inputs[name] for name in names)
+    return [attend(events, is_event, target, config)]
 
 
 def _fields(features: Any, side: str, config: ModelConfig) -> Any:

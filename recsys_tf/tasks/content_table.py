@@ -19,7 +19,8 @@ class ContentTable(ComputedTable):
 
     Args:
         own: `E`, float `[N, D]`, a variable.
-        content: `C`, float `[N, F]`.
+        content: `C`, float `[N', F]`; rows behind the first `N` are of items that the table does
+            not hold, see `rows_with_others`.
         kernel: `W`, float `[F, D]`.
 
     Example:
@@ -44,4 +45,14 @@ class ContentTable(ComputedTable):
 
     def all_rows(self) -> Tensor:
         """Returns the table, float `[N, D]`."""
-        return tf.convert_to_tensor(self._own) + tf.matmul(self._content, self._kernel)
+        num_rows = self._own.shape[0]
+        # Cut only where there is more, as what is cut is copied.
+        has_more = self._content.shape[0] != num_rows
+        content = self._content[:num_rows] if has_more else self._content
+        return tf.convert_to_tensor(self._own) + tf.matmul(content, self._kernel)
+
+    def rows_with_others(self) -> Tensor:
+        """Returns the table and behind it the others' `C[n] W`, float `[N', D]`."""
+        num_others = self._content.shape[0] - self._own.shape[0]
+        own = tf.pad(self._own, [[0, num_others], [0, 0]])
+        return own + tf.matmul(self._content, self._kernel)

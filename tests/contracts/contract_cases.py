@@ -24,6 +24,7 @@ from recsys_tf.encoders import (
     HISTORY_ENCODERS,
     POOLINGS,
     EventEncoder,
+    HistoryEvents,
     IdEncoder,
     ItemContent,
     JoinedCategories,
@@ -334,6 +335,9 @@ def make_cases() -> dict[str, Case]:
             join(indices(L)),
             (D,),
         )
+    cases["history events"] = Case(
+        lambda: HistoryEvents(IdEncoder(NUM_INDICES, D)), join(indices(L)), (L, D)
+    )
     for kind in ENCODERS:
         if kind in FEATURES:
             spec, inputs = FEATURES[kind]

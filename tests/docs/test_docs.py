@@ -71,6 +71,7 @@ def test_code_in_the_readme_runs(place, left, tmp_path, monkeypatch):
     ("field", "names"),
     [
         ("model.history_encoder", HISTORY_ENCODERS),
+        ("model.target_attention", TARGET_ATTENTIONS),
         ("model.fusion", FUSIONS),
         ("model.cross", CROSSES),
         ("model.multiscenario", SCENARIO_BLOCKS),
