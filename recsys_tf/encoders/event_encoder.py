@@ -213,7 +213,7 @@ def request_gaps(times: Tensor, is_event: Tensor, asked_at: Tensor) -> Tensor:
         >>> times = np.array([[100, 0, 100, 108]])  # padding stands in the second place
         >>> is_event = np.array([[True, False, True, True]])
         >>> np.asarray(request_gaps(times, is_event, np.array([110])))[0].tolist()
-        [1, 0, 5, 3]
+        [1, 1, 5, 3]
     """
     times, is_event = _seconds("times", times), ops.convert_to_tensor(is_event)
     asked_at = ops.expand_dims(ops.cast(_seconds("asked_at", asked_at), times.dtype), -1)
