@@ -131,9 +131,12 @@ def test_sound_run_says_nothing_and_is_not_changed(caplog):
     assert checks.findings == []
     assert caplog.text == ""
     plain, expected = fitted(rows(), [])
-    assert history == expected
+    # Threads may sum in another order; a step more, or another draw, would be seen all the same.
+    assert history.keys() == expected.keys()
+    for name, values in history.items():
+        np.testing.assert_allclose(values, expected[name], rtol=1e-5)
     for with_checks, without in zip(checked.get_weights(), plain.get_weights(), strict=True):
-        np.testing.assert_array_equal(with_checks, without)
+        np.testing.assert_allclose(with_checks, without, rtol=1e-4, atol=1e-6)
 
 
 def test_sound_recommender_says_nothing(trained, small_data):
