@@ -34,8 +34,7 @@ from recsys_tf import presets
 from recsys_tf.features import make_dataset, make_record_dataset
 from recsys_tf.features.tf_example import write_examples
 from recsys_tf.preparation import PreparedData, prepare
-from recsys_tf.training import build_recommender
-from recsys_tf.training_optimizer import make_optimizer
+from recsys_tf.training import build_recommender, compile_model
 from recsys_tf.types import FloatArray
 
 IN_MEMORY = "make_dataset"
@@ -69,11 +68,10 @@ def inputs(data: PreparedData, folder: Path) -> dict[str, tf.data.Dataset]:
     return made
 
 
-def make_step(data: PreparedData, batch: Any, num_steps: int) -> Step:
+def make_step(data: PreparedData, batch: Any, steps_per_epoch: int) -> Step:
     """Compiles the preset's model and returns its training step, traced on a batch."""
     model = build_recommender(data)
-    model.compile(optimizer=make_optimizer(data.config.training, num_steps), jit_compile=False)
-    model.optimizer.build(model.trainable_variables)
+    compile_model(model, data.config.training, steps_per_epoch)
     step = tf.function(lambda *batch: model.train_step(batch), autograph=False)
     step(*batch)
     return step
@@ -168,7 +166,7 @@ def measure(data: PreparedData, folder: Path, num_rounds: int) -> list[Row]:
     size = data.config.training.batch_size
     num_batches = int(made[IN_MEMORY].cardinality())
     batch = next(iter(made[IN_MEMORY]))
-    step = make_step(data, batch, num_batches * (num_rounds * len(made) + 1))
+    step = make_step(data, batch, num_batches)
     alone = seconds_in_turn([drain(each) for each in made.values()], num_rounds)
     steps = seconds_in_turn([lambda: step(*batch)], max(5, min(num_batches, 50)))[:, 0]
     trained = waiting_in_turn(step, made, num_rounds)

@@ -90,14 +90,11 @@ def our_batches(events: np.ndarray, is_last_asked: bool = False) -> Any:
     return batches
 
 
-def train_recsys_tf(events: np.ndarray, num_epochs: int, is_last_asked: bool = False) -> int:
-    """Trains our model, an epoch in each turn; returns the number of its parameters."""
-    import keras
-
+def our_training(num_epochs: int) -> Any:
+    """Makes the configuration of our training."""
     from recsys_tf import TrainingConfig
-    from recsys_tf.training import fit
 
-    training = TrainingConfig(
+    return TrainingConfig(
         batch_size=BATCH_SIZE,
         epochs=num_epochs,
         learning_rate=LEARNING_RATE,
@@ -105,8 +102,17 @@ def train_recsys_tf(events: np.ndarray, num_epochs: int, is_last_asked: bool = F
         clip_norm=None,
         warmup_share=0.0,
     )
+
+
+def train_recsys_tf(events: np.ndarray, num_epochs: int, is_last_asked: bool = False) -> int:
+    """Trains our model, an epoch in each turn; returns the number of its parameters."""
+    import keras
+
+    from recsys_tf.training import fit
+
     model, batches = our_model(events), our_batches(events, is_last_asked)
-    fit(model, batches, None, training, callbacks=[clock_callback(keras)], verbose=0)
+    clock = clock_callback(keras)
+    fit(model, batches, None, our_training(num_epochs), callbacks=[clock], verbose=0)
     return sum(int(np.prod(each.shape)) for each in model.trainable_weights)
 
 

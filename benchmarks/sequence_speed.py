@@ -24,15 +24,23 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from epochs_in_turn import Child, Trained, ratio_of_speeds, rounds_in_turn
 from reporting import RESULTS, Row, report
-from sequence_peers import BATCH_SIZE, NUM_ITEMS, TRAINERS, WIDTH, generate, our_batches, our_model
-from step_timing import seconds_in_turn
+from sequence_peers import (
+    BATCH_SIZE,
+    NUM_ITEMS,
+    TRAINERS,
+    WIDTH,
+    generate,
+    our_batches,
+    our_model,
+    our_training,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 PAIRS = {"rectools": "recsys_tf", "recbole": "recsys_tf_at_last"}
@@ -84,49 +92,13 @@ def be_child(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def profile(events: np.ndarray, num_rounds: int) -> dict[str, float]:
-    """Milliseconds of our step, all positions asked, cut off after each of its parts."""
-    import tensorflow as tf
-
-    from recsys_tf.optimizers import FusedAdam
+    """Milliseconds of the parts of our step, all positions asked, and of a batch's input."""
+    from recsys_tf.step_profile import profile_step
+    from recsys_tf.training import compile_model
 
     model, batches = our_model(events), our_batches(events)
-    model.compile(optimizer=FusedAdam(1e-3), jit_compile=False)
-    model.optimizer.build(model.trainable_variables)
-    features, labels = next(iter(batches))
-
-    def run(depth: int) -> Callable[[], Any]:
-        @tf.function(autograph=False)
-        def step(features: Any, labels: Any) -> Any:
-            with tf.GradientTape() as tape:
-                states = model(features, training=True)
-                # The sum's gradient costs nothing, so that this is the encoder's own.
-                loss = tf.reduce_sum(states)
-                if depth > 1:
-                    loss = model.compute_loss(features, labels, states)
-            if depth == 0:
-                return states
-            variables = [each.value for each in model.trainable_variables]
-            gradients = tape.gradient(loss, variables)
-            if depth == 3:
-                model.optimizer.apply(gradients, model.trainable_variables)
-                return loss
-            return [getattr(each, "values", each) for each in gradients]
-
-        return lambda: step(features, labels)
-
-    whole = tf.function(lambda *batch: model.train_step(batch), autograph=False)
-    calls = [*map(run, range(4)), lambda: whole(features, labels), lambda: list(batches)]
-    medians = 1e3 * np.median(seconds_in_turn(calls, num_rounds), axis=0)
-    medians[-1] /= int(batches.cardinality())
-    names = (
-        "encoder forward",
-        "encoder forward and back",
-        "encoder and loss, forward and back",
-        "the same and Adam",
-        "whole step",
-        "input of a step, beside it",
-    )
-    return dict(zip(names, medians.tolist(), strict=True))
+    compile_model(model, our_training(num_epochs=1), int(batches.cardinality()))
+    return profile_step(model, batches, num_rounds=num_rounds).milliseconds
 
 
 def run_profile(arguments: argparse.Namespace, events: Path) -> dict[str, float]:

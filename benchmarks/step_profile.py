@@ -101,8 +101,7 @@ def xla_rows(model: keras.Model, features: Any, num_rounds: int) -> list[Row]:
 
 def rows_of(name: str, profile: StepProfile) -> list[Row]:
     """Makes the rows of one model."""
-    parts = {**profile.parts, "whole step": profile.whole, "input, beside it": profile.input}
-    return [Row(f"{name}, {part}", ms, "ms") for part, ms in parts.items()]
+    return [Row(f"{name}, {part}", ms, "ms") for part, ms in profile.milliseconds.items()]
 
 
 def parse() -> argparse.Namespace:

@@ -18,7 +18,8 @@ from pipeline.catalogue import write_catalogue
 from pipeline.fingerprints import code_fingerprint
 from pipeline.progress import tell
 from recsys_tf.features import FeatureState
-from recsys_tf.features.tf_example import MANIFEST, write_examples
+from recsys_tf.features.shards import MANIFEST
+from recsys_tf.features.tf_example import write_examples
 from recsys_tf.preparation import Part, PreparedData
 
 _SUMMARY = "rows.json"

@@ -86,6 +86,7 @@ def test_parts_keep_their_order():
         ("update", 4.0),
     ]
     assert profile.whole == 10
+    assert profile.milliseconds == {**profile.parts, "whole": 10.0, "input": 5.0}
 
 
 def test_a_trace_is_written(model, tmp_path):

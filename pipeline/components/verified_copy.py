@@ -13,7 +13,7 @@ from tfx.dsl.components.base import base_executor
 from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils, standard_component_specs
 
-from recsys_tf.features.tf_example import check_shards
+from recsys_tf.features.shards import check_shards
 
 
 class VerifiedCopyExecutor(base_executor.BaseExecutor):

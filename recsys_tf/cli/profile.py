@@ -61,8 +61,8 @@ def profile(
     with stage("timing the step"):
         found = profile_step(model, batches, num_rounds=rounds, trace_folder=trace)
     if as_json:
-        ms = {**found.parts, "whole": found.whole, "input": found.input}
-        typer.echo(json.dumps({f"{name}_ms": each for name, each in ms.items()}, indent=2))
+        times = {f"{name}_ms": ms for name, ms in found.milliseconds.items()}
+        typer.echo(json.dumps(times, indent=2))
         return
     print_table(_table(found), f"one step of {run.training.batch_size:,} rows")
     OUT.print(_verdict(found, num_steps))
@@ -73,9 +73,10 @@ def _table(found: StepProfile) -> Table:
     table.add_column("part")
     table.add_column("ms", justify="right")
     table.add_column("share", justify="right")
-    for name, ms in {**found.parts, "whole": found.whole}.items():
-        table.add_row(name, f"{ms:.2f}", f"{ms / found.whole:.0%}")
-    table.add_row("input, beside it", f"{found.input:.2f}", "")
+    for name, ms in found.milliseconds.items():
+        is_beside = name == "input"
+        share = "" if is_beside else f"{ms / found.whole:.0%}"
+        table.add_row("input, beside it" if is_beside else name, f"{ms:.2f}", share)
     return table
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
 import keras
@@ -16,14 +15,14 @@ from recsys_tf.encoders.event_encoder import EventEncoder
 from recsys_tf.encoders.fusion import ConcatFusion, GatedFusion
 from recsys_tf.encoders.history_encoder import HistoryEncoder
 from recsys_tf.encoders.history_events import HistoryEvents
+from recsys_tf.encoders.history_makers import HISTORY_BLOCKS, HISTORY_ENCODERS, POOLINGS
 from recsys_tf.encoders.id_encoder import IdEncoder
 from recsys_tf.encoders.item_content import ItemContent
 from recsys_tf.encoders.joined_categories import JoinedCategories
 from recsys_tf.encoders.numeric_encoder import NumericEncoder
 from recsys_tf.encoders.text_backbone import load_text_backbone, make_text_backbone
 from recsys_tf.encoders.text_encoder import TextEncoder
-from recsys_tf.layers import AttentionPooling, MaskedMeanPooling
-from recsys_tf.naming import known_arguments, look_up, unknown_name_message
+from recsys_tf.naming import look_up, unknown_name_message
 from recsys_tf.schema import (
     CategoricalFeature,
     EmbeddingFeature,
@@ -33,19 +32,11 @@ from recsys_tf.schema import (
     NumericFeature,
     TextFeature,
 )
-from recsys_tf.sequences import SEQUENCE_ENCODERS, LastState
 
 LayerDict = Mapping[str, keras.layers.Layer]
 
 # Half of the rows teach the model to answer for a stranger, half to answer for this user.
 _USER_DROPOUT = 0.5
-
-POOLINGS: dict[str, Callable[..., keras.layers.Layer]] = {
-    "attention": AttentionPooling,
-    "mean": MaskedMeanPooling,
-    "root_mean": partial(MaskedMeanPooling, length_power=0.5),
-}
-"""Layers `(events [B, L, D], is_valid [B, L]) -> [B, D]` by name."""
 
 FUSIONS: dict[str, type[keras.layers.Layer]] = {
     "concat": ConcatFusion,
@@ -177,79 +168,6 @@ def _make_history(
     return make(spec, _num_indices(spec.of, num_indices), model, shared, name)
 
 
-def _bag(
-    spec: HistoryFeature, num_items: int, model: ModelConfig, _: LayerDict, name: str
-) -> BagHistoryEncoder:
-    options: dict[str, Any] = {**model.history_encoder_options}
-    return BagHistoryEncoder(
-        num_items,
-        model.embedding_dim,
-        has_values=spec.values_name is not None,
-        history_dropout=model.history_dropout,
-        empty_history_share=model.empty_history_share,
-        **options,
-        name=name,
-    )
-
-
-def _pooled(
-    pooling: str,
-    spec: HistoryFeature,
-    num_items: int,
-    model: ModelConfig,
-    shared: LayerDict,
-    name: str,
-) -> HistoryEncoder:
-    layer = POOLINGS[pooling](**model.history_encoder_options, name=f"{name}_pooling")
-    return _history(layer, spec, num_items, model, shared, name)
-
-
-def _last_state(
-    sequence_encoder: str,
-    spec: HistoryFeature,
-    num_items: int,
-    model: ModelConfig,
-    shared: LayerDict,
-    name: str,
-) -> HistoryEncoder:
-    block = SEQUENCE_ENCODERS[sequence_encoder]
-    # A table of positions is as long as the histories are, unless the options say otherwise.
-    options = known_arguments(block, {"max_length": spec.max_length})
-    options = {**options, **model.history_encoder_options}
-    layer = LastState(block(**options, name="encoder"), name=f"{name}_pooling")
-    return _history(layer, spec, num_items, model, shared, name)
-
-
-def _history(
-    pooling: keras.layers.Layer,
-    spec: HistoryFeature,
-    num_items: int,
-    model: ModelConfig,
-    shared: LayerDict,
-    name: str,
-) -> HistoryEncoder:
-    item_encoder = shared.get(spec.of)
-    if item_encoder is None:
-        item_encoder = IdEncoder(
-            num_items,
-            model.embedding_dim,
-            l2_regularization=model.l2_regularization,
-            name=f"{name}_item",
-        )
-    return HistoryEncoder(
-        item_encoder,
-        pooling,
-        has_values=spec.values_name is not None,
-        history_dropout=model.history_dropout,
-        empty_history_share=model.empty_history_share,
-        name=name,
-    )
-
-
-def _class_of(make: Any) -> type[keras.layers.Layer]:
-    return getattr(make, "func", make)
-
-
 def _make_text(
     spec: TextFeature, num_indices: Mapping[str, int], model: ModelConfig, _: LayerDict, name: str
 ) -> TextEncoder:
@@ -278,20 +196,6 @@ ENCODERS: dict[str, Callable[..., keras.layers.Layer]] = {
     "text": _make_text,
 }
 """By a feature's kind, what makes its encoder: `(spec, num_indices, model, shared, name)`."""
-
-HISTORY_ENCODERS: dict[str, Callable[..., keras.layers.Layer]] = {
-    "bag": _bag,
-    **{pooling: partial(_pooled, pooling) for pooling in POOLINGS},
-    **{encoder: partial(_last_state, encoder) for encoder in SEQUENCE_ENCODERS},
-}
-"""By name, what makes a history's encoder: `(spec, num_items, model, shared, name)`."""
-
-HISTORY_BLOCKS: dict[str, type[keras.layers.Layer]] = {
-    "bag": BagHistoryEncoder,
-    **{name: _class_of(make) for name, make in POOLINGS.items()},
-    **SEQUENCE_ENCODERS,
-}
-"""By the names of `HISTORY_ENCODERS`, the block that takes `model.history_encoder_options`."""
 
 __all__ = [
     "ENCODERS",

@@ -219,7 +219,7 @@ def request_gaps(times: Tensor, is_event: Tensor, asked_at: Tensor) -> Tensor:
     asked_at = ops.expand_dims(ops.cast(_seconds("asked_at", asked_at), times.dtype), -1)
     aligned_event, aligned = align_left(is_event, times)
     num_events = ops.sum(ops.cast(is_event, "int32"), axis=1, keepdims=True)
-    is_last = ops.equal(ops.arange(aligned.shape[1] or ops.shape(aligned)[1]), num_events - 1)
+    is_last = ops.equal(ops.arange(ops.shape(aligned)[1]), num_events - 1)
     after = ops.where(is_last, asked_at, ops.roll(aligned, -1, axis=1))
     is_known = ops.logical_or(ops.logical_not(is_last), asked_at > 0)
     gaps = ops.where(ops.logical_and(aligned_event, is_known), _classes(after - aligned), 0)

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from recsys_tf.encoders.shared_encoder import shared_encoder_config
 from recsys_tf.layers import HistoryDropout
 from recsys_tf.layers.masked_mean_pooling import mean_weights
 from recsys_tf.layers.shapes import check_rank
@@ -141,12 +142,8 @@ class HistoryEncoder(keras.layers.Layer):
         In a saved functional model the shared item encoder stays shared. `keras.models.clone_model`
         gives the clone's history an item encoder of its own, as with every layer inside a layer.
         """
-        item_encoder = keras.saving.serialize_keras_object(self.item_encoder)
-        # Keras marks the first of two equal objects too late to reach into a layer's own config;
-        # without the mark the loaded model would have two tables and weights for one.
-        item_encoder["shared_object_id"] = id(self.item_encoder)
         config = {
-            "item_encoder": item_encoder,
+            "item_encoder": shared_encoder_config(self.item_encoder),
             "pooling": keras.saving.serialize_keras_object(self.pooling),
             "has_values": self.has_values,
             "history_dropout": self.dropout.rate,

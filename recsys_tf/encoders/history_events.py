@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from recsys_tf.encoders.shared_encoder import shared_encoder_config
 from recsys_tf.layers.shapes import check_rank
 from recsys_tf.types import Tensor
 
@@ -60,9 +61,7 @@ class HistoryEvents(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments; the encoder stays shared, see `HistoryEncoder`."""
-        item_encoder = keras.saving.serialize_keras_object(self.item_encoder)
-        item_encoder["shared_object_id"] = id(self.item_encoder)
-        return {**super().get_config(), "item_encoder": item_encoder}
+        return {**super().get_config(), "item_encoder": shared_encoder_config(self.item_encoder)}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> HistoryEvents:

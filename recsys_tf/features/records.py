@@ -11,7 +11,8 @@ import tensorflow as tf
 from recsys_tf.features.dataset import without_target
 from recsys_tf.features.labels import check_labels, label_columns, make_labels
 from recsys_tf.features.preprocessor import Preprocessor
-from recsys_tf.features.tf_example import check_shards, parse_raw, raw_feature_spec
+from recsys_tf.features.shards import check_shards
+from recsys_tf.features.tf_example import parse_raw, raw_feature_spec
 from recsys_tf.schema import Schema
 from recsys_tf.types import FloatArray, Tensor
 

@@ -76,14 +76,15 @@ def make_sequence_dataset(
             "they are asked for where they stand."
         )
     read = _WindowReader(rows, columns)
+    moments = _cpu_constant(rows.times[rows.ends - 1]) if has_request_times else None
 
     @_as_written
     def batch(chosen: Tensor, drawn: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         events = read(chosen)
         if mask_index is None:
             features = {name: each[:, :-1] for name, each in events.items()}
-            if has_request_times:
-                features[_ASKED_AT] = read.last_times(chosen)
+            if moments is not None:
+                features[_ASKED_AT] = tf.gather(moments, chosen)
             return features, events["items"][:, 1:]
         events = {name: each[:, -max_length:] for name, each in events.items()}
         return _masked(events, mask_index, masked_share, tf.stack([drawn, seed]))
@@ -94,18 +95,18 @@ def make_sequence_dataset(
     return order.map(batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
 
+def _cpu_constant(values: IntArray) -> Tensor:
+    with tf.device("CPU:0"):
+        return tf.constant(values)
+
+
 class _WindowReader:
     """Gathers windows as `[B, L]` by name, `L` the longest, aligned at the left, then 0."""
 
     def __init__(self, rows: Sequences, columns: Iterable[str]) -> None:
         names = ["items", *(each for each in columns if each != _ASKED_AT)]
-        with tf.device("CPU:0"):
-            self.columns = {name: tf.constant(each) for name, each in rows.columns(names).items()}
-            self.times = tf.constant(rows.times)
-            self.starts, self.ends = tf.constant(rows.starts), tf.constant(rows.ends)
-
-    def last_times(self, rows: Tensor) -> Tensor:
-        return tf.gather(self.times, tf.gather(self.ends, rows) - 1)
+        self.columns = {name: _cpu_constant(each) for name, each in rows.columns(names).items()}
+        self.starts, self.ends = _cpu_constant(rows.starts), _cpu_constant(rows.ends)
 
     def __call__(self, rows: Tensor) -> dict[str, Tensor]:
         places = tf.ragged.range(tf.gather(self.starts, rows), tf.gather(self.ends, rows))
@@ -219,9 +220,8 @@ def make_question_dataset(
     cut = histories.newest(max_length)
     order = np.argsort(cut.lengths, kind="stable")
     read = _WindowReader(cut.take(order), columns)
-    with tf.device("CPU:0"):
-        asked = tf.constant(np.asarray(items, np.int32)[order])
-        moments = None if asked_at is None else tf.constant(np.asarray(asked_at, np.int64)[order])
+    asked = _cpu_constant(np.asarray(items, np.int32)[order])
+    moments = None if asked_at is None else _cpu_constant(np.asarray(asked_at, np.int64)[order])
 
     @_as_written
     def batch(start: Tensor) -> tuple[dict[str, Tensor], Tensor]:

@@ -11,7 +11,7 @@ import tensorflow as tf
 from keras import ops
 
 from recsys_tf.config import SequenceConfig
-from recsys_tf.encoders import ItemContent
+from recsys_tf.encoders import EventEncoder, ItemContent
 from recsys_tf.layers.embedding_table import check_integers
 from recsys_tf.naming import known_arguments
 from recsys_tf.sequences import SEQUENCE_ENCODERS
@@ -29,6 +29,33 @@ def make_sequence_encoder(config: SequenceConfig) -> keras.layers.Layer:
     }
     options = {**known_arguments(block, fields), **config.encoder_options}
     return block(**options, name="sequence_encoder")
+
+
+def make_event_encoder(config: SequenceConfig) -> EventEncoder | None:
+    """Makes the layer of what an event has beside its item; None where it has nothing.
+
+    Args:
+        config: Says what the events have, and whether the time of a question is read.
+
+    Returns:
+        The layer.
+
+    Raises:
+        ValueError: If the time of a question is to be read by an encoder of both directions.
+    """
+    if config.has_request_times and not SEQUENCE_ENCODERS[config.encoder].is_causal:
+        raise ValueError(
+            f"`config.has_request_times` must be false where the encoder reads in both "
+            f"directions, received {config.encoder!r}: an event's question is itself."
+        )
+    if not config.step_columns:
+        return None
+    return EventEncoder(
+        config.num_actions or None,
+        config.has_times,
+        has_request_times=config.has_request_times,
+        name="event_encoder",
+    )
 
 
 def make_item_content(content: Any, num_indices: int, embedding_dim: int) -> ItemContent | None:

@@ -11,12 +11,13 @@ import tensorflow as tf
 from keras import ops
 
 from recsys_tf.config import SequenceConfig
-from recsys_tf.encoders import EventEncoder, IdEncoder
+from recsys_tf.encoders import IdEncoder
 from recsys_tf.layers.embedding_table import check_integers
 from recsys_tf.layers.shapes import check_positive
 from recsys_tf.models.block_options import check_sequence_blocks
 from recsys_tf.models.dtypes import layers_of_dtype
 from recsys_tf.models.sequence_parts import (
+    make_event_encoder,
     make_item_content,
     make_sequence_encoder,
     num_before,
@@ -112,22 +113,8 @@ class SequenceRecommender(keras.Model):
                 name="item_encoder",
             )
             self.item_content = make_item_content(content, num_indices, config.embedding_dim)
-            self.event_encoder = (
-                EventEncoder(
-                    config.num_actions or None,
-                    config.has_times,
-                    has_request_times=config.has_request_times,
-                    name="event_encoder",
-                )
-                if config.step_columns
-                else None
-            )
+            self.event_encoder = make_event_encoder(config)
             self.sequence_encoder = make_sequence_encoder(config)
-        if config.has_request_times and not self.is_causal:
-            raise ValueError(
-                f"`config.has_request_times` must be false where the encoder reads in both "
-                f"directions, received {config.encoder!r}: an event's question is itself."
-            )
         # No row of the table: whoever reads that, a loss for instance, finds items alone in it.
         self.mask_vector = None
         if not self.is_causal:

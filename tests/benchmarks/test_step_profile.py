@@ -19,8 +19,8 @@ def test_every_part_the_whole_and_the_input_have_a_row(script):
         "SASRec, loss": (2.0, "ms"),
         "SASRec, backward": (3.0, "ms"),
         "SASRec, update": (4.0, "ms"),
-        "SASRec, whole step": (10.0, "ms"),
-        "SASRec, input, beside it": (0.5, "ms"),
+        "SASRec, whole": (10.0, "ms"),
+        "SASRec, input": (0.5, "ms"),
     }
 
 

@@ -8,7 +8,8 @@ import pytest
 import tensorflow as tf
 
 from recsys_tf.features import Examples, make_dataset, make_record_dataset
-from recsys_tf.features.tf_example import MANIFEST, write_examples
+from recsys_tf.features.shards import MANIFEST
+from recsys_tf.features.tf_example import write_examples
 from recsys_tf.schema import TaskSpec
 
 

@@ -7,13 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from recsys_tf.features.tf_example import (
-    MANIFEST,
-    check_shards,
-    parse_raw,
-    read_examples,
-    write_examples,
-)
+from recsys_tf.features.shards import MANIFEST, check_shards
+from recsys_tf.features.tf_example import parse_raw, read_examples, write_examples
 
 
 def write(world, folder, **options):

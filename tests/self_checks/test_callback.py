@@ -120,6 +120,11 @@ def fitted(given, callbacks, *, run_eagerly=False):
     return model, model.fit(dataset(given), epochs=2, callbacks=callbacks, verbose=0).history
 
 
+def warnings(caplog):
+    """What the package has logged; TensorFlow has words of its own about retraced graphs."""
+    return [each.getMessage() for each in caplog.records if each.name.startswith("recsys_tf")]
+
+
 def said(findings):
     return {(each.check, each.where) for each in findings}
 
@@ -129,14 +134,11 @@ def test_sound_run_says_nothing_and_is_not_changed(caplog):
     with caplog.at_level(logging.WARNING, "recsys_tf"):
         checked, history = fitted(rows(), [checks])
     assert checks.findings == []
-    assert caplog.text == ""
+    assert warnings(caplog) == []
     plain, expected = fitted(rows(), [])
-    # Threads may sum in another order; a step more, or another draw, would be seen all the same.
-    assert history.keys() == expected.keys()
-    for name, values in history.items():
-        np.testing.assert_allclose(values, expected[name], rtol=1e-5)
+    assert history == expected
     for with_checks, without in zip(checked.get_weights(), plain.get_weights(), strict=True):
-        np.testing.assert_allclose(with_checks, without, rtol=1e-4, atol=1e-6)
+        np.testing.assert_array_equal(with_checks, without)
 
 
 def test_sound_recommender_says_nothing(trained, small_data):
@@ -151,7 +153,7 @@ def test_each_finding_is_one_warning_line(caplog):
     with caplog.at_level(logging.WARNING, "recsys_tf"):
         fitted(given, [checks], run_eagerly=True)  # Two epochs, looked at once.
     assert said(checks.findings) == {("one_class", "click")}
-    assert [each.getMessage() for each in caplog.records if each.name.startswith("recsys_tf")] == [
+    assert warnings(caplog) == [
         "self-check one_class, click: every label is 1 in the 1200 rows looked at; there is "
         "nothing to learn."
     ]
@@ -165,7 +167,7 @@ def test_findings_may_be_told_elsewhere(caplog, monkeypatch):
     with caplog.at_level(logging.WARNING, "recsys_tf"):
         checks.on_epoch_end(0)
     assert told == ["self-check leak, click: planted."]
-    assert caplog.text == ""
+    assert warnings(caplog) == []
 
 
 def test_copy_of_a_label_among_the_features_is_found():
