@@ -35,6 +35,7 @@ def test_xla_computes_the_gradients_that_tensorflow_does(script, monkeypatch):
     features, labels = next(iter(batches))
     assert labels.shape == (2, 4)
     plain, compiled = (script.encoder_step(model, features, each)() for each in (False, True))
+    assert np.abs(plain[0]).max() > 1e-3
     for own, other in zip(plain, compiled, strict=True):
         np.testing.assert_allclose(own, other, rtol=1e-3, atol=1e-5)
     rows = script.xla_rows(model, features, num_rounds=1)
