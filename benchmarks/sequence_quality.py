@@ -75,9 +75,10 @@ _SEQUENCE = {
     "windows": "all",
     "has_times": True,
     "has_request_times": True,
+    "request_time_dropout": 0.0,  # Every question has a time here.
     "encoder_options": {"num_heads": 2, "activation": "gelu"},
 }
-_TRAINING = {"batch_size": 16, "epochs": 14, "learning_rate": 3e-3, "warmup_share": 0.05}
+_TRAINING = {"batch_size": 16, "epochs": 22, "learning_rate": 3e-3, "warmup_share": 0.05}
 SETTINGS: dict[str, dict[str, Any]] = {
     "quick": {"sequence": _SEQUENCE, "training": _TRAINING},
     "longest": {"sequence": _SEQUENCE, "training": {**_TRAINING, "epochs": 60}},

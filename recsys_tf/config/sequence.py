@@ -35,6 +35,8 @@ class SequenceConfig(Spec):
             training the time of the item asked for, when it serves that of the request. It tells
             a list that goes on from one that is taken up days later. Needs `has_times`, and an
             encoder that reads forward.
+        request_time_dropout: Share of those times that training hides, so that the model learns to
+            answer a request that does not tell its own; 0 where every request does.
         actions: The kinds of action that are told apart, as the action's column names them; a
             whole number by its digits. Others count as one unknown kind. Empty for one kind.
         action_column: The column of `Interactions.events` with each event's kind, needed where
@@ -56,6 +58,7 @@ class SequenceConfig(Spec):
     masked_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
     has_times: bool = False
     has_request_times: bool = False
+    request_time_dropout: Rate = 0.1
     actions: tuple[str, ...] = ()
     action_column: str | None = None
     content_features: tuple[str, ...] = ()

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from recsys_tf.layers import EmbeddingTable
+from recsys_tf.layers import EmbeddingTable, HistoryDropout
 from recsys_tf.layers.shapes import check_positive, check_rank
 from recsys_tf.sequences.alignment import align_back, align_left
 from recsys_tf.types import Tensor
@@ -33,6 +33,8 @@ class EventEncoder(keras.layers.Layer):
             None where kinds are not told apart.
         has_times: Whether the gaps before the events are read.
         has_request_times: Whether the gaps after them are.
+        request_dropout: Share of the gaps after the events that training hides as not known, so
+            that a question without a time has an answer too.
         initial_stddev: Standard deviation of the tables' first values; that of the items', so
             that neither drowns the other.
         **kwargs: Arguments of every Keras layer.
@@ -61,6 +63,7 @@ class EventEncoder(keras.layers.Layer):
         has_times: bool = False,
         initial_stddev: float = 0.02,
         has_request_times: bool = False,
+        request_dropout: float = 0.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -68,6 +71,8 @@ class EventEncoder(keras.layers.Layer):
         self.has_times = bool(has_times)
         self.has_request_times = bool(has_request_times)
         self.initial_stddev = float(initial_stddev)
+        # A gap that is hidden has the class 0, as one that is not known.
+        self.dropout = HistoryDropout(request_dropout, name="dropout")
         if self.num_actions is None and not self.has_times:
             raise ValueError(
                 "`num_actions` or `has_times` must be given, received neither: nothing is known of "
@@ -110,6 +115,7 @@ class EventEncoder(keras.layers.Layer):
         actions: Tensor | None = None,
         times: Tensor | None = None,
         asked_at: Tensor | None = None,
+        training: bool = False,
     ) -> Tensor:
         """Adds the tables' rows.
 
@@ -121,6 +127,7 @@ class EventEncoder(keras.layers.Layer):
             times: Int `[B, L]`, seconds since any moment.
             asked_at: Int `[B]`, when what comes after each row's last event is asked for, in the
                 same seconds; before the event counts as at it, and 0 or less as not known.
+            training: Whether gaps after events are hidden.
 
         Returns:
             Float `[B, L, D]`.
@@ -131,7 +138,8 @@ class EventEncoder(keras.layers.Layer):
         if self.gap_table is not None:
             added = added + self.gap_table(time_gaps(times, is_event))
         if self.request_table is not None:
-            added = added + self.request_table(request_gaps(times, is_event, asked_at))
+            gaps = request_gaps(times, is_event, asked_at)
+            added = added + self.request_table(self.dropout(gaps, training=training))
         return ops.where(ops.expand_dims(is_event, -1), vectors + added, vectors)
 
     def _table(self, num_rows: int, width: Any, name: str) -> EmbeddingTable:
@@ -164,6 +172,7 @@ class EventEncoder(keras.layers.Layer):
             "has_times": self.has_times,
             "initial_stddev": self.initial_stddev,
             "has_request_times": self.has_request_times,
+            "request_dropout": self.dropout.rate,
         }
         return {**super().get_config(), **config}
 

@@ -102,7 +102,7 @@ class ServedSequences(tf.Module):
                 one before, or none at all, counts as no time between the two.
             asked_at: int64 `[B]` or `[1]`, seconds of the same clock, when the recommendation is
                 asked for; only read where the model has the times of requests. 0 and None are
-                unknown, which training has not met: give it wherever it is known.
+                unknown; give it wherever it is known, as the answer is better for it.
 
         Returns:
             `item_ids` string `[B, K]`, best first, and `scores` float32 `[B, K]`, the model's own.

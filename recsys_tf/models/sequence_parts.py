@@ -54,6 +54,7 @@ def make_event_encoder(config: SequenceConfig) -> EventEncoder | None:
         config.num_actions or None,
         config.has_times,
         has_request_times=config.has_request_times,
+        request_dropout=config.request_time_dropout if config.has_request_times else 0.0,
         name="event_encoder",
     )
 

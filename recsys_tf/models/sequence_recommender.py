@@ -191,7 +191,7 @@ class SequenceRecommender(keras.Model):
             mask = ops.cast(self.mask_vector, events.dtype)
             events = ops.where(ops.expand_dims(is_masked, -1), mask, events)
         if self.event_encoder is not None:
-            events = self.event_encoder(events, is_shown, **columns)
+            events = self.event_encoder(events, is_shown, **columns, training=training)
         if getattr(self.sequence_encoder, "has_times", False):
             return self.sequence_encoder(events, is_valid, columns["times"], training=training)
         return self.sequence_encoder(events, is_valid, training=training)

@@ -99,6 +99,10 @@ def times(rng: np.random.Generator, rows: int) -> np.ndarray:
     return np.cumsum(rng.integers(0, 100_000, (rows, L)), axis=1) + 1_000_000_000
 
 
+def moments(rng: np.random.Generator, rows: int) -> np.ndarray:
+    return rng.integers(1_000_000_000, 1_001_000_000, rows)
+
+
 LAYERS = {
     "AttentionPooling": Case(layers.AttentionPooling, join(floats(L, D), flags(L)), (D,)),
     "Bilinear": Case(layers.Bilinear, join(floats(D), floats(D)), ()),
@@ -189,6 +193,13 @@ VARIANTS = {
     "EventEncoder": Case(
         lambda: EventEncoder(NUM_INDICES, has_times=True),
         join(floats(L, D), flags(L), indices(L), times),
+        (L, D),
+    ),
+    "EventEncoder with the times of questions": Case(
+        lambda: EventEncoder(
+            NUM_INDICES, has_times=True, has_request_times=True, request_dropout=0.2
+        ),
+        join(floats(L, D), flags(L), indices(L), times, moments),
         (L, D),
     ),
     "HSTU with times": Case(

@@ -55,6 +55,23 @@ def test_a_row_without_events_has_no_gap():
     assert (np.asarray(found) == 0).all()
 
 
+def test_training_hides_a_share_of_the_gaps_after_events_as_not_known():
+    encoder = EventEncoder(has_times=True, has_request_times=True, request_dropout=0.25)
+    vectors, is_event = np.zeros([50, 40, 1], "float32"), np.ones([50, 40], bool)
+    times, asked_at = np.zeros([50, 40], int), np.full(50, 9)
+    inputs = {"times": times, "asked_at": asked_at}
+    encoder(vectors, is_event, **inputs)
+    encoder.gap_table.embeddings.assign(np.zeros([NUM_GAPS, 1]))
+    encoder.request_table.embeddings.assign(np.arange(NUM_GAPS)[:, np.newaxis])
+    expected = np.ones([50, 40])
+    expected[:, -1] = 5  # Nine seconds to the question.
+    np.testing.assert_array_equal(encoder(vectors, is_event, **inputs)[..., 0], expected)
+    found = np.asarray(encoder(vectors, is_event, **inputs, training=True))[..., 0]
+    is_hidden = found != expected
+    assert (found[is_hidden] == 0).all()
+    assert 0.2 < is_hidden.mean() < 0.3
+
+
 def test_gaps_after_events_need_their_times():
     with pytest.raises(ValueError, match="`has_times` must be true where `has_request_times` is"):
         EventEncoder(num_actions=4, has_request_times=True)
