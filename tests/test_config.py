@@ -51,6 +51,7 @@ def test_export_options_without_their_base_are_faults():
                 "export": {
                     "calibrate_by_scenario": True,
                     "category_feature": "x",
+                    "similarity_feature": "x",
                     "list_order": "relevance",
                 }
             }
@@ -58,6 +59,7 @@ def test_export_options_without_their_base_are_faults():
     text = str(error.value)
     assert "export: calibrate_by_scenario: has no meaning without `calibration`" in text
     assert "export: category_feature: has no meaning without a `reranker`" in text
+    assert "export: similarity_feature: has no meaning without a `reranker`" in text
     assert "export: list_order: has no meaning without a `reranker`" in text
 
 

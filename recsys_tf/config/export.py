@@ -31,6 +31,9 @@ class ExportConfig(Spec):
         list_order: `picked` answers in the order in which the reranker picked, so that a shorter
             list begins a longer one; `relevance` puts the picked items in the order of the score,
             which keeps more of the relevance at the same diversity.
+        similarity_feature: The item's categorical feature (or id) by which the reranker tells what
+            is alike, such as its genres: what the list's variety is seen by. None takes the model's
+            own vectors, which are also alike where the same users like both.
         category_feature: The item's categorical feature (or id) that a request may cap, by the
             input `max_per_category`; None has no such input.
     """
@@ -45,6 +48,7 @@ class ExportConfig(Spec):
     min_calibration_rows: PositiveInt = 200
     reranker: str | None = None
     list_order: Literal["picked", "relevance"] = "picked"
+    similarity_feature: str | None = None
     category_feature: str | None = None
 
     @model_validator(mode="after")
@@ -54,8 +58,11 @@ class ExportConfig(Spec):
             faults.append("calibrate_by_scenario: has no meaning without `calibration`")
         if self.list_order != "picked" and self.reranker is None:
             faults.append("list_order: has no meaning without a `reranker`")
-        if self.category_feature is not None and self.reranker is None:
-            faults.append("category_feature: has no meaning without a `reranker`")
+        faults += [
+            f"{field}: has no meaning without a `reranker`"
+            for field in ("similarity_feature", "category_feature")
+            if getattr(self, field) is not None and self.reranker is None
+        ]
         if faults:
             raise ValueError("\n".join(faults))
         return self

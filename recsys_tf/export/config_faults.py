@@ -99,10 +99,10 @@ def _calibration_faults(config: ExportConfig, schema: Schema) -> Iterator[str]:
 def _order_faults(config: ExportConfig, schema: Schema) -> Iterator[str]:
     if config.reranker is not None:
         yield from _told("reranker", look_up, RERANKERS, config.reranker, "reranker")
-    if config.category_feature is not None:
-        yield from _told(
-            "category_feature", check_category_feature, config.category_feature, schema
-        )
+    for field in ("similarity_feature", "category_feature"):
+        name = getattr(config, field)
+        if name is not None:
+            yield from _told(field, check_category_feature, name, schema, field)
     yield from _told("", check_wish_names, config, schema)
 
 

@@ -24,10 +24,11 @@ class ListOrder(tf.Module):
     best; then the reranker is not run, and costs nothing.
 
     Args:
-        config: Its `reranker`, `list_order` and `category_feature`.
-        schema: Names the feature.
+        config: Its `reranker`, `list_order`, `similarity_feature` and `category_feature`.
+        schema: Names the features.
         catalogue: The items.
-        embeddings: float `[N, D]`, their vectors, whose directions tell what is alike.
+        embeddings: float `[N, D]`, their vectors, whose directions tell what is alike where no
+            `similarity_feature` does.
 
     Raises:
         ValueError: If a name is not known.
@@ -39,10 +40,15 @@ class ListOrder(tf.Module):
         super().__init__(name="list_order")
         self._rerank: Any = None
         self._categories: tf.Variable | None = None
+        self._kinds: tf.Variable | None = None
         self._embeddings = embeddings
         self._is_sorted = config.list_order == "relevance"
         if config.reranker is not None:
             self._rerank = look_up(RERANKERS, config.reranker, "reranker")
+        if config.similarity_feature is not None:
+            name = config.similarity_feature
+            table = item_categories(name, schema, catalogue, "similarity_feature")
+            self._kinds = tf.Variable(table, trainable=False, name="kinds")
         if config.category_feature is not None:
             table = item_categories(config.category_feature, schema, catalogue)
             self._categories = tf.Variable(table, trainable=False, name="categories")
@@ -99,9 +105,9 @@ class ListOrder(tf.Module):
         def varied() -> Tensor:
             return self._rerank(
                 scores,
-                tf.gather(self._embeddings, rows),
-                num_places,
-                shares,
+                k=num_places,
+                diversity=shares,
+                **self._likeness(rows),
                 is_excluded=~is_item,
                 categories=None if caps is None else tf.gather(self._categories, rows),
                 max_per_category=caps,
@@ -112,6 +118,23 @@ class ListOrder(tf.Module):
         is_filled, places = places >= 0, tf.maximum(places, 0)
         chosen = tf.gather(scores, places, batch_dims=1)
         return tf.where(is_filled, chosen, EXCLUDED_SCORE), places
+
+    def _likeness(self, rows: Tensor) -> dict[str, Tensor | None]:
+        """Returns what a reranker compares candidates by: `vectors`, or their `similarity`."""
+        if self._kinds is None:
+            return {"vectors": tf.gather(self._embeddings, rows)}
+        kinds = tf.gather(self._kinds, rows)
+        if kinds.shape.rank == 3:
+            return {"vectors": tf.cast(kinds, tf.float32)}
+        # As of vectors with a direction for each kind: 1 of one kind, else a half.
+        is_one = tf.equal(kinds[:, :, tf.newaxis], kinds[:, tf.newaxis]) & (
+            kinds[:, tf.newaxis] >= 0
+        )
+        halves = tf.where(is_one, 1.0, 0.5)
+        return {
+            "vectors": None,
+            "similarity": tf.linalg.set_diag(halves, tf.ones(tf.shape(kinds))),
+        }
 
     def _check_wishes(self, diversity: Tensor | None, max_per_category: Tensor | None) -> None:
         if diversity is not None and self._rerank is None:
@@ -126,8 +149,13 @@ class ListOrder(tf.Module):
             )
 
 
-def check_category_feature(name: str, schema: Schema) -> None:
-    """Checks that the item has a feature of that name whose values can be capped.
+def check_category_feature(name: str, schema: Schema, field: str = "category_feature") -> None:
+    """Checks that the item has a feature of that name whose values are categories.
+
+    Args:
+        name: The feature.
+        schema: Features.
+        field: The field of the configuration that names it.
 
     Raises:
         ValueError: If the item has no such feature; the text names those it has.
@@ -139,10 +167,10 @@ def check_category_feature(name: str, schema: Schema) -> None:
     }
     if not usable:
         raise ValueError(
-            f"`category_feature` {name!r} must be a categorical feature or an id of the item, and "
+            f"`{field}` {name!r} must be a categorical feature or an id of the item, and "
             "the schema has none; set it to None."
         )
-    look_up(usable, name, "category_feature")
+    look_up(usable, name, field)
 
 
 def check_wish_names(config: ExportConfig, schema: Schema) -> None:
@@ -163,7 +191,9 @@ def check_wish_names(config: ExportConfig, schema: Schema) -> None:
             )
 
 
-def item_categories(name: str, schema: Schema, catalogue: Examples) -> Array:
+def item_categories(
+    name: str, schema: Schema, catalogue: Examples, field: str = "category_feature"
+) -> Array:
     """Numbers the categories of each item, by the strings of the catalogue.
 
     Not by the model's vocabulary: what it has not learned is no single category "unknown".
@@ -172,6 +202,7 @@ def item_categories(name: str, schema: Schema, catalogue: Examples) -> Array:
         name: A categorical feature of the item, or an id of it that is not its own.
         schema: Features.
         catalogue: The items.
+        field: The field of the configuration that names it.
 
     Returns:
         int32 `[N]`, -1 for an item without a category; of a multivalent feature bool `[N, C]`,
@@ -180,7 +211,7 @@ def item_categories(name: str, schema: Schema, catalogue: Examples) -> Array:
     Raises:
         ValueError: If the item has no such feature; the text names those it has.
     """
-    check_category_feature(name, schema)
+    check_category_feature(name, schema, field)
     if name in catalogue.columns:
         return _codes(catalogue.columns[name])
     windows = catalogue.lists[name]

@@ -40,7 +40,7 @@ def faults(schema=SCHEMA, **fields):
         {},
         {"score_weights": {"click": 1, "watch": 0.5}, "calibration": {"click": "platt"}},
         {"score_fusion": "voting", "fusion_options": {"num_places": 3}},
-        {"reranker": "dpp", "category_feature": "genre"},
+        {"reranker": "dpp", "category_feature": "genre", "similarity_feature": "genre"},
     ],
 )
 def test_what_can_be_exported_has_no_faults(fields):
@@ -55,6 +55,7 @@ def test_every_wrong_name_is_told_with_its_path():
         calibration={"click": "plat", "wach": "platt", "watch": "platt"},
         calibrate_by_scenario=True,
         reranker="mrm",
+        similarity_feature="gener",
         category_feature="genr",
     )
     texts = [
@@ -66,6 +67,7 @@ def test_every_wrong_name_is_told_with_its_path():
         "export.calibration.watch: .*has no labels to fit to",
         "export.calibrate_by_scenario: .*the schema has no scenario",
         "export.reranker: .*Did you mean 'mmr'",
+        "export.similarity_feature: .*must be one of 'genre', received 'gener'",
         "export.category_feature: .*must be one of 'genre', received 'genr'",
     ]
     assert len(lines) == len(texts)

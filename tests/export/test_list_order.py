@@ -35,9 +35,14 @@ IS_ITEM = np.array([[True, True, True, False]])
 ROWS = np.array([[0, 1, 2, 3]], "int32")
 
 
-def order(feature=None, reranker="mmr", list_order="picked"):
+def order(feature=None, reranker="mmr", list_order="picked", similarity_feature=None):
     own = schema(LABEL, TAGS, MAKER)
-    config = ExportConfig(reranker=reranker, list_order=list_order, category_feature=feature)
+    config = ExportConfig(
+        reranker=reranker,
+        list_order=list_order,
+        similarity_feature=similarity_feature,
+        category_feature=feature,
+    )
     return ListOrder(config, own, catalogue_examples(own, ITEMS), tf.Variable(VECTORS))
 
 
@@ -50,6 +55,29 @@ def test_likeness_is_passed_over_for_variety(reranker):
     scores, places = chosen(SCORES, IS_ITEM, ROWS, tf.constant(2), tf.constant([0.8]))
     assert places.numpy().tolist() == [[0, 2]]
     np.testing.assert_allclose(scores, [[0.9, 0.7]])
+
+
+@pytest.mark.parametrize("reranker", ["mmr", "dpp", "max_sum"])
+@pytest.mark.parametrize(
+    ("feature", "expected"),
+    # After `a`, which shares the label and a tag with `b` and the maker with `c`.
+    [(None, [0, 2, 1]), ("label", [0, 2, 1]), ("tags", [0, 2, 1]), ("maker", [0, 1, 2])],
+)
+def test_a_feature_tells_what_is_alike(feature, expected, reranker):
+    chosen = order(reranker=reranker, similarity_feature=feature)
+    _, places = chosen(SCORES, IS_ITEM, ROWS, tf.constant(3), tf.constant([0.8]))
+    assert places.numpy().tolist() == [expected]
+
+
+def test_items_without_a_kind_are_not_alike():
+    own = schema(LABEL)
+    items = ITEMS.assign(label=[None, "", "x", "x"])
+    config = ExportConfig(reranker="mmr", similarity_feature="label")
+    chosen = ListOrder(config, own, catalogue_examples(own, items), tf.Variable(VECTORS))
+    is_item = np.ones_like(IS_ITEM)
+    scores = np.array([[0.9, 0.8, 0.79, 0.78]], "float32")
+    _, places = chosen(scores, is_item, ROWS, tf.constant(4), tf.constant([0.5]))
+    assert places.numpy().tolist() == [[0, 1, 2, 3]]
 
 
 def test_picked_items_are_answered_by_relevance_where_configured():

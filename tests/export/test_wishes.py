@@ -90,6 +90,18 @@ def test_diversity_makes_lists_more_diverse(ask, trained, small_data):
     assert at[2] > 1.15 * at[0]
 
 
+def test_variety_may_be_that_of_a_feature(make_served, small_data, genres):
+    served = make_served(ExportConfig(reranker="max_sum", similarity_feature="genres"))
+    users = small_data.interactions.users["user_id"].tolist()[:20]
+    raw = raw_queries(served, small_data.interactions, users)
+
+    def num_genres(diversity):
+        answer = served.recommend(raw, tf.constant([10]), tf.constant([diversity]))
+        return sum(len({genre for each in own for genre in genres[each]}) for own in ids(answer))
+
+    assert num_genres(0.0) < num_genres(0.3) < num_genres(1.0)
+
+
 def test_best_item_stays_first_and_task_scores_belong_to_their_item(ask, known):
     plain, varied = ask(*known, [30, 30]), ask(*known, [30, 30], [0.8, 0.8])
     for row in range(2):
