@@ -15,6 +15,7 @@ import tensorflow_transform as tft
 from pipeline.joint_analyzer import is_empty_vocabulary, vocabulary_file
 from pipeline.transform_module import boundaries_name, moments_name
 from recsys_tf.features import FeatureState, Preprocessor, make_labels
+from recsys_tf.features.ahead import made_ahead
 from recsys_tf.features.records import parse_rows
 from recsys_tf.features.tf_example import parse_raw, read_examples
 from recsys_tf.schema import Schema
@@ -188,7 +189,7 @@ def training_dataset(
     order = tf.data.Dataset.range(len(rows))
     if shuffle_seed is not None:
         order = order.shuffle(len(rows), seed=shuffle_seed)
-    return order.batch(batch_size).map(batch, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    return made_ahead(order.batch(batch_size).map(batch, tf.data.AUTOTUNE))
 
 
 def _joined(parts: tuple[Mapping[str, Array], ...]) -> dict[str, Array]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
+from recsys_tf.features.ahead import made_ahead
 from recsys_tf.features.examples import Examples
 from recsys_tf.features.fitting import item_rows
 from recsys_tf.features.labels import (
@@ -91,7 +92,7 @@ def make_dataset(
         return features, labels, weights
 
     order = batches_of_rows(len(examples), batch_size, shuffle_seed, drop_remainder)
-    return order.map(batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    return made_ahead(order.map(batch, num_parallel_calls=tf.data.AUTOTUNE))
 
 
 def batches_of_rows(

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from recsys_tf.features.ahead import made_ahead
 from recsys_tf.features.dataset import without_target
 from recsys_tf.features.labels import check_labels, label_columns, make_labels
 from recsys_tf.features.preprocessor import Preprocessor
@@ -89,12 +90,12 @@ def make_record_dataset(
         records = records.shuffle(shuffle_buffer, seed=shuffle_seed)
     num_rows = sum(counts.values())
     num_batches = num_rows // batch_size if drop_remainder else -(-num_rows // batch_size)
-    return (
+    batches = (
         records.batch(batch_size, drop_remainder=drop_remainder)
         .map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         .apply(tf.data.experimental.assert_cardinality(num_batches))
-        .prefetch(tf.data.AUTOTUNE)
     )
+    return made_ahead(batches)
 
 
 def parse_rows(

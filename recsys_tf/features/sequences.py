@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 import tensorflow as tf
 
+from recsys_tf.features.ahead import made_ahead
 from recsys_tf.features.user_sequences import Sequences
 from recsys_tf.types import PADDING_INDEX, IntArray, Tensor
 
@@ -92,7 +93,7 @@ def make_sequence_dataset(
     # The last event of a row is asked for, and not read.
     num_read = rows.lengths - 1 if mask_index is None else np.minimum(rows.lengths, max_length)
     order = _rows_of_like_length(num_read, batch_size * max_length, seed)
-    return order.map(batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    return made_ahead(order.map(batch, num_parallel_calls=tf.data.AUTOTUNE))
 
 
 def _cpu_constant(values: IntArray) -> Tensor:
@@ -241,4 +242,4 @@ def make_question_dataset(
         return features, at_place * tf.gather(asked, rows)[:, tf.newaxis]
 
     starts = tf.data.Dataset.range(0, len(order), batch_size)
-    return starts.map(batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    return made_ahead(starts.map(batch, num_parallel_calls=tf.data.AUTOTUNE))

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from recsys_tf.features.ahead import made_ahead
 from recsys_tf.features.dataset import batches_of_rows
 from recsys_tf.features.examples import Examples, ListColumn, add_feature
 from recsys_tf.features.frames import FrameColumns
@@ -87,7 +88,7 @@ def make_table_dataset(
         return features, *make_labels(raw, features, schema, num_indices)
 
     order = batches_of_rows(len(examples), batch_size, shuffle_seed, drop_remainder)
-    return order.map(batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    return made_ahead(order.map(batch, num_parallel_calls=tf.data.AUTOTUNE))
 
 
 def _label_columns(schema: TableSchema, examples: Examples) -> dict[str, Array]:
