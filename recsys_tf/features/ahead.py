@@ -14,7 +14,7 @@ def made_ahead(dataset: tf.data.Dataset) -> tf.data.Dataset:
     The tuner's thread sleeps for times that double up to a minute. When an epoch ends, TensorFlow
     wakes it before it says that it is over, so that it may lie down once more, and whoever lets the
     iterator go waits for it: up to about as long as the epoch has taken, with idle processors
-    (`Model::OptimizeLoop` and `CancellationManager`, in 2.16 and 2.21). Without the tuner,
+    (`Model::OptimizeLoop` and `CancellationManager`, seen in 2.16). Without the tuner,
     `tf.data.AUTOTUNE` stands for as many parallel calls as there are processors.
 
     Args:
