@@ -15,7 +15,12 @@ from recsys_tf.encoders.event_encoder import EventEncoder
 from recsys_tf.encoders.fusion import ConcatFusion, GatedFusion
 from recsys_tf.encoders.history_encoder import HistoryEncoder
 from recsys_tf.encoders.history_events import HistoryEvents
-from recsys_tf.encoders.history_makers import HISTORY_BLOCKS, HISTORY_ENCODERS, POOLINGS
+from recsys_tf.encoders.history_makers import (
+    HISTORY_BLOCKS,
+    HISTORY_ENCODERS,
+    POOLINGS,
+    LayerDict,
+)
 from recsys_tf.encoders.id_encoder import IdEncoder
 from recsys_tf.encoders.item_content import ItemContent
 from recsys_tf.encoders.joined_categories import JoinedCategories
@@ -32,8 +37,6 @@ from recsys_tf.schema import (
     NumericFeature,
     TextFeature,
 )
-
-LayerDict = Mapping[str, keras.layers.Layer]
 
 # Half of the rows teach the model to answer for a stranger, half to answer for this user.
 _USER_DROPOUT = 0.5
