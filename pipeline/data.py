@@ -21,9 +21,13 @@ from recsys_tf.features import FeatureState
 from recsys_tf.features.shards import MANIFEST
 from recsys_tf.features.tf_example import write_examples
 from recsys_tf.preparation import Part, PreparedData
+from recsys_tf.schema import Schema
 
 _SUMMARY = "rows.json"
 _ROWS_A_SHARD = 50_000
+# Items met before that an evaluation leaves out as the server does. A bound, since histories are
+# written once a row.
+_MAX_MET = 1000
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,7 @@ def _write(data: PreparedData, parts: list[Part], folder: Path) -> None:
                 data.schema,
                 writing / part,
                 num_shards=1 + rows[part] // _ROWS_A_SHARD,
+                **({} if part == "train" else _as_served(data.schema)),
             )
         write_catalogue(data.catalogue, data.schema, writing / "catalogue")
         pieces = FeatureState(
@@ -101,6 +106,13 @@ def _write(data: PreparedData, parts: list[Part], folder: Path) -> None:
     except BaseException:
         shutil.rmtree(writing, ignore_errors=True)
         raise
+
+
+def _as_served(schema: Schema) -> dict[str, Any]:
+    """Returns how rows are written that are measured: with the history that a request sends."""
+    history = schema.history
+    longest = _MAX_MET if history is None else max(_MAX_MET, history.max_length)
+    return {"is_target_masked": False, "max_history": longest}
 
 
 def _content_key(data: PreparedData) -> str:

@@ -11,6 +11,7 @@ from typing import Literal
 import tensorflow as tf
 
 from recsys_tf.config import RunConfig
+from recsys_tf.export.place_metrics import ANSWERED
 from recsys_tf.features import Preprocessor, label_columns, make_labels
 from recsys_tf.features.tf_example import parse_raw
 from recsys_tf.schema import Schema, TaskSpec
@@ -195,11 +196,13 @@ def _of_retrieval(name: str, config: RunConfig, num_items: int) -> list[Measure]
     for k in cutoffs:
         # Chance says most at the longest list, where a hit is no rarity.
         chance = min(k / max(num_items, 1), 1 - 1e-6) if k == cutoffs[-1] else None
-        hit, ndcg = f"{name}/hit_at_{k}", f"{name}/ndcg_at_{k}"
-        found += [
-            Measure(hit, "mean", (hit, f"{name}/weight"), chance=chance),
-            Measure(ndcg, "mean", (ndcg, f"{name}/weight"), is_watched=k == cutoffs[0]),
-        ]
+        # What the towers find in the catalogue, and what `recommend` makes of it.
+        for part in ("", f"{ANSWERED}_"):
+            hit, ndcg = f"{name}/{part}hit_at_{k}", f"{name}/{part}ndcg_at_{k}"
+            found += [
+                Measure(hit, "mean", (hit, f"{name}/weight"), chance=None if part else chance),
+                Measure(ndcg, "mean", (ndcg, f"{name}/weight"), is_watched=k == cutoffs[0]),
+            ]
     return found
 
 
@@ -213,10 +216,15 @@ _OF_KIND: dict[str, Callable[[str], list[Measure]]] = {
 def _values(task: TaskSpec, label: Tensor, weight: Tensor, outputs: TensorDict) -> TensorDict:
     name = task.name
     if task.kind == "retrieval":
+        prefixes = tuple(
+            f"{name}_{part}{metric}_at_"
+            for part in ("", f"{ANSWERED}_")
+            for metric in ("hit", "ndcg")
+        )
         metrics = {
             key.replace(f"{name}_", f"{name}/", 1): value
             for key, value in outputs.items()
-            if key.startswith((f"{name}_hit_at_", f"{name}_ndcg_at_"))
+            if key.startswith(prefixes)
         }
         return {f"{name}/weight": weight, **metrics}
     prediction = outputs[name]

@@ -98,7 +98,13 @@ def slice_table(metrics: Any, names: tuple[str, ...] = ()) -> Any:
         names: The metrics to show; empty shows each task's headline.
     """
     overall = metrics.get("overall", {})
-    shown = names or tuple(name for name in overall if name.endswith(("rmse", "auc", "_at_10")))
+    shown = names or tuple(
+        name
+        for name, value in overall.items()
+        if name.endswith(("rmse", "auc", "_at_10"))
+        # Where retrieval alone orders the answer, they are equal.
+        and ("/answered_" not in name or value != overall.get(name.replace("answered_", "")))
+    )
     table = plain_table()
     table.add_column("held-out rows")
     for name in shown:

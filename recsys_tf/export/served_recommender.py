@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from recsys_tf.config import ExportConfig
 from recsys_tf.export.answer_score import answer_score, answer_tasks
 from recsys_tf.export.list_order import ListOrder, check_wish_names, checked_k
+from recsys_tf.export.place_metrics import ANSWERED, place_among, place_metrics
 from recsys_tf.features import Examples, Preprocessor, transform_catalogue
 from recsys_tf.features.tf_example import parse_raw
 from recsys_tf.models import Recommender, predict_all
@@ -27,6 +28,22 @@ class _Untracked:
     """Holds a model where `tf.Module` does not look for variables."""
 
     model: Recommender
+
+
+class _Candidates(NamedTuple):
+    """The candidates of each request.
+
+    Attributes:
+        predictions: float32 `[B, C]` of each answer task, by name.
+        scores: float32 `[B, C]`, what orders the answer; `EXCLUDED_SCORE` where nothing is.
+        is_item: bool `[B, C]`, False for what must not be answered.
+        rows: int32 `[B, C]`, rows of the catalogue.
+    """
+
+    predictions: TensorDict
+    scores: Tensor
+    is_item: Tensor
+    rows: Tensor
 
 
 class ServedRecommender(tf.Module):
@@ -76,6 +93,11 @@ class ServedRecommender(tf.Module):
         self.retrieval_name = retrieval.name
         self.cutoffs = tuple(cutoffs)
         self._config = config
+        self._num_retrieved = max(config.num_candidates, config.max_k)
+        # Then the answer is the head of the retrieval's own ranking.
+        self._is_by_retrieval = config.score_fusion == "weighted_sum" and not (
+            config.score_weights or config.calibration
+        )
         # A Keras 3 variable goes into a SavedModel as a copy that no signature reads, and a session
         # (TensorFlow Serving, the local server) would restore that copy alone. So the TensorFlow
         # variables within are what is tracked.
@@ -142,15 +164,12 @@ class ServedRecommender(tf.Module):
         """
         k = checked_k(k, tf.shape(raw[self.schema.user_id])[0], self._config.max_k)
         features = self._preprocessor(raw)
-        query = self._query(features)
-        num = max(self._config.num_candidates, self._config.max_k)
-        retrieved, rows = self._index.top(query["embedding"], self._seen(raw), num)
-        predictions = self._pair_predictions(query, retrieved, rows)
-        is_item = retrieved > EXCLUDED_SCORE / 2
-        fused = self._fusion(predictions, is_item, self._scenario(features))
-        fused = tf.where(is_item, fused, EXCLUDED_SCORE)
+        candidates = self._candidates(features, self._query(features), self._seen(raw))
+        predictions, is_item, rows = candidates.predictions, candidates.is_item, candidates.rows
         num_places = tf.minimum(tf.reduce_max(tf.pad(k, [[0, 1]])), tf.shape(rows)[1])
-        scores, places = self._order(fused, is_item, rows, num_places, diversity, max_per_category)
+        scores, places = self._order(
+            candidates.scores, is_item, rows, num_places, diversity, max_per_category
+        )
         is_wanted = tf.range(tf.shape(places)[1])[tf.newaxis] < k[:, tf.newaxis]
         is_filled = is_wanted & (scores > EXCLUDED_SCORE / 2)
         ids = tf.gather(self._index.item_ids, tf.gather(rows, places, batch_dims=1))
@@ -179,41 +198,42 @@ class ServedRecommender(tf.Module):
         return self.rank(parse_raw(serialized, self.schema))
 
     def evaluate_examples(self, serialized: Tensor) -> dict[str, Tensor]:
-        """Scores serialised `tf.Example`s and ranks each row's item in the whole catalogue.
+        """Scores serialised `tf.Example`s and ranks each row's item, as a request would meet it.
 
         Args:
             serialized: string `[B]`.
 
         Returns:
-            What `rank` returns, and for each cut-off `<retrieval task>_hit_at_K` and
-            `<retrieval task>_ndcg_at_K`, float32 `[B]`: 1 and `1 / log2(1 + rank)` where the row's
-            item is among the first `K` of what the user has not met before, else 0. Their mean
-            over rows measures retrieval where only rows are averaged.
+            What `rank` returns, and for each cut-off, float32 `[B]`:
+
+            - `<retrieval task>_hit_at_K` and `<retrieval task>_ndcg_at_K`: 1 and
+              `1 / log2(1 + rank)` where the row's item is among the first `K` of the whole
+              catalogue without the history, by the retrieval task alone; else 0.
+            - `<retrieval task>_answered_hit_at_K` and `<retrieval task>_answered_ndcg_at_K`: the
+              same of the list that `recommend` answers, by the score that orders it.
+
+            An item of the row's own history is never answered and is no hit. Their mean over rows
+            measures retrieval where only rows are averaged.
         """
         raw = parse_raw(serialized, self.schema)
         features = self._preprocessor(raw)
-        outputs = self._rank(features)
-        scores = self._index.scores(self._query(features)["embedding"])
-        rows = self._index.rows(raw[self.schema.item_id])
-        is_item = rows < self._index.num_candidates
-        # From the same product as the others' scores: another sum would round another way, and
-        # the item could stand behind itself.
-        own = tf.gather(scores, tf.where(is_item, rows, 0)[:, tf.newaxis], axis=1, batch_dims=1)
-        is_rival = ~self._index.seen_mask(self._seen(raw)) & (
-            rows[:, tf.newaxis] != tf.range(self._index.num_candidates)
-        )
-        better, equal = (
-            tf.math.count_nonzero(is_rival & each, axis=1, dtype=tf.float32)
-            for each in (scores > own, scores == own)
-        )
-        # An item with the same score counts as better by half, so that equal scores gain nothing.
-        rank = 1 + better + equal / 2
+        query, seen = self._query(features), self._seen(raw)
+        rows = self._index.rows(raw[self.schema.item_id])[:, tf.newaxis]
+        is_open = ~self._index.seen_mask(seen)
+        is_own = is_open & tf.equal(rows, tf.range(self._index.num_candidates))
+        found = place_among(self._index.scores(query["embedding"]), is_own, is_open)
+        if self._is_by_retrieval:
+            answered = tf.where(found <= self._num_retrieved, found, float("inf"))
+        else:
+            of_answer = self._candidates(features, query, seen)
+            is_own = of_answer.is_item & tf.equal(of_answer.rows, rows)
+            answered = place_among(of_answer.scores, is_own, of_answer.is_item)
         name = self.retrieval_name
-        for k in self.cutoffs:
-            is_hit = tf.cast(is_item & (rank <= k), tf.float32)
-            outputs[f"{name}_hit_at_{k}"] = is_hit
-            outputs[f"{name}_ndcg_at_{k}"] = is_hit * tf.math.log(2.0) / tf.math.log(1 + rank)
-        return outputs
+        return {
+            **self._rank(features),
+            **place_metrics(name, found, self.cutoffs),
+            **place_metrics(f"{name}_{ANSWERED}", answered, self.cutoffs),
+        }
 
     def raw_specs(self, *, has_items: bool) -> dict[str, tf.TensorSpec]:
         """Returns the raw inputs' shapes and dtypes by name.
@@ -238,6 +258,14 @@ class ServedRecommender(tf.Module):
     def _query(self, features: TensorDict) -> dict[str, Tensor]:
         tower = self._model.query_tower
         return tower({name: features[name] for name in tower.input}, training=False)
+
+    def _candidates(self, features: TensorDict, query: TensorDict, seen: Tensor) -> _Candidates:
+        """Finds what an answer is made of, by the score that orders it."""
+        retrieved, rows = self._index.top(query["embedding"], seen, self._num_retrieved)
+        predictions = self._pair_predictions(query, retrieved, rows)
+        is_item = retrieved > EXCLUDED_SCORE / 2
+        fused = self._fusion(predictions, is_item, self._scenario(features))
+        return _Candidates(predictions, tf.where(is_item, fused, EXCLUDED_SCORE), is_item, rows)
 
     def _pair_predictions(self, query: TensorDict, retrieved: Tensor, rows: Tensor) -> TensorDict:
         """Predicts every answer task for each query with each of its `[B, C]` candidates."""

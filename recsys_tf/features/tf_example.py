@@ -76,6 +76,7 @@ def write_examples(
     *,
     num_shards: int = 1,
     is_target_masked: bool = True,
+    max_history: int | None = None,
 ) -> dict[str, int]:
     """Writes the examples, each joined with its item's features, as gzip TFRecord files.
 
@@ -91,6 +92,8 @@ def write_examples(
         num_shards: Number of files; row `i` stands in file `i % num_shards`.
         is_target_masked: Whether the row's own item is left out of its history; see
             `make_dataset`.
+        max_history: Events of a history that are written, the newest; None writes the feature's
+            `max_length`, which are read. More of them tell an evaluation what the user has met.
 
     Returns:
         Rows by the name of the file, as in the manifest.
@@ -104,7 +107,7 @@ def write_examples(
     folder.mkdir(parents=True, exist_ok=True)
     for old in (folder / MANIFEST, *folder.glob("examples-*.gz")):
         old.unlink(missing_ok=True)
-    row_to_example, columns = _encoder(examples, catalogue, schema, is_target_masked)
+    row_to_example, columns = _encoder(examples, catalogue, schema, is_target_masked, max_history)
     counts: dict[str, int] = {}
     for shard in range(num_shards):
         name = f"examples-{shard:05d}-of-{num_shards:05d}.gz"
@@ -139,17 +142,21 @@ def read_examples(folder: str | Path) -> tf.data.Dataset:
 
 
 def _encoder(
-    examples: Examples, catalogue: Examples, schema: Schema, is_target_masked: bool
+    examples: Examples,
+    catalogue: Examples,
+    schema: Schema,
+    is_target_masked: bool,
+    max_history: int | None,
 ) -> tuple[Callable[[int], bytes], tuple[str, ...]]:
     """Returns a function from a row to its serialised `tf.Example`, and the columns' names."""
     rows_of_items = item_rows(schema, examples, catalogue)
     of_row = {name: _scalar(column) for name, column in examples.columns.items()}
     target = examples.columns[schema.item_id] if is_target_masked else None
-    of_row.update(_lists(examples, schema, target))
+    of_row.update(_lists(examples, schema, target, max_history))
     of_item: dict[str, _Encode] = {
         name: _scalar(column) for name, column in catalogue.columns.items() if name not in of_row
     }
-    of_item.update(_lists(catalogue, schema, None))
+    of_item.update(_lists(catalogue, schema))
 
     def serialize(encoders: dict[str, _Encode], row: int) -> bytes:
         values = {name: encode(row) for name, encode in encoders.items()}
@@ -175,7 +182,12 @@ def _scalar(column: Array) -> _Encode:
     return lambda row: _floats(column[row])
 
 
-def _lists(examples: Examples, schema: Schema, target: Array | None) -> dict[str, _Encode]:
+def _lists(
+    examples: Examples,
+    schema: Schema,
+    target: Array | None = None,
+    max_history: int | None = None,
+) -> dict[str, _Encode]:
     """Encodes the list columns; a history and its values lose the row's own item."""
     history = schema.history
     values_name = history.values_name if history is not None else None
@@ -183,7 +195,7 @@ def _lists(examples: Examples, schema: Schema, target: Array | None) -> dict[str
     for name, column in examples.lists.items():
         if history is not None and name in (history.name, values_name):
             events = examples.lists[history.name].values
-            encoders[name] = _window(column, events, history.max_length, target)
+            encoders[name] = _window(column, events, max_history or history.max_length, target)
         else:
             encoders[name] = _window(column, column.values, len(column.values), None)
     return encoders

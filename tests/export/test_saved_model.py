@@ -7,6 +7,7 @@ import tensorflow as tf
 from recsys_tf.config import ExportConfig
 from recsys_tf.evaluation import candidate_embeddings, evaluate_tasks, query_embeddings
 from recsys_tf.export import ServedRecommender, export_saved_model
+from recsys_tf.features import Examples
 from recsys_tf.features.tf_example import read_examples, write_examples
 
 
@@ -96,27 +97,80 @@ def test_examples_are_scored_as_by_the_model(loaded, trained, small_data, tmp_pa
         np.testing.assert_allclose(scores[name], expected[name], rtol=1e-4, atol=1e-5)
 
 
-def test_row_metrics_are_hits_of_the_ranking(loaded, trained, small_data, tmp_path):
-    # All rows: an item that rounding puts behind itself is one among many.
+@pytest.fixture
+def evaluated(small_data, tmp_path):
+    """All test rows, the first with a history asking for an item of it, also as `tf.Example`s."""
+    # All: an item that rounding puts behind itself is one among many.
     rows = small_data.rows("test")
+    examples = small_data.examples("test", rows)
+    histories = examples.lists["history"]
+    repeated = int(np.flatnonzero(histories.ends > histories.starts)[0])
+    items = examples.columns["item_id"].copy()
+    items[repeated] = histories.row(repeated)[-1]
+    examples = Examples({**examples.columns, "item_id": items}, examples.lists)
     write_examples(
-        small_data.examples("test", rows), small_data.catalogue, small_data.schema, tmp_path
+        examples, small_data.catalogue, small_data.schema, tmp_path, is_target_masked=False
     )
-    serialized = next(iter(read_examples(tmp_path).batch(len(rows))))
+    return examples, next(iter(read_examples(tmp_path).batch(len(rows)))), repeated
+
+
+def test_row_metrics_are_hits_of_the_ranking(loaded, trained, small_data, evaluated):
+    examples, serialized, _ = evaluated
     found = loaded.signatures["evaluate"](examples=serialized)
+    rows = small_data.rows("test")
     queries = query_embeddings(trained[0], small_data, "test", rows)
     scores = queries @ candidate_embeddings(trained[0], small_data).T
     ids = small_data.catalogue.columns["item_id"].tolist()
-    examples = small_data.examples("test", rows)
     for row in range(len(rows)):
         own = ids.index(examples.columns["item_id"][row])
-        seen = {ids.index(each) for each in examples.lists["history"].row(row)} - {own}
+        met = {ids.index(each) for each in examples.lists["history"].row(row)}
         rank = 1 + sum(
-            scores[row, other] > scores[row, own] for other in range(len(ids)) if other not in seen
+            scores[row, other] > scores[row, own] for other in range(len(ids)) if other not in met
         )
-        assert float(found["watch_hit_at_10"][row]) == float(rank <= 10)
-        expected = 1 / np.log2(1 + rank) if rank <= 10 else 0.0
+        is_hit = rank <= 10 and own not in met
+        assert float(found["watch_hit_at_10"][row]) == float(is_hit)
+        expected = 1 / np.log2(1 + rank) if is_hit else 0.0
         assert float(found["watch_ndcg_at_10"][row]) == pytest.approx(expected, abs=1e-6)
+
+
+def test_an_item_that_the_user_has_met_is_no_hit(loaded, evaluated):
+    _, serialized, row = evaluated
+    found = loaded.signatures["evaluate"](examples=serialized)
+    assert float(found["watch_hit_at_10"][row]) == 0.0
+    assert float(found["watch_answered_hit_at_10"][row]) == 0.0
+
+
+def test_answered_row_metrics_are_those_of_the_answers(loaded, ask, small_data, evaluated):
+    examples, serialized, _ = evaluated
+    found = loaded.signatures["evaluate"](examples=serialized)
+    given = {
+        name: tf.constant(values.astype("float32") if values.dtype != object else values)
+        for name, values in examples.columns.items()
+        if name in {each.name for each in small_data.schema.query_features}
+    }
+    num = len(examples)
+    histories, ratings = (
+        [examples.lists[name].row(row).tolist() for row in range(num)]
+        for name in ("history", "history_rating")
+    )
+    given["history_rating"] = tf.ragged.constant(ratings, ragged_rank=1).to_tensor(float("nan"))
+    answer = ask(given.pop("user_id"), histories, [10] * num, **given)
+    items = examples.columns["item_id"].astype("S")[:, np.newaxis]
+    is_own = answer["item_ids"].numpy().astype("S") == items
+    np.testing.assert_array_equal(found["watch_answered_hit_at_10"], is_own.any(axis=1))
+    gains = (is_own / np.log2(np.arange(10) + 2)).sum(axis=1)
+    np.testing.assert_allclose(found["watch_answered_ndcg_at_10"], gains, atol=1e-6)
+    assert np.any(found["watch_answered_ndcg_at_10"] != found["watch_ndcg_at_10"])
+
+
+def test_plain_answers_are_measured_by_retrieval(make_served, evaluated):
+    served = make_served(ExportConfig(num_candidates=5, max_k=5))
+    found = served.evaluate_examples(evaluated[1])
+    is_within = found["watch_ndcg_at_10"].numpy() > 1 / np.log2(6.5)
+    assert 0 < is_within.sum() < len(is_within)
+    np.testing.assert_array_equal(
+        found["watch_answered_ndcg_at_10"], np.where(is_within, found["watch_ndcg_at_10"], 0.0)
+    )
 
 
 def test_evaluation_gives_every_task(trained, small_data):

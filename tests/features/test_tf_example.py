@@ -43,6 +43,21 @@ def test_own_item_stays_where_it_is_asked_for(plain_world, tmp_path):
         assert [each.decode() for each in raw["history"][row].numpy()] == wanted
 
 
+def test_more_of_a_history_is_written_than_is_read_where_it_is_asked_for(plain_world, tmp_path):
+    histories = plain_world.examples.lists["history"]
+    lengths = np.minimum(histories.ends - histories.starts, 7)
+    assert lengths.max() > plain_world.schema.history.max_length
+    write(plain_world, tmp_path, is_target_masked=False, max_history=7)
+    raw = parse_raw(next(iter(read_examples(tmp_path).batch(200))), plain_world.schema)
+    np.testing.assert_array_equal(raw["history"].row_lengths(), lengths)
+    # What is read is the same.
+    write(plain_world, tmp_path, is_target_masked=False)
+    short = parse_raw(next(iter(read_examples(tmp_path).batch(200))), plain_world.schema)
+    features, expected = (plain_world.preprocessor(each) for each in (raw, short))
+    for name, values in expected.items():
+        np.testing.assert_array_equal(features[name], values)
+
+
 def test_shards_hold_all_rows_and_replace_older_ones(plain_world, tmp_path):
     write(plain_world, tmp_path, num_shards=2)
     counts = write(plain_world, tmp_path, num_shards=3)

@@ -118,8 +118,11 @@ def test_the_metrics_are_those_of_the_packages_own_functions(first_run):
     assert overall["rating/rmse"] == pytest.approx(rmse(labels["rating"], outputs["rating"]), 1e-5)
     assert overall["click/auc"] == pytest.approx(auc(labels["click"], outputs["click"]), abs=1e-3)
     is_watched = labels["click"] == 1  # Only what was clicked counts as met.
-    hits = outputs["watch_hit_at_10"][is_watched]
-    assert overall["watch/hit_at_10"] == pytest.approx(hits.mean(), 1e-5)
+    for part in ("", "answered_"):
+        hits = outputs[f"watch_{part}hit_at_10"][is_watched]
+        assert overall[f"watch/{part}hit_at_10"] == pytest.approx(hits.mean(), 1e-5)
+    # Clicks order the answer, and not retrieval.
+    assert overall["watch/answered_ndcg_at_10"] != overall["watch/ndcg_at_10"]
 
 
 def test_progress_is_told_in_plain_words(first_run):
