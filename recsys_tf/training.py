@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import logging
-import math
-import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
 from recsys_tf.config import TrainingConfig
 from recsys_tf.export.config_faults import check_export_config, check_export_labels
@@ -21,14 +16,16 @@ from recsys_tf.models import MultitaskModel, Ranker, Recommender
 from recsys_tf.naming import unknown_name_message
 from recsys_tf.preparation import PreparedData
 from recsys_tf.table_preparation import PreparedTable
+from recsys_tf.training_callbacks import (
+    EpochCheckpoint,
+    NonFiniteLossError,
+    ResumableEarlyStopping,
+    StopAtNonFiniteLoss,
+)
 from recsys_tf.training_optimizer import check_slots, make_optimizer
 from recsys_tf.weighting import make_weighting
 
-_LOGGER = logging.getLogger(__name__)
-
-
-class NonFiniteLossError(RuntimeError):
-    """Training met a loss that is not a number; the text names the task."""
+__all__ = ["NonFiniteLossError", "build_ranker", "build_recommender", "compile_model", "fit"]
 
 
 def build_recommender(data: PreparedData) -> Recommender:
@@ -128,8 +125,8 @@ def fit(
         validation: The same for the held-out rows, or None.
         config: How to train.
         checkpoint_folder: Where the state is kept after each epoch; None keeps none. A folder
-            with the state of an earlier run is taken up where that run ended. Delete it once the
-            model is saved.
+            with the state of an earlier run is taken up where that run ended, the
+            best epoch so far and the patience left with it. Delete it once the model is saved.
         callbacks: Further Keras callbacks.
         verbose: As in `keras.Model.fit`.
 
@@ -150,14 +147,18 @@ def fit(
         )
     compile_model(model, config, num_steps)
     watchers: list[keras.callbacks.Callback] = [StopAtNonFiniteLoss(), *callbacks]
+    early_stopping = None
+    if config.patience is not None and validation is not None:
+        early_stopping = _early_stopping(model, config.monitor, config.patience)
+        watchers.append(early_stopping)
     first_epoch = 0
     if checkpoint_folder is not None:
-        checkpoint = EpochCheckpoint(checkpoint_folder)
+        checkpoint = EpochCheckpoint(checkpoint_folder, early_stopping)
         first_epoch = checkpoint.restore(model, next(iter(train)))
-    if config.patience is not None and validation is not None:
-        watchers.append(_early_end(model, config.monitor, config.patience))
-    if checkpoint_folder is not None:
         watchers.append(checkpoint)  # Last, so that it sees the weights that are taken back.
+    if early_stopping is not None and early_stopping.is_over:
+        # The kill came after the last epoch and before the best weights were taken back.
+        first_epoch = config.epochs
     return model.fit(
         train,
         validation_data=validation,
@@ -168,107 +169,14 @@ def fit(
     )
 
 
-def _early_end(model: keras.Model, monitor: str, patience: int) -> keras.callbacks.Callback:
+def _early_stopping(model: keras.Model, monitor: str, patience: int) -> ResumableEarlyStopping:
     if isinstance(model, MultitaskModel):
         known = [f"{part}{each.name}" for each in model.metrics for part in ("val_", "")]
         if monitor not in known:
             raise ValueError(unknown_name_message("training.monitor", monitor, known))
-    return keras.callbacks.EarlyStopping(
+    return ResumableEarlyStopping(
         monitor=monitor,
         patience=patience,
         # Keras knows which way its metrics improve, but of losses only that of the whole.
         mode="min" if monitor.endswith("loss") else "auto",
-        restore_best_weights=True,
     )
-
-
-class StopAtNonFiniteLoss(keras.callbacks.Callback):
-    """Ends training at the first loss that is not finite, and names the task it came from."""
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Looks at the losses of the step."""
-        broken = [
-            name
-            for name, value in (logs or {}).items()
-            if name.endswith("loss") and not math.isfinite(value)
-        ]
-        if broken:
-            # The sum is broken whenever a task's loss is, so the task says more.
-            names = [name for name in broken if name != "loss"] or broken
-            raise NonFiniteLossError(
-                f"{' and '.join(names)} stopped being finite at step {batch}. Look for labels or "
-                "numeric features of extreme size, or lower `training.learning_rate`."
-            )
-
-
-class EpochCheckpoint(keras.callbacks.Callback):
-    """Keeps the weights, the optimiser and the epoch's number, whole or not at all.
-
-    Each state is written into a folder of another name and renamed when it is whole; only then is
-    the one before it deleted. A kill at any moment leaves at least one whole state. At the end of
-    training the final weights are kept as the state after the last epoch, so that a kill before
-    the model is saved loses nothing; the folder is the caller's to delete.
-
-    Args:
-        folder: Where the states are kept.
-    """
-
-    def __init__(self, folder: str | Path) -> None:
-        super().__init__()
-        self._folder = Path(folder)
-        self._is_trained = False
-
-    def restore(self, model: keras.Model, batch: Any) -> int:
-        """Loads the newest kept state into a compiled model.
-
-        Args:
-            model: The model, compiled.
-            batch: One batch, to build the variables with.
-
-        Returns:
-            The epoch to go on with; 0 where no state is kept or it is of another model.
-        """
-        states = sorted(self._folder.glob("epoch-*"))
-        if not states:
-            return 0
-        model(batch[0])
-        model.optimizer.build(model.trainable_variables)
-        variables = [*model.variables, *model.optimizer.variables]
-        fresh = [np.array(each) for each in variables]
-        try:
-            model.load_weights(states[-1] / "state.weights.h5")
-        except ValueError as error:
-            # What fitted was loaded before the first that did not.
-            for variable, value in zip(variables, fresh, strict=True):
-                variable.assign(value)
-            _LOGGER.warning(
-                "The checkpoint in %s is of another model and is not used (%s).",
-                self._folder,
-                str(error).splitlines()[0],
-            )
-            return 0
-        epoch = int(states[-1].name.split("-")[1])
-        _LOGGER.info("Training goes on after epoch %d, from %s.", epoch, self._folder)
-        return epoch
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Writes the state after an epoch."""
-        self._is_trained = True
-        self._write(f"epoch-{epoch + 1:06d}")
-
-    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
-        """Writes the final state."""
-        if self._is_trained:
-            self._write(f"epoch-{self.params['epochs']:06d}-final")
-
-    def _write(self, name: str) -> None:
-        older = [each for each in self._folder.glob("epoch-*") if each.name != name]
-        fresh = self._folder / "writing"
-        shutil.rmtree(fresh, ignore_errors=True)
-        fresh.mkdir(parents=True)
-        self.model.save_weights(fresh / "state.weights.h5")
-        # A state of this name is another model's, and was not taken up.
-        shutil.rmtree(self._folder / name, ignore_errors=True)
-        os.replace(fresh, self._folder / name)
-        for folder in older:
-            shutil.rmtree(folder, ignore_errors=True)

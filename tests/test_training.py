@@ -8,7 +8,8 @@ import tensorflow as tf
 from recsys_tf import ModelConfig, NumericFeature, TableSchema, TaskSpec, TrainingConfig
 from recsys_tf.layers import EmbeddingTable, table_memory
 from recsys_tf.models import Ranker
-from recsys_tf.training import EpochCheckpoint, NonFiniteLossError, fit
+from recsys_tf.training import NonFiniteLossError, fit
+from recsys_tf.training_callbacks import EpochCheckpoint, ResumableEarlyStopping
 
 
 def small_model(seed=1):
@@ -19,10 +20,10 @@ def small_model(seed=1):
     return model
 
 
-def dataset(num_rows=64, broken=False):
+def dataset(num_rows=64, broken=False, slope=1.0):
     random = np.random.default_rng(0)
     x = random.normal(size=(num_rows, 3)).astype("float32")
-    y = x.sum(axis=1, keepdims=True)
+    y = slope * x.sum(axis=1, keepdims=True)
     if broken:
         y[40] = np.inf
     return tf.data.Dataset.from_tensor_slices((x, y)).batch(16)
@@ -122,6 +123,93 @@ def test_finished_run_that_was_not_saved_is_not_trained_again(tmp_path):
     history = fit(second, dataset(), dataset(), config, checkpoint_folder=folder, verbose=0)
     assert history.epoch == []
     for weight, expected in zip(second.get_weights(), first.get_weights(), strict=True):
+        np.testing.assert_array_equal(weight, expected)
+
+
+PATIENT = TrainingConfig(epochs=9, learning_rate=0.05, schedule="constant", patience=3)
+
+
+def fit_past_its_best(model, folder=None, callbacks=(), config=PATIENT):
+    """The weights grow from 0 to 1; the validation rows are met best half way, in epoch 3."""
+    model.set_weights([np.zeros_like(each) for each in model.get_weights()])
+    return fit(
+        model,
+        dataset(),
+        dataset(slope=0.5),
+        config,
+        checkpoint_folder=folder,
+        callbacks=callbacks,
+        verbose=0,
+    )
+
+
+class KillAtEnd(keras.callbacks.Callback):
+    """Stands for a kill before the best weights are taken back."""
+
+    def on_train_end(self, logs=None):
+        raise Killed
+
+
+@pytest.fixture(scope="module")
+def patient_run():
+    model = small_model()
+    history = fit_past_its_best(model)
+    values = history.history["val_loss"]
+    assert (int(np.argmin(values)), history.epoch[-1]) == (2, 5)
+    return model.get_weights(), values
+
+
+@pytest.mark.parametrize("killer", [KillAfter(2), KillAfter(4), KillAfter(5), KillAtEnd()])
+def test_killed_run_keeps_its_best_epoch_and_the_patience_left(killer, patient_run, tmp_path):
+    weights, values = patient_run
+    with pytest.raises(Killed):
+        fit_past_its_best(small_model(), tmp_path, [killer])
+    (state,) = tmp_path.iterdir()
+    first = int(state.name.split("-")[1])
+    resumed = small_model(seed=2)
+    history = fit_past_its_best(resumed, tmp_path)
+    assert history.epoch == list(range(first, 6))
+    np.testing.assert_array_equal(history.history.get("val_loss", []), values[first:])
+    for weight, expected in zip(resumed.get_weights(), weights, strict=True):
+        np.testing.assert_array_equal(weight, expected)
+
+
+def test_killed_run_without_patience_used_up_ends_with_its_best_epoch(patient_run, tmp_path):
+    weights, _ = patient_run
+    short = PATIENT.model_copy(update={"epochs": 4})
+    with pytest.raises(Killed):
+        fit_past_its_best(small_model(), tmp_path, [KillAtEnd()], short)
+    resumed = small_model(seed=2)
+    assert fit_past_its_best(resumed, tmp_path, config=short).epoch == []
+    for weight, expected in zip(resumed.get_weights(), weights, strict=True):
+        np.testing.assert_array_equal(weight, expected)
+
+
+def test_checkpoint_without_the_best_of_the_monitor_is_told(tmp_path, caplog):
+    model = small_model()
+    early_stopping = ResumableEarlyStopping("val_loss", patience=1)
+    early_stopping.restore(tmp_path, model)
+    assert "does not know the best `val_loss` so far" in caplog.text
+    early_stopping.on_train_begin()
+    early_stopping.save(tmp_path)
+    caplog.clear()
+    early_stopping.restore(tmp_path, model)
+    assert caplog.text == ""
+    ResumableEarlyStopping("val_click_loss", patience=1).restore(tmp_path, model)
+    assert "does not know the best `val_click_loss` so far" in caplog.text
+
+
+def test_best_weights_of_bfloat16_come_back(tmp_path):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, dtype="bfloat16")])
+    early_stopping = ResumableEarlyStopping("val_loss", patience=1)
+    early_stopping.on_train_begin()
+    early_stopping.best_weights = model.get_weights()
+    early_stopping.save(tmp_path)
+    resumed = ResumableEarlyStopping("val_loss", patience=1)
+    resumed.restore(tmp_path, model)
+    resumed.on_train_begin()
+    for weight, expected in zip(resumed.best_weights, model.get_weights(), strict=True):
+        assert weight.dtype == expected.dtype
         np.testing.assert_array_equal(weight, expected)
 
 

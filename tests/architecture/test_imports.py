@@ -25,8 +25,8 @@ LEVELS = [
         *("content_preparation", "sequence_preparation"),
     },
     {
-        *("initialization", "training", "training_optimizer", "self_checks"),
-        *("evaluation", "sequence_evaluation"),
+        *("initialization", "training", "training_callbacks", "training_optimizer"),
+        *("self_checks", "evaluation", "sequence_evaluation"),
         *("explanation", "export", "step_profile"),
     },
     {"cli"},
