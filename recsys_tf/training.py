@@ -12,7 +12,7 @@ from recsys_tf.config import TrainingConfig
 from recsys_tf.export.config_faults import check_export_config, check_export_labels
 from recsys_tf.features import id_indices, transform_catalogue
 from recsys_tf.initialization import new_ranker, new_recommender
-from recsys_tf.models import MultitaskModel, Ranker, Recommender
+from recsys_tf.models import MultitaskModel, Ranker, Recommender, SequenceRecommender
 from recsys_tf.naming import unknown_name_message
 from recsys_tf.preparation import PreparedData
 from recsys_tf.table_preparation import PreparedTable
@@ -170,13 +170,11 @@ def fit(
 
 
 def _early_stopping(model: keras.Model, monitor: str, patience: int) -> ResumableEarlyStopping:
-    if isinstance(model, MultitaskModel):
-        known = [f"{part}{each.name}" for each in model.metrics for part in ("val_", "")]
-        if monitor not in known:
-            raise ValueError(unknown_name_message("training.monitor", monitor, known))
-    return ResumableEarlyStopping(
-        monitor=monitor,
-        patience=patience,
-        # Keras knows which way its metrics improve, but of losses only that of the whole.
-        mode="min" if monitor.endswith("loss") else "auto",
-    )
+    if not isinstance(model, MultitaskModel | SequenceRecommender):
+        return ResumableEarlyStopping(monitor, patience)
+    known = [f"{part}{each.name}" for each in model.metrics for part in ("val_", "")]
+    if monitor not in known:
+        raise ValueError(unknown_name_message("training.monitor", monitor, known))
+    # Keras knows which way its compiled metrics improve, and these models have none.
+    is_error = monitor.endswith(("loss", "_rmse"))
+    return ResumableEarlyStopping(monitor, patience, mode="min" if is_error else "max")

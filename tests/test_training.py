@@ -5,9 +5,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from recsys_tf import ModelConfig, NumericFeature, TableSchema, TaskSpec, TrainingConfig
+from recsys_tf import (
+    ModelConfig,
+    NumericFeature,
+    SequenceConfig,
+    TableSchema,
+    TaskSpec,
+    TrainingConfig,
+)
 from recsys_tf.layers import EmbeddingTable, table_memory
-from recsys_tf.models import Ranker
+from recsys_tf.models import Ranker, SequenceRecommender
 from recsys_tf.training import NonFiniteLossError, fit
 from recsys_tf.training_callbacks import EpochCheckpoint, ResumableEarlyStopping
 
@@ -54,14 +61,14 @@ def test_step_is_traced_once():
     assert len(num_traces) == 1
 
 
-def table_of_clicks():
+def table_of_clicks(kind="binary", is_turned=False):
     schema = TableSchema(
         features=(NumericFeature(name="age", side="user", scaling="none"),),
-        tasks=(TaskSpec(name="click", kind="binary", label="click"),),
+        tasks=(TaskSpec(name="click", kind=kind, label="click"),),
     )
     model = Ranker(schema, {}, ModelConfig(embedding_dim=2, trunk_dims=(), expert_dim=2))
     ages = tf.constant([[-1.0, 1.0], [1.0, 1.0]] * 8)
-    labels = {"click": tf.constant([0.0, 1.0] * 8)}
+    labels = {"click": tf.constant([1.0, 0.0] * 8 if is_turned else [0.0, 1.0] * 8)}
     return model, tf.data.Dataset.from_tensor_slices(({"age": ages}, labels)).batch(8)
 
 
@@ -70,6 +77,32 @@ def test_training_may_follow_the_loss_of_a_task():
     config = TrainingConfig(epochs=5, learning_rate=1e-30, patience=1, monitor="val_click_loss")
     # Steps so small that no loss changes in its last bit: the second epoch is no better.
     assert fit(model, rows, rows, config, verbose=0).epoch == [0, 1]
+
+
+def test_training_may_follow_an_error_that_is_no_loss():
+    keras.utils.set_random_seed(3)
+    model, rows = table_of_clicks("regression")
+    _, turned = table_of_clicks("regression", is_turned=True)
+    # What is learned is the opposite of what is held out: no epoch is better than the first.
+    config = TrainingConfig(epochs=9, learning_rate=0.05, patience=2, monitor="val_click_rmse")
+    values = fit(model, rows, turned, config, verbose=0).history["val_click_rmse"]
+    assert len(values) == 3
+    assert values[0] < values[-1]
+    assert model.evaluate(turned, return_dict=True, verbose=0)["click_rmse"] == values[0]
+
+
+def test_training_may_follow_a_metric_that_is_better_the_higher():
+    keras.utils.set_random_seed(3)
+    model = SequenceRecommender(60, SequenceConfig(embedding_dim=4, max_length=3))
+    histories, items = {"items": tf.constant([[2, 3, 4]] * 4)}, tf.constant([[0, 0, 5]] * 4)
+    rows = tf.data.Dataset.from_tensor_slices((histories, items)).batch(2)
+    config = TrainingConfig(epochs=9, learning_rate=0.003, patience=2, monitor="val_ndcg_at_10")
+    values = fit(model, rows, rows, config, verbose=0).history["val_ndcg_at_10"]
+    assert values[0] < max(values)
+    assert model.evaluate(rows, return_dict=True, verbose=0)["ndcg_at_10"] == max(values)
+    config = TrainingConfig(patience=1, monitor="val_ndcg_at_1")
+    with pytest.raises(ValueError, match=r"Did you mean 'val_ndcg_at_10'"):
+        fit(model, rows, rows, config, verbose=0)
 
 
 def test_what_no_task_reports_cannot_be_followed():
