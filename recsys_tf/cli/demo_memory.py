@@ -50,13 +50,10 @@ class DemoResult:
 
 def demo_key(run: RunConfig, interactions: Interactions) -> str:
     """Returns a digest of everything that decides the result: run, data, code and libraries."""
-    import pandas as pd
+    from recsys_tf.datasets import interactions_digest
 
     digest = hashlib.sha256(json.dumps(run.to_dict(), sort_keys=True).encode())
-    schema = interactions.schema
-    columns = [schema.user_id, schema.item_id, schema.timestamp]
-    hashes = pd.util.hash_pandas_object(interactions.events[columns], index=False)
-    digest.update(hashes.to_numpy().tobytes())
+    digest.update(interactions_digest(interactions).encode())
     for path in sorted(_sources()):
         digest.update(path.as_posix().encode() + path.read_bytes())
     for library in _LIBRARIES:

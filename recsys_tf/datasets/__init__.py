@@ -10,6 +10,7 @@ from recsys_tf.config import RunConfig
 from recsys_tf.datasets.adult import load_adult
 from recsys_tf.datasets.attainable import attainable
 from recsys_tf.datasets.census_income import load_census_income
+from recsys_tf.datasets.digest import interactions_digest
 from recsys_tf.datasets.download import DownloadError, cache_folder
 from recsys_tf.datasets.interactions import Interactions
 from recsys_tf.datasets.labelled_table import LabelledTable, as_table, split_table
@@ -49,6 +50,7 @@ __all__ = [
     "attainable",
     "cache_folder",
     "check_no_leak",
+    "interactions_digest",
     "load_adult",
     "load_census_income",
     "load_configured",

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import pytest
@@ -52,6 +53,23 @@ def test_other_run_or_data_has_another_key(interactions):
         demo_key(RunConfig(), other_data),
     }
     assert len(keys) == 3
+
+
+CHANGES = {
+    "ratings": lambda data: {"events": data.events.assign(rating=3.0)},
+    "titles": lambda data: {"items": data.items.assign(title="The same")},
+    "genres": lambda data: {"items": data.items.assign(genres=[["Drama"]] * len(data.items))},
+    "users": lambda data: {"users": data.users.assign(city="Oslo")},
+    "schema": lambda data: {
+        "schema": data.schema.model_copy(update={"tasks": data.schema.tasks[:-1]})
+    },
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_another_value_or_meaning_of_the_data_has_another_key(interactions, change):
+    changed = dataclasses.replace(interactions, **change(interactions))
+    assert demo_key(RunConfig(), changed) != demo_key(RunConfig(), interactions)
 
 
 def test_result_is_recalled_by_its_key_alone(tmp_path, result):
