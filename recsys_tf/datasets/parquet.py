@@ -9,15 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.dataset as arrow_dataset
 
 from recsys_tf.datasets.arrow_values import convert_arrow, convert_vectors
 from recsys_tf.datasets.interactions import Interactions
 from recsys_tf.datasets.joining import join_tables
+from recsys_tf.datasets.parquet_files import column_names, find_files, read_columns
 from recsys_tf.datasets.reading import Table, rejected_rows
 from recsys_tf.datasets.rejections import Rejections
 from recsys_tf.datasets.values import Column
-from recsys_tf.naming import unknown_name_message
 from recsys_tf.schema import Schema
 from recsys_tf.spec import Spec
 
@@ -99,7 +98,7 @@ def _side(
     title = described.title_column
     if name == "items" and title is not None and title != key:
         columns.setdefault(title, Column(title, title))
-    if not columns and not vectors and not _paths(place, name):
+    if not columns and not vectors and not find_files(place, name):
         return pd.DataFrame({key: ids.unique().astype(object)})
     return _read(place, name, {key: Column(key, key, "id"), **columns}, vectors)
 
@@ -119,7 +118,7 @@ def _description(place: Path, schema: Schema | None) -> DataDescription:
     else:
         raise FileNotFoundError(f"`folder` {str(place)!r}: there is no such folder.")
     title = told.title_column
-    if title is None and "title" in _names(_paths(place, "items")):
+    if title is None and "title" in column_names(find_files(place, "items")):
         title = "title"
     update: dict[str, Any] = {"title_column": title}
     if schema is not None:
@@ -169,52 +168,17 @@ def _columns(features: Sequence[Any]) -> tuple[dict[str, Column], dict[str, int]
     return columns, vectors
 
 
-def _paths(place: Path, name: str) -> list[str]:
-    """Returns the files of a frame: one, or all in the folder of that name."""
-    single = place / f"{name}.parquet"
-    if single.is_file():
-        return [str(single)]
-    return [str(path) for path in sorted((place / name).rglob("*.parquet")) if path.is_file()]
-
-
-def _names(paths: Sequence[str]) -> list[str]:
-    return list(_opened(paths).schema.names) if paths else []
-
-
-def _opened(paths: Sequence[str]) -> Any:
-    try:
-        return arrow_dataset.dataset(list(paths), format="parquet")
-    except (pa.ArrowException, OSError) as error:
-        raise _unreadable(paths, error) from None
-
-
-def _unreadable(paths: Sequence[str], error: Exception) -> ValueError:
-    text = str(error).splitlines()[0][:300]
-    return ValueError(f"`{paths[0]}`{' and its like' * (len(paths) > 1)} cannot be read: {text}")
-
-
 def _read(
     place: Path, name: str, columns: Mapping[str, Column], vectors: Mapping[str, int]
 ) -> Table:
-    paths = _paths(place, name)
+    paths = find_files(place, name)
     if not paths:
         raise FileNotFoundError(
             f"`folder` {str(place)!r} must hold {name}.parquet, or a folder {name} of .parquet "
             f"files, with {', '.join([*columns, *vectors])}; it does not."
         )
     source = name if (place / name).is_dir() else f"{name}.parquet"
-    opened = _opened(paths)
-    wanted = [*columns, *vectors]
-    absent = [each for each in wanted if each not in opened.schema.names]
-    if absent:
-        raise ValueError(
-            f"`{source}` lacks {len(absent)} of {len(wanted)} columns: "
-            + " ".join(unknown_name_message("column", each, opened.schema.names) for each in absent)
-        )
-    try:
-        arrow = opened.to_table(columns=wanted)
-    except (pa.ArrowException, OSError) as error:
-        raise _unreadable(paths, error) from None
+    arrow = read_columns(paths, [*columns, *vectors])
     if not len(arrow):
         raise ValueError(f"`{source}` has no row.")
     return _typed(arrow, columns, vectors, source)
