@@ -16,18 +16,22 @@ from serving.channel import Channel
 from serving.errors import ServingError
 from serving.signatures import (
     Signature,
-    TensorSpec,
     as_array,
+    check_ids,
     column,
+    find_history_input,
+    find_user_id_input,
+    history_table,
     neutral_column,
-    rank,
     read_signature,
     unknown_name,
 )
 
 _STATES = {0: "UNKNOWN", 10: "START", 20: "LOADING", 30: "AVAILABLE", 40: "UNLOADING", 50: "END"}
 _SIGNATURE = "recommend"
-_STRING, _K = tensors.STRING, "k"
+# Refusals whose reason may be a new version with other inputs than the ones remembered.
+_STALE = frozenset(("INVALID_ARGUMENT", "FAILED_PRECONDITION"))
+_K = "k"
 
 
 @dataclass(frozen=True)
@@ -119,19 +123,23 @@ class RecommenderClient:
 
         Raises:
             ServingError: from the server; INVALID_ARGUMENT for a name it does not have, with
-                the nearest known ones, or for lengths that do not agree.
+                the nearest known ones, for lengths that do not agree, or for one string where
+                a list of ids is meant.
         """
+        check_ids("user_ids", user_ids)
         if not user_ids:
             return []
+        table = None if histories is None else history_table(histories, len(user_ids))
+        signatures = self.metadata()
         try:
-            return self._recommend(user_ids, histories, context or {}, k)
+            return self._recommend(signatures, user_ids, table, context or {}, k)
         except ServingError as error:
-            # A new version may have other inputs than the ones remembered: look once more.
-            before, self._signatures = self._signatures, None
-            stale = error.code in {"INVALID_ARGUMENT", "FAILED_PRECONDITION"}
-            if before is None or not stale or self.metadata() == before:
+            if error.code not in _STALE:
                 raise
-        return self._recommend(user_ids, histories, context or {}, k)
+            before, signatures = signatures, self._ask_signatures()
+            if signatures == before:
+                raise
+        return self._recommend(signatures, user_ids, table, context or {}, k)
 
     def predict(
         self,
@@ -172,14 +180,9 @@ class RecommenderClient:
 
     def metadata(self) -> dict[str, Signature]:
         """Gives the signatures by name; asked once and then remembered."""
-        if self._signatures is None:
-            request = wire.GetModelMetadataRequest(metadata_field=["signature_def"])
-            self._fill_spec(request.model_spec)
-            response = self._channel.call("GetModelMetadata", request)
-            packed = response.metadata["signature_def"].value
-            parsed = wire.SignatureDefMap.FromString(packed).signature_def
-            self._signatures = {name: read_signature(parsed[name]) for name in parsed}
-        return self._signatures
+        # Another thread may put in others between two looks.
+        signatures = self._signatures
+        return self._ask_signatures() if signatures is None else signatures
 
     def close(self) -> None:
         """Closes the connection."""
@@ -195,6 +198,16 @@ class RecommenderClient:
         spec.name = self._model_name
         if self._version is not None:
             spec.version.value = self._version
+
+    def _ask_signatures(self) -> dict[str, Signature]:
+        request = wire.GetModelMetadataRequest(metadata_field=["signature_def"])
+        self._fill_spec(request.model_spec)
+        response = self._channel.call("GetModelMetadata", request)
+        packed = response.metadata["signature_def"].value
+        parsed = wire.SignatureDefMap.FromString(packed).signature_def
+        signatures = {name: read_signature(parsed[name]) for name in parsed}
+        self._signatures = signatures
+        return signatures
 
     def _predict(
         self, signature: str, inputs: Mapping[str, Any], output_filter: Sequence[str] | None
@@ -213,19 +226,21 @@ class RecommenderClient:
 
     def _recommend(
         self,
+        signatures: Mapping[str, Signature],
         user_ids: Sequence[str],
-        histories: Sequence[Sequence[str]] | None,
+        histories: np.ndarray | None,
         context: Mapping[str, Any],
         k: int | Sequence[int],
     ) -> list[Recommendation]:
-        signatures = self.metadata()
         if _SIGNATURE not in signatures:
             raise unknown_name("signature", _SIGNATURE, signatures)
         specs = signatures[_SIGNATURE].inputs
         size = len(user_ids)
-        given: dict[str, Any] = {**self._user_id_column(specs, user_ids), **context}
+        user_id = find_user_id_input(specs, self._user_id_input)
+        given: dict[str, Any] = {} if user_id is None else {user_id: list(user_ids)}
+        given |= context
         if histories is not None:
-            given[self._history_name(specs)] = _padded(histories, size)
+            given[find_history_input(specs, self._history_input)] = histories
         if _K in specs:
             given[_K] = k
         for name in given:
@@ -236,51 +251,6 @@ class RecommenderClient:
         inputs |= {name: neutral_column(specs[name], size) for name in missing}
         outputs, version = self._predict(_SIGNATURE, inputs, None)
         return _split(user_ids, outputs, version)
-
-    def _user_id_column(
-        self, specs: Mapping[str, TensorSpec], user_ids: Sequence[str]
-    ) -> dict[str, list[str]]:
-        # A model that knows users by their histories alone takes no id.
-        if self._user_id_input is None and not any(
-            spec.dtype == "string" and rank(spec) < 2 for spec in specs.values()
-        ):
-            return {}
-        return {self._user_id_name(specs): list(user_ids)}
-
-    def _user_id_name(self, specs: Mapping[str, TensorSpec]) -> str:
-        names = [name for name, spec in specs.items() if spec.dtype == "string" and rank(spec) < 2]
-        named = [name for name in names if name.lower() in {"user_id", "userid", "user", "uid"}]
-        named = named or [name for name in names if "user" in name.lower()] or names
-        return _the_one(self._user_id_input, named, "user_id_input", "the user id")
-
-    def _history_name(self, specs: Mapping[str, TensorSpec]) -> str:
-        lists = [n for n, spec in specs.items() if spec.dtype == "string" and rank(spec) == 2]
-        named = [name for name in lists if "history" in name.lower()] or lists
-        return _the_one(self._history_input, named, "history_input", "the history")
-
-
-def _the_one(told: str | None, found: list[str], argument: str, what: str) -> str:
-    if told is not None:
-        return told
-    if len(found) == 1:
-        return found[0]
-    candidates = ", ".join(sorted(found)) or "none"
-    raise ServingError(
-        "INVALID_ARGUMENT",
-        f"cannot tell which input takes {what} (candidates: {candidates}); name it by "
-        f"`{argument}` when making the client",
-    )
-
-
-def _padded(histories: Sequence[Sequence[str]], size: int) -> np.ndarray:
-    if len(histories) != size:
-        text = f"`histories` has {len(histories)} entries for {size} users; give one a user"
-        raise ServingError("INVALID_ARGUMENT", text)
-    # At least one column: a model may not take lists of length nought.
-    table = np.full((size, max(1, *map(len, histories), 1)), "", dtype=object)
-    for row, history in zip(table, histories, strict=True):
-        row[: len(history)] = list(history)
-    return table
 
 
 def _split(

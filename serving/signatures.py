@@ -1,9 +1,9 @@
-"""What a model takes and gives, as its server describes it, and columns that fit it."""
+"""What a model takes and gives, as its server describes it, and values that fit it."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,7 +44,7 @@ def _tensor_spec(info: Any) -> TensorSpec:
     return TensorSpec(kind.name if kind else f"dtype {info.dtype}", shape)
 
 
-def rank(spec: TensorSpec) -> int:
+def _rank(spec: TensorSpec) -> int:
     """Gives the number of dimensions, -1 where it is unknown."""
     return -1 if spec.shape is None else len(spec.shape)
 
@@ -87,3 +87,71 @@ def neutral_column(spec: TensorSpec, size: int) -> np.ndarray:
     value: Any = {"O": "", "f": np.nan, "i": -1, "u": 0, "b": False}[dtype.kind]
     rest = tuple(max(1, dim) for dim in (spec.shape or ())[1:])
     return np.full((size, *rest), value, dtype=dtype)
+
+
+def check_ids(name: str, ids: Any, meant: str = "a list of ids") -> None:
+    """Refuses a text where a list of ids is meant; it would be read letter by letter.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT.
+    """
+    if isinstance(ids, (str, bytes)):
+        text = f"`{name}` must be {meant}, received {ids!r}"
+        raise ServingError("INVALID_ARGUMENT", text[:300])
+
+
+def history_table(histories: Sequence[Sequence[str]], size: int) -> np.ndarray:
+    """Turns a list of items for each of ``size`` users into a table, filled up with "".
+
+    Raises:
+        ServingError: INVALID_ARGUMENT where there is not one list a user.
+    """
+    check_ids("histories", histories, "a list of ids for each user")
+    if len(histories) != size:
+        text = f"`histories` has {len(histories)} entries for {size} users; give one a user"
+        raise ServingError("INVALID_ARGUMENT", text)
+    for row, history in enumerate(histories):
+        check_ids(f"histories[{row}]", history)
+    # At least one column: a model may not take lists of length nought.
+    table = np.full((size, max(1, *map(len, histories), 1)), "", dtype=object)
+    for row, history in enumerate(histories):
+        table[row, : len(history)] = list(history)
+    return table
+
+
+def find_user_id_input(inputs: Mapping[str, TensorSpec], told: str | None) -> str | None:
+    """Names the input that takes the user id; None where users are known by histories alone.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT where several might and ``told`` is None.
+    """
+    names = [name for name, spec in inputs.items() if spec.dtype == "string" and _rank(spec) < 2]
+    if told is None and not names:
+        return None
+    named = [name for name in names if name.lower() in {"user_id", "userid", "user", "uid"}]
+    named = named or [name for name in names if "user" in name.lower()] or names
+    return _the_one(told, named, "user_id_input", "the user id")
+
+
+def find_history_input(inputs: Mapping[str, TensorSpec], told: str | None) -> str:
+    """Names the input that takes the history.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT where none or several might and ``told`` is None.
+    """
+    lists = [name for name, spec in inputs.items() if spec.dtype == "string" and _rank(spec) == 2]
+    named = [name for name in lists if "history" in name.lower()] or lists
+    return _the_one(told, named, "history_input", "the history")
+
+
+def _the_one(told: str | None, found: list[str], argument: str, what: str) -> str:
+    if told is not None:
+        return told
+    if len(found) == 1:
+        return found[0]
+    candidates = ", ".join(sorted(found)) or "none"
+    raise ServingError(
+        "INVALID_ARGUMENT",
+        f"cannot tell which input takes {what} (candidates: {candidates}); name it by "
+        f"`{argument}` when making the client",
+    )

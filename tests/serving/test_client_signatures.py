@@ -1,0 +1,147 @@
+"""What the client remembers of a model, and when it asks for it anew."""
+
+import collections
+import concurrent.futures
+import sys
+
+import grpc
+import numpy as np
+import pytest
+
+from serving import RecommenderClient, ServingError, tensors, wire
+
+
+class FakeServer:
+    """A model of two inputs and one item, refused with ``refusal`` where one is set; it counts."""
+
+    def __init__(self):
+        self.calls = collections.Counter()
+        self.inputs = {"user_id": [-1], "history": [-1, -1]}
+        self.refusal = None
+
+    def get_model_metadata(self, request, context):
+        self.calls["GetModelMetadata"] += 1
+        signatures = wire.SignatureDefMap()
+        for name, sizes in self.inputs.items():
+            info = signatures.signature_def["recommend"].inputs[name]
+            info.dtype = 7
+            for size in sizes:
+                info.tensor_shape.dim.add(size=size)
+        response = wire.GetModelMetadataResponse()
+        response.metadata["signature_def"].value = signatures.SerializeToString()
+        return response
+
+    def predict(self, request, context):
+        self.calls["Predict"] += 1
+        if self.refusal is not None:
+            context.abort(self.refusal, "refused")
+        if set(request.inputs) != set(self.inputs):
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, "other inputs")
+        response = wire.PredictResponse()
+        num_users = request.inputs["user_id"].tensor_shape.dim[0].size
+        items = np.full((num_users, 1), b"x", dtype=object)
+        tensors.fill_proto(response.outputs["item_ids"], items)
+        tensors.fill_proto(response.outputs["scores"], np.ones((num_users, 1), np.float32))
+        return response
+
+
+def method(behaviour, request):
+    return grpc.unary_unary_rpc_method_handler(
+        behaviour,
+        request_deserializer=request.FromString,
+        response_serializer=lambda message: message.SerializeToString(),
+    )
+
+
+@pytest.fixture
+def fake():
+    """The server, and a client that has asked it once."""
+    made = FakeServer()
+    methods = {
+        "Predict": method(made.predict, wire.PredictRequest),
+        "GetModelMetadata": method(made.get_model_metadata, wire.GetModelMetadataRequest),
+    }
+    service = "tensorflow.serving.PredictionService"
+    server = grpc.server(concurrent.futures.ThreadPoolExecutor(4))
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, methods),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    with RecommenderClient(f"127.0.0.1:{port}", max_retries=0) as client:
+        assert client.recommend(["a"])[0].item_ids.tolist() == ["x"]
+        made.calls.clear()
+        yield made, client
+    server.stop(None)
+
+
+@pytest.mark.parametrize("code", ["RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED", "UNAVAILABLE"])
+def test_a_server_that_is_too_busy_is_not_asked_for_its_signatures_as_well(fake, code):
+    server, client = fake
+    server.refusal = grpc.StatusCode[code]
+    for _ in range(3):
+        with pytest.raises(ServingError, match=code):
+            client.recommend(["a"])
+    assert server.calls == {"Predict": 3}
+
+
+def test_another_version_s_inputs_are_asked_for_when_the_old_ones_are_refused(fake):
+    server, client = fake
+    server.inputs["city"] = [-1]
+    assert client.recommend(["a"])[0].item_ids.tolist() == ["x"]
+    assert server.calls == {"Predict": 2, "GetModelMetadata": 1}
+    assert "city" in client.metadata()["recommend"].inputs
+    assert client.recommend(["a"], context={"city": "Oslo"})[0].item_ids.tolist() == ["x"]
+    assert server.calls == {"Predict": 3, "GetModelMetadata": 1}
+
+
+def test_a_mistake_is_looked_up_once_and_the_signatures_stay(fake):
+    server, client = fake
+    with pytest.raises(ServingError, match="no input `citi`"):
+        client.recommend(["a"], context={"citi": "Oslo"})
+    assert server.calls == {"GetModelMetadata": 1}
+    client.recommend(["a"])
+    assert server.calls == {"Predict": 1, "GetModelMetadata": 1}
+
+
+def test_another_thread_s_failure_between_two_lines_takes_no_signatures_away(fake):
+    server, client = fake
+    server.refusal = grpc.StatusCode.RESOURCE_EXHAUSTED
+
+    def fail():
+        with pytest.raises(ServingError, match="refused"):
+            client.recommend(["a"])
+
+    def fail_before_each_line(frame, event, _):
+        if frame.f_code.co_name != "metadata":
+            return None
+        if event == "line":
+            other_thread.submit(fail).result()
+        return fail_before_each_line
+
+    tracer = sys.gettrace()
+    with concurrent.futures.ThreadPoolExecutor(1) as other_thread:
+        sys.settrace(fail_before_each_line)
+        try:
+            found = client.metadata()
+        finally:
+            sys.settrace(tracer)
+    assert server.calls["Predict"] >= 2
+    assert list(found) == ["recommend"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("196",), "`user_ids` must be a list of ids, received '196'"),
+        ((b"196",), "`user_ids` must be a list of ids, received b'196'"),
+        (("",), "`user_ids` must be a list of ids, received ''"),
+        ((["a", "b"], ["242", "302"]), r"`histories\[0\]` must be a list of ids, received '242'"),
+        ((["a", "b"], [["242"], b"302"]), r"`histories\[1\]` must be .* received b'302'"),
+        ((["a", "b"], "xy"), "`histories` must be a list of ids for each user, received 'xy'"),
+    ],
+)
+def test_one_string_is_no_list_of_ids(fake, arguments, text):
+    server, client = fake
+    with pytest.raises(ServingError, match=text) as error:
+        client.recommend(*arguments)
+    assert error.value.code == "INVALID_ARGUMENT"
+    assert not server.calls
