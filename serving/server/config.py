@@ -33,12 +33,14 @@ class Limits:
     """What one request may cost. The defaults fit recommendation requests with much room.
 
     Args:
-        max_request_bytes: of a gRPC message or of an inflated REST body.
+        max_request_bytes: of a gRPC message or of an inflated REST body; all bodies in memory may
+            have four times as many together, the next is refused as below.
         max_fill_elements: of a tensor whose values are not all sent (a shape of 2e8 with one
             value is 40 bytes on the wire and 800 MB in memory).
         max_json_depth: nested lists and objects of a REST body.
         max_concurrent_requests: being run or waiting; the next is refused at once with
-            RESOURCE_EXHAUSTED (429), which keeps the waiting time of accepted ones bounded.
+            RESOURCE_EXHAUSTED (429), which keeps the waiting time of accepted ones bounded. Of
+            REST, status and metadata are counted apart from the rest.
     """
 
     max_request_bytes: int = 64 << 20
@@ -61,7 +63,8 @@ class ServerConfig:
         load_retry_interval_s: after a failed load; doubles up to 64 times this. A change inside
             the folder is tried at once.
         drain_timeout_s: how long a stopping server waits for requests in flight.
-        rest_timeout_s: a REST request has no deadline of its own.
+        rest_timeout_s: from the arrival of a REST request, which has no deadline of its own; its
+            body must be there in this time (408) and its answer too (504).
         require_manifest: refuse versions without a ``manifest.json``.
         enable_warmup: run ``assets.extra/tf_serving_warmup_requests`` before a version is served.
         tensor_content: answer numeric tensors as raw bytes in place of typed fields.

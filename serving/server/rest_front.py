@@ -1,4 +1,4 @@
-"""The REST side: bodies read under limits, a bounded number of requests, on aiohttp."""
+"""The REST side: bounded numbers of requests, each answered within its time, on aiohttp."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ import asyncio
 import logging
 import threading
 import time
-import zlib
+from collections.abc import Iterator
 from concurrent import futures
+from contextlib import contextmanager
 
 from aiohttp import web
 
 from serving.server.config import ServerConfig
 from serving.server.errors import HTTP_STATUS, RequestError, StartError, truncated
 from serving.server.json_out import error_text
+from serving.server.rest_body import Bodies, BodyError
 from serving.server.rest_calls import RestCalls
 
 _LOG = logging.getLogger("serving")
-_BLOCK = 1 << 16
 
 
 class RestServer:
@@ -34,8 +35,11 @@ class RestServer:
     def __init__(self, config: ServerConfig, calls: RestCalls) -> None:
         self._config = config
         self._calls = calls
-        self._pool = futures.ThreadPoolExecutor(config.num_threads, thread_name_prefix="rest")
-        self._num_running = 0
+        limits = config.limits
+        self._bodies = Bodies(limits.max_request_bytes)
+        self._runs = _Lane("rest", config.num_threads, limits.max_concurrent_requests)
+        # Status and metadata answer a probe at once, however busy the models are.
+        self._looks = _Lane("rest-look", 1, limits.max_concurrent_requests)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="rest", daemon=True)
         self._thread.start()
@@ -51,9 +55,10 @@ class RestServer:
 
     def stop(self) -> None:
         """Closes the port, lets the requests in flight finish, then ends the thread."""
-        asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result()
+        asyncio.run_coroutine_threadsafe(self._clean_up(), self._loop).result()
         self._end_loop()
-        self._pool.shutdown()
+        self._runs.pool.shutdown()
+        self._looks.pool.shutdown()
 
     def _end_loop(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -75,72 +80,75 @@ class RestServer:
         await web.TCPSite(self._runner, self._config.host, port).start()
         return int(self._runner.addresses[0][1])
 
+    async def _clean_up(self) -> None:
+        await self._runner.cleanup()
+        # The framework reads on for seconds after it has answered before the body's end.
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
     async def _handle(self, request: web.Request) -> web.Response:
+        deadline = time.monotonic() + self._config.rest_timeout_s
         path = request.rel_url.raw_path
         if not path.lower().startswith("/v1/"):
             return web.Response(status=404, text="Not Found")
-        if self._num_running >= self._config.limits.max_concurrent_requests:
-            text = "the server has as many requests as it admits; try again"
-            return _error(RequestError("RESOURCE_EXHAUSTED", text))
-        self._num_running += 1
         try:
-            return await self._run(request, path)
+            if request.method == "GET":
+                return await self._answer(self._looks, request, path, b"", deadline)
+            self._runs.check_room()  # before a body is read that nobody will look at
+            async with self._bodies.read(request, self._config.rest_timeout_s) as body:
+                return await self._answer(self._runs, request, path, body, deadline)
         except RequestError as error:
             return _error(error)
-        except _TooLargeError as error:
-            return web.Response(
-                status=413, text=error_text(str(error)), content_type="application/json"
+        except BodyError as error:
+            response = web.Response(
+                status=error.status, text=error_text(str(error)), content_type="application/json"
             )
+            response.force_close()
+            return response
+        except ConnectionError:  # in the midst of the body; nobody reads this
+            return _error(RequestError("CANCELLED", "the client has gone"))
         except Exception:  # the caller learns no internals, the log has them
             _LOG.exception("a REST request failed inside the server")
             return _error(RequestError("INTERNAL", "internal error of the server; see its log"))
-        finally:
-            self._num_running -= 1
 
-    async def _run(self, request: web.Request, path: str) -> web.Response:
-        timeout_s = self._config.rest_timeout_s
-        body = await self._read(request)
-        deadline = time.monotonic() + timeout_s
-        work = self._loop.run_in_executor(
-            self._pool, self._calls.answer, request.method, path, body, deadline
-        )
-        try:
-            text = await asyncio.wait_for(work, timeout_s)
-        except asyncio.TimeoutError:
-            raise RequestError("DEADLINE_EXCEEDED", f"no answer within {timeout_s:g} s") from None
+    async def _answer(
+        self, lane: _Lane, request: web.Request, path: str, body: bytes, deadline: float
+    ) -> web.Response:
+        with lane.place():
+            work = self._loop.run_in_executor(
+                lane.pool, self._calls.answer, request.method, path, body, deadline
+            )
+            try:
+                text = await asyncio.wait_for(work, deadline - time.monotonic())
+            except asyncio.TimeoutError:
+                text = f"no answer within {self._config.rest_timeout_s:g} s"
+                raise RequestError("DEADLINE_EXCEEDED", text) from None
         return web.Response(body=text.encode("utf-8", "replace"), content_type="application/json")
 
-    async def _read(self, request: web.Request) -> bytes:
-        limit = self._config.limits.max_request_bytes
-        if request.content_length is not None and request.content_length > limit:
-            raise _TooLargeError(limit)
-        encoding = request.headers.get("Content-Encoding", "").lower()
-        inflate = zlib.decompressobj(wbits=31) if encoding == "gzip" else None
-        body = bytearray()
-        async for block in request.content.iter_chunked(_BLOCK):
-            body += _inflated(inflate, block, limit + 1 - len(body)) if inflate else block
-            if len(body) > limit:
-                raise _TooLargeError(limit)
-        if inflate is not None and not inflate.eof:
-            raise _not_gzip()
-        return bytes(body)
 
+class _Lane:
+    """Threads for requests of one kind, and how many of these may run or wait at once."""
 
-class _TooLargeError(Exception):
-    def __init__(self, limit: int) -> None:
-        super().__init__(f"the body is larger than the {limit} bytes this server takes")
+    def __init__(self, name: str, num_threads: int, max_requests: int) -> None:
+        self.pool = futures.ThreadPoolExecutor(num_threads, thread_name_prefix=name)
+        self._max_requests = max_requests
+        self._num_requests = 0
 
+    def check_room(self) -> None:
+        if self._num_requests >= self._max_requests:
+            text = "the server has as many requests as it admits; try again"
+            raise RequestError("RESOURCE_EXHAUSTED", text)
 
-def _inflated(inflate: zlib._Decompress, block: bytes, room: int) -> bytes:
-    try:
-        return inflate.decompress(block, room)
-    except zlib.error:
-        raise _not_gzip() from None
-
-
-def _not_gzip() -> RequestError:
-    # TensorFlow Serving goes on with an empty body and so answers the same.
-    return RequestError("INVALID_ARGUMENT", "JSON Parse error: The document is empty")
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        self.check_room()
+        self._num_requests += 1
+        try:
+            yield
+        finally:
+            self._num_requests -= 1
 
 
 def _error(error: RequestError) -> web.Response:
