@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
-import json
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-MANIFEST = "manifest.json"
-"""File in a version that holds the size and the SHA-256 of each of its files."""
+from pipeline.manifests import (
+    MANIFEST,
+    Files,
+    file_digests,
+    holds_files,
+    read_manifest,
+    write_manifest,
+)
 
 _WRITING, _REMOVING = ".writing-", ".removing-"
 
@@ -88,25 +92,11 @@ def versions(folder: str | Path) -> dict[int, Path]:
     return dict(sorted(numbered.items()))
 
 
-def file_digests(folder: Path) -> dict[str, dict[str, str | int]]:
-    """Returns size and SHA-256 of every file below a folder but its manifest."""
-    digests: dict[str, dict[str, str | int]] = {}
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        if path.is_file() and name != MANIFEST:
-            digest = hashlib.sha256()
-            with path.open("rb") as file:
-                while block := file.read(1 << 20):
-                    digest.update(block)
-            digests[name] = {"sha256": digest.hexdigest(), "bytes": path.stat().st_size}
-    return digests
-
-
 def _publish(model: Path, folder: Path, keep_versions: int) -> Publication:
     wanted = file_digests(model)
     existing = versions(folder)
     newest = max(existing, default=0)
-    if existing and _manifest(existing[newest]) == wanted:
+    if existing and _is_whole(existing[newest], wanted):
         return Publication(newest, existing[newest], is_new=False)
     writing = Path(tempfile.mkdtemp(prefix=_WRITING, dir=folder))
     try:
@@ -123,7 +113,7 @@ def _publish(model: Path, folder: Path, keep_versions: int) -> Publication:
     return Publication(version, path, is_new=True)
 
 
-def _copy(model: Path, writing: Path, wanted: Mapping[str, object]) -> None:
+def _copy(model: Path, writing: Path, wanted: Files) -> None:
     for name in wanted:
         target = writing / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -133,10 +123,7 @@ def _copy(model: Path, writing: Path, wanted: Mapping[str, object]) -> None:
             os.fsync(file.fileno())
     if file_digests(writing) != wanted:
         raise PublishError(f"The files of {str(model)!r} changed while they were copied.")
-    with (writing / MANIFEST).open("w", encoding="utf-8") as file:
-        json.dump({"files": wanted}, file, indent=2)
-        file.flush()
-        os.fsync(file.fileno())
+    write_manifest(writing / MANIFEST, wanted)
     for path in writing.rglob("*"):
         if path.is_dir():
             _sync(path)
@@ -144,13 +131,9 @@ def _copy(model: Path, writing: Path, wanted: Mapping[str, object]) -> None:
     _sync(writing)
 
 
-def _manifest(version: Path) -> object:
-    """Returns a version's digests if its files still have them, else None."""
-    try:
-        stated = json.loads((version / MANIFEST).read_text(encoding="utf-8"))["files"]
-    except (OSError, ValueError, KeyError):
-        return None
-    return stated if file_digests(version) == stated else None
+def _is_whole(version: Path, wanted: Files) -> bool:
+    """Whether a version states these files and still has them."""
+    return read_manifest(version / MANIFEST) == wanted and holds_files(version, wanted)
 
 
 def _remove(version: Path) -> None:

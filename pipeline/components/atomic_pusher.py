@@ -12,7 +12,8 @@ from tfx.components.pusher import executor
 from tfx.proto import pusher_pb2
 from tfx.types import artifact_utils, standard_component_specs
 
-from pipeline.publishing import MANIFEST, publish
+from pipeline.manifests import MANIFEST
+from pipeline.publishing import publish
 
 
 class AtomicPusherExecutor(executor.Executor):

@@ -111,6 +111,21 @@ def small_interactions() -> Interactions:
     return dataclasses.replace(made, schema=schema, users=users, items=items)
 
 
+@pytest.fixture
+def saved_model(tmp_path):
+    """Returns a function: name -> a folder that looks like a SavedModel, other for each name."""
+
+    def make(name: str, folder: Path | None = None) -> Path:
+        folder = folder or tmp_path / "models" / name
+        (folder / "variables").mkdir(parents=True)
+        (folder / "saved_model.pb").write_bytes(b"graph " + name.encode())
+        (folder / "variables" / "variables.index").write_bytes(b"index " + name.encode())
+        (folder / "variables" / "variables.data-00000-of-00001").write_bytes(b"0123" * 1000)
+        return folder
+
+    return make
+
+
 @pytest.fixture(scope="session")
 def first_run(tmp_path_factory) -> Run:
     """The first run in an empty folder."""
