@@ -11,6 +11,22 @@ import os
 # TensorFlow is first imported.
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 
-from pipeline.publishing import Publication, PublishError, publish, versions
+from pipeline.publishing import (
+    Publication,
+    PublishError,
+    Withdrawal,
+    WithdrawnError,
+    publish,
+    versions,
+    withdraw,
+)
 
-__all__ = ["Publication", "PublishError", "publish", "versions"]
+__all__ = [
+    "Publication",
+    "PublishError",
+    "Withdrawal",
+    "WithdrawnError",
+    "publish",
+    "versions",
+    "withdraw",
+]

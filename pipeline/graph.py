@@ -37,6 +37,7 @@ from pipeline.data_schema import schema_text
 from pipeline.evaluation_config import evaluation_config
 from pipeline.fingerprints import code_fingerprint
 from pipeline.measures import columns, measures
+from pipeline.publishing import withdrawn
 from recsys_tf.config import RunConfig
 from recsys_tf.schema import Schema
 
@@ -199,7 +200,12 @@ def _pusher(trainer: Trainer, evaluator: Evaluator, folder: Path) -> Pusher:
         push_destination=pusher_pb2.PushDestination(
             filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=str(folder))
         ),
-        custom_config={"keep_versions": 5, "folder": _folder_token(folder)},
+        custom_config={
+            "keep_versions": 5,
+            "folder": _folder_token(folder),
+            # What it refuses: a model that was withdrawn since, or admitted again.
+            "withdrawn": list(withdrawn(folder)),
+        },
         custom_executor_spec=executor_spec.ExecutorClassSpec(AtomicPusherExecutor),
     )
 

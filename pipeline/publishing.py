@@ -1,4 +1,4 @@
-"""Publishes a SavedModel as a numbered version, whole or not at all.
+"""Publishes a SavedModel as a numbered version, whole or not at all, and takes versions back.
 
 A server takes a folder whose name is a number the moment the name exists. So a version is copied
 under a name that no server reads, written through to the disk, and then renamed.
@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,11 +25,18 @@ from pipeline.manifests import (
     write_manifest,
 )
 
+WITHDRAWN = "withdrawn"
+"""Folder beside the versions that keeps the manifest of each withdrawn one."""
+
 _WRITING, _REMOVING = ".writing-", ".removing-"
 
 
 class PublishError(RuntimeError):
-    """A model could not be published; the versions that were there still are."""
+    """A model could not be published, or taken back; what the server reads is whole."""
+
+
+class WithdrawnError(PublishError):
+    """The model was withdrawn; the text names the file that keeps it from being published."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +54,25 @@ class Publication:
     is_new: bool
 
 
+@dataclass(frozen=True)
+class Withdrawal:
+    """What became of a withdrawn version.
+
+    Attributes:
+        version: Its number.
+        manifest: The file by which its model is refused from now on.
+        newest: The newest version that is left; None where there is none.
+    """
+
+    version: int
+    manifest: Path
+    newest: int | None
+
+
 def publish(model: str | Path, folder: str | Path, *, keep_versions: int = 5) -> Publication:
     """Publishes a SavedModel as the newest version of a folder.
 
-    The number is the time in seconds, or one more than the newest version where that is not
+    The number is the time in seconds, or one more than the newest version ever where that is not
     above it. A model that is the newest version already is not published again.
 
     Args:
@@ -63,6 +85,7 @@ def publish(model: str | Path, folder: str | Path, *, keep_versions: int = 5) ->
 
     Raises:
         ValueError: If `keep_versions` is below 1.
+        WithdrawnError: If the model is one that was withdrawn.
         PublishError: If the model is no SavedModel, or the files cannot be written.
     """
     model, folder = Path(model), Path(folder)
@@ -82,26 +105,75 @@ def publish(model: str | Path, folder: str | Path, *, keep_versions: int = 5) ->
         ) from error
 
 
+def withdraw(
+    folder: str | Path, version: int | None = None, *, allow_empty: bool = False
+) -> Withdrawal:
+    """Takes a version back; a server goes on with the newest one that is left.
+
+    To delete the folder alone would not do: the next run would find its model to be missing, and
+    publish it again. So the manifest is kept as `withdrawn/<version>.json`, and `publish` refuses
+    the model until somebody deletes that file.
+
+    Args:
+        folder: The folder of the versions.
+        version: The number; None takes the newest.
+        allow_empty: Whether the only version may go. TensorFlow Serving unloads a model without
+            versions, and every request then fails.
+
+    Returns:
+        What was withdrawn, and what is left.
+
+    Raises:
+        ValueError: If there is no such version.
+        PublishError: If it is the only one and may not go, or the files cannot be written.
+    """
+    folder = Path(folder)
+    if not versions(folder):
+        raise ValueError(f"`folder` {str(folder)!r} holds no version.")
+    try:
+        with _locked(folder):
+            _remove_leftovers(folder)
+            return _withdraw(folder, version, allow_empty)
+    except OSError as error:
+        raise PublishError(
+            f"The version cannot be withdrawn from {str(folder)!r}: {error.strerror or error}."
+        ) from error
+
+
 def versions(folder: str | Path) -> dict[int, Path]:
     """Returns the published versions of a folder, oldest first."""
     folder = Path(folder)
-    found = [path for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
-    numbered = {
-        int(path.name): path for path in found if path.name.isascii() and path.name.isdigit()
-    }
+    found = folder.iterdir() if folder.is_dir() else ()
+    return _by_number((path.name, path) for path in found if path.is_dir())
+
+
+def withdrawn(folder: str | Path) -> dict[int, Path]:
+    """Returns the manifests of the withdrawn versions of a folder, oldest first."""
+    return _by_number((path.stem, path) for path in (Path(folder) / WITHDRAWN).glob("*.json"))
+
+
+def _by_number(found: Iterable[tuple[str, Path]]) -> dict[int, Path]:
+    numbered = {int(name): path for name, path in found if name.isascii() and name.isdigit()}
     return dict(sorted(numbered.items()))
 
 
 def _publish(model: Path, folder: Path, keep_versions: int) -> Publication:
     wanted = file_digests(model)
-    existing = versions(folder)
+    existing, taken_back = versions(folder), withdrawn(folder)
+    for number, manifest in taken_back.items():
+        if read_manifest(manifest) == wanted:
+            raise WithdrawnError(
+                f"this model was withdrawn as version {number}; delete {manifest} to let it be "
+                "published again."
+            )
     newest = max(existing, default=0)
     if existing and _is_whole(existing[newest], wanted):
         return Publication(newest, existing[newest], is_new=False)
     writing = Path(tempfile.mkdtemp(prefix=_WRITING, dir=folder))
     try:
         _copy(model, writing, wanted)
-        version = max(int(time.time()), newest + 1)
+        # A server may still know a withdrawn number by its model.
+        version = max(int(time.time()), *(number + 1 for number in (newest, *taken_back)))
         path = folder / str(version)
         os.rename(writing, path)
     except BaseException:
@@ -111,6 +183,33 @@ def _publish(model: Path, folder: Path, keep_versions: int) -> Publication:
     for number in sorted({*existing, version})[:-keep_versions]:
         _remove(existing[number])
     return Publication(version, path, is_new=True)
+
+
+def _withdraw(folder: Path, version: int | None, allow_empty: bool) -> Withdrawal:
+    existing = versions(folder)
+    number = max(existing, default=0) if version is None else version
+    if number not in existing:
+        raise ValueError(
+            f"`version` must be one of {', '.join(map(str, existing))}, received {number}."
+        )
+    if len(existing) == 1 and not allow_empty:
+        raise PublishError(
+            f"Version {number} is the only one in {str(folder)!r}, and a server without a version "
+            "answers nothing. Publish another one first, or allow it (`allow_empty`, "
+            "`--allow-empty`)."
+        )
+    path = existing.pop(number)
+    manifest = folder / WITHDRAWN / f"{number}.json"
+    manifest.parent.mkdir(exist_ok=True)
+    writing = manifest.with_suffix(".writing")
+    write_manifest(writing, read_manifest(path / MANIFEST) or file_digests(path))
+    os.replace(writing, manifest)
+    # Refused first, then gone: a kill in between loses neither.
+    _sync(manifest.parent)
+    _sync(folder)
+    _remove(path)
+    _sync(folder)
+    return Withdrawal(number, manifest, max(existing, default=None))
 
 
 def _copy(model: Path, writing: Path, wanted: Files) -> None:

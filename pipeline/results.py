@@ -11,6 +11,7 @@ import tensorflow_model_analysis as tfma
 from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 
+from pipeline.components.atomic_pusher import NOT_PUSHED_REASON
 from pipeline.dag_runner import ComponentRun
 
 OVERALL = "overall"
@@ -23,7 +24,8 @@ class PipelineResult:
 
     Attributes:
         is_blessed: Whether the Evaluator let the model pass.
-        reasons: Why not, a line for each bound that does not hold.
+        reasons: Why nothing was pushed: a line for each bound that does not hold, or that the model
+            was withdrawn.
         version: Number of the served version; None where nothing was pushed.
         path: Its folder.
         metrics: Values by slice (`overall`, `is_new_user=yes`, ...) and `<task>/<metric>`.
@@ -40,6 +42,11 @@ class PipelineResult:
     baseline_metrics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     components: tuple[ComponentRun, ...] = ()
     log: Path | None = None
+
+    @property
+    def is_published(self) -> bool:
+        """Whether the model is a served version: it passed, and nobody has withdrawn it."""
+        return self.version is not None
 
     @property
     def is_cached(self) -> bool:
@@ -69,9 +76,13 @@ def read_result(
     is_pushed = pushed.custom_properties["pushed"].int_value == 1
     has_baseline = "baseline_model_id" in blessing.custom_properties
     properties = pushed.custom_properties
+    if is_blessed:
+        reasons: tuple[str, ...] = (properties[NOT_PUSHED_REASON].string_value,)
+    else:
+        reasons = _reasons(evaluation.uri)
     return PipelineResult(
         is_blessed=is_blessed,
-        reasons=() if is_blessed else _reasons(evaluation.uri),
+        reasons=() if is_pushed else reasons,
         version=int(properties["pushed_version"].string_value) if is_pushed else None,
         path=Path(properties["pushed_destination"].string_value) if is_pushed else None,
         metrics=_metrics(evaluation.uri, tfma.CANDIDATE_KEY if has_baseline else None),

@@ -51,7 +51,7 @@ def run_pipeline(
 
     Returns:
         Whether the model was blessed and pushed, its metrics by slice, and what each component
-        took. A model that was not blessed is a result, not an error.
+        took. A model that was not blessed, or that was withdrawn, is a result, not an error.
 
     Raises:
         PipelineError: If a component fails: data that are not sound, a training that diverges, a

@@ -13,7 +13,10 @@ from tfx.proto import pusher_pb2
 from tfx.types import artifact_utils, standard_component_specs
 
 from pipeline.manifests import MANIFEST
-from pipeline.publishing import publish
+from pipeline.publishing import WithdrawnError, publish
+
+NOT_PUSHED_REASON = "not_pushed_reason"
+"""Property of the pushed model that says why a blessed one was not published."""
 
 
 class AtomicPusherExecutor(executor.Executor):
@@ -21,7 +24,8 @@ class AtomicPusherExecutor(executor.Executor):
 
     TFX's own executor copies into the final folder, which a server may read half-written, and
     skips a second push within a second but reports it as done. Its checks of the blessings, its
-    inputs and its outputs are kept. `custom_config` may hold `keep_versions`.
+    inputs and its outputs are kept. `custom_config` may hold `keep_versions`. A model that was
+    withdrawn is not pushed, like one that is not blessed.
     """
 
     def Do(  # noqa: N802 - TFX's name
@@ -30,7 +34,7 @@ class AtomicPusherExecutor(executor.Executor):
         output_dict: dict[str, list[Any]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Publishes the model if it is blessed.
+        """Publishes the model if it is blessed and was not withdrawn.
 
         Args:
             input_dict: `model` and `model_blessing`.
@@ -52,11 +56,16 @@ class AtomicPusherExecutor(executor.Executor):
             pusher_pb2.PushDestination(),
         )
         custom = json.loads(exec_properties.get("custom_config") or "null") or {}
-        publication = publish(
-            self.GetModelPath(input_dict),
-            destination.filesystem.base_directory,
-            keep_versions=custom.get("keep_versions", 5),
-        )
+        try:
+            publication = publish(
+                self.GetModelPath(input_dict),
+                destination.filesystem.base_directory,
+                keep_versions=custom.get("keep_versions", 5),
+            )
+        except WithdrawnError as error:
+            pushed.set_string_custom_property(NOT_PUSHED_REASON, str(error))
+            self._MarkNotPushed(pushed)
+            return
         # The version itself stays where it is served; a second copy would only cost disk.
         Path(pushed.uri).mkdir(parents=True, exist_ok=True)
         shutil.copyfile(publication.path / MANIFEST, Path(pushed.uri) / MANIFEST)

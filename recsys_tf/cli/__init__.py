@@ -29,6 +29,7 @@ from recsys_tf.cli import (
     recommend,
     serve,
     train,
+    withdraw,
 )
 from recsys_tf.cli.failures import EXIT_CODES, set_debug
 
@@ -96,6 +97,7 @@ _COMMANDS: dict[str, Callable[..., Any]] = {
     "serve": serve.serve,
     "recommend": recommend.recommend,
     "pipeline": pipeline.pipeline,
+    "withdraw": withdraw.withdraw,
     "doctor": doctor.doctor,
 }
 app.callback(help=_help(_options), epilog=EXIT_CODES)(_options)

@@ -66,7 +66,7 @@ def demo(
     check_rejections(interactions, run)
     OUT.print(interactions.summary(), markup=False)
     result = _model(run, interactions, folder)
-    if not result.is_blessed:
+    if not result.is_published:
         raise Failure(f"the model was not published: {'; '.join(result.reasons)}")
     _ask_three(run, interactions, Path(result.path))
     _print_metrics(result, run.features_and_tasks or interactions.schema)
@@ -83,16 +83,16 @@ def _model(run: RunConfig, interactions: Interactions, folder: Path) -> DemoResu
         return remembered
     data = load_prepared(run, interactions)
     result = run_told(run, folder, data)
-    baselines = baseline_metrics(data, "test", BASELINES) if result.is_blessed else {}
+    baselines = baseline_metrics(data, "test", BASELINES) if result.is_published else {}
     told = DemoResult(
-        is_blessed=result.is_blessed,
+        is_published=result.is_published,
         reasons=list(result.reasons),
         version=result.version,
         path=str(result.path),
         metrics={name: dict(values) for name, values in result.metrics.items()},
         baselines={name: dict(values) for name, values in baselines.items()},
     )
-    if result.is_blessed:
+    if result.is_published:
         remember(folder, key, told)
     return told
 

@@ -32,7 +32,7 @@ class DemoResult:
     """What the pipeline and the baselines came to.
 
     Attributes:
-        is_blessed: Whether the model passed.
+        is_published: Whether the model passed, and was not withdrawn.
         reasons: Why not.
         version: The published version's number; None where it did not pass.
         path: The published version's folder.
@@ -40,7 +40,7 @@ class DemoResult:
         baselines: Values by baseline and `<task>/<metric>`.
     """
 
-    is_blessed: bool
+    is_published: bool
     reasons: list[str]
     version: int | None
     path: str

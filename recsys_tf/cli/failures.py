@@ -31,7 +31,7 @@ class ExitCode(enum.IntEnum):
 
 
 EXIT_CODES = (
-    "Exit codes: 0 done; 1 the work failed (a model was not blessed, a server refused); "
+    "Exit codes: 0 done; 1 the work failed (a model was not published, a server refused); "
     "2 wrong usage or configuration; 3 something of the machine is missing (a package, a free "
     "port, disk space, the network); 4 the data was rejected; 130 interrupted."
 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from recsys_tf.cli.console import ERR, OUT, plain_table, print_table, readable, say, stage
-from recsys_tf.cli.failures import ExitCode, Failure, check_writable, failing_with, reported
+from recsys_tf.cli.failures import ExitCode, check_writable, failing_with, reported
 from recsys_tf.cli.installed import require
 from recsys_tf.cli.loading import load_prepared
 from recsys_tf.cli.options import (
@@ -44,8 +44,8 @@ def pipeline(
     """Run the TFX pipeline and publish a model that passes.
 
     It checks the data, trains, and evaluates by slice. What has not changed since the last run
-    comes from the cache. A model that misses a bound, or is worse than the one published before, is
-    not published, and the exit code is 1.
+    comes from the cache. A model that misses a bound, is worse than the one published before, or
+    was withdrawn, is not published, and the exit code is 1.
 
     Examples:
       recsys-tf pipeline --dataset ml-100k --root pipelines/ml-100k
@@ -60,7 +60,7 @@ def pipeline(
     else:
         print_table(slice_table(result.metrics))
         OUT.print(_verdict(result), markup=False)
-    if not result.is_blessed:
+    if not result.is_published:
         raise typer.Exit(ExitCode.WORK_FAILED)
 
 
@@ -119,10 +119,8 @@ def _cell(value: float | None) -> str:
 
 
 def _verdict(result: PipelineResult) -> str:
-    if not result.is_blessed:
-        return f"Not published: {'; '.join(result.reasons)}"
     if result.path is None:
-        raise Failure("the model was blessed, but not pushed; the log says why.")
+        return f"Not published: {'; '.join(result.reasons)}"
     return (
         f"Published as {result.path}. Next: recsys-tf serve --model-dir {result.path.parent} "
         f"--model-name {result.path.parent.name}"

@@ -16,6 +16,7 @@ COMMANDS = [
     "serve",
     "recommend",
     "pipeline",
+    "withdraw",
     "doctor",
 ]
 

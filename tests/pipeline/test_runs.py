@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -13,7 +14,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from pipeline import trainer_module
-from pipeline.publishing import MANIFEST, file_digests, versions
+from pipeline.publishing import MANIFEST, file_digests, versions, withdraw
 from pipeline.runner import PipelineError, run_pipeline
 from pipeline.trainer_module import run_fn
 from pipeline.training_rows import SkewError, checked_preprocessor, fitted_state
@@ -144,13 +145,29 @@ def test_a_second_run_comes_from_the_cache(first_run):
 
 
 def test_a_deleted_version_is_pushed_again_without_training(first_run):
-    import shutil
-
     shutil.rmtree(first_run.result.path)
     again = first_run.again()
     assert again.result.path.is_dir()
     assert again.result.version >= first_run.result.version
     assert components(again)["Trainer"].is_cached
+    first_run.result = again.result
+
+
+def test_a_withdrawn_model_is_not_pushed_until_that_is_taken_back(first_run):
+    folder = first_run.result.path.parent
+    for version in list(versions(folder)):
+        taken_back = withdraw(folder, version, allow_empty=True)
+    for _ in range(2):
+        refused = first_run.again()
+        assert refused.result.is_blessed
+        assert not refused.result.is_published
+        assert components(refused)["Evaluator"].is_cached
+        assert re.match("Not published: this model was withdrawn as version", refused.lines[-1])
+    assert refused.result.is_cached
+    assert versions(folder) == {}
+    shutil.rmtree(taken_back.manifest.parent)
+    again = first_run.again()
+    assert list(versions(folder)) == [again.result.version]
     first_run.result = again.result
 
 
