@@ -28,7 +28,7 @@ from tfx.types import standard_artifacts
 
 from pipeline.components import (
     AtomicPusherExecutor,
-    LatestOtherBlessedModel,
+    BlessedModelInService,
     ValidationGate,
     VerifiedCopyExecutor,
 )
@@ -80,12 +80,13 @@ def build_pipeline(config: RunConfig, schema: Schema, data: WrittenData, root: P
     transform.add_upstream_node(gate)
     trainer = _trainer(examples, transform, config, schema, data, root)
     resolver = Resolver(
-        strategy_class=LatestOtherBlessedModel,
+        strategy_class=BlessedModelInService,
         model=types.Channel(type=standard_artifacts.Model),
         model_blessing=types.Channel(type=standard_artifacts.ModelBlessing),
         candidate=trainer.outputs["model"],
         config={
             "columns": list(columns(measures(schema, config, data.num_items))),
+            "folder": str(serving_folder(root, config)),
             "is_wanted": config.pipeline.compare_with_blessed,
         },
     ).with_id("LatestBlessedModel")

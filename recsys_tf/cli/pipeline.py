@@ -44,8 +44,8 @@ def pipeline(
     """Run the TFX pipeline and publish a model that passes.
 
     It checks the data, trains, and evaluates by slice. What has not changed since the last run
-    comes from the cache. A model that misses a bound, is worse than the one published before, or
-    was withdrawn, is not published, and the exit code is 1.
+    comes from the cache. A model that misses a bound, is worse than the one in service, or was
+    withdrawn, is not published, and the exit code is 1.
 
     Examples:
       recsys-tf pipeline --dataset ml-100k --root pipelines/ml-100k

@@ -17,9 +17,9 @@ class PipelineConfig(Spec):
         min_metrics: Lowest value on the evaluation split by metric, for instance
             `{"retrieval/ndcg_at_10": 0.02}`.
         max_metrics: Highest value by metric, for instance `{"rating/rmse": 1.1}`.
-        max_regression: Share by which a metric may be worse than the blessed model's.
-        compare_with_blessed: Whether a model is held against the latest blessed one. Take it back
-            for one run after a change of tasks or cut-offs, when the two are measured differently.
+        max_regression: Share by which a metric may be worse than the model's in service.
+        compare_with_blessed: Whether a model is held against the one in service. Take it back for
+            one run after a change of tasks or cut-offs, when the two are measured differently.
         max_rejected_share: Share of rejected input rows above which the run stops.
         beam_args: Options that are passed on to Apache Beam.
     """
