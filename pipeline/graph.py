@@ -53,6 +53,8 @@ BEAM_ARGS = (
 )
 """How Beam runs where `pipeline.beam_args` says nothing."""
 
+_TOKEN = ".token"
+
 
 def build_pipeline(config: RunConfig, schema: Schema, data: WrittenData, root: Path) -> Pipeline:
     """Connects the components.
@@ -211,12 +213,17 @@ def _pusher(trainer: Trainer, evaluator: Evaluator, folder: Path) -> Pusher:
     )
 
 
+def push_anew(folder: Path) -> None:
+    """Has the next run push its model whatever the cache says of an earlier push."""
+    (folder / _TOKEN).unlink(missing_ok=True)
+
+
 def _folder_token(folder: Path) -> str:
     """Returns a name that the folder keeps as long as it lives.
 
     Without it, the cache would hold a model for pushed whose folder somebody has deleted.
     """
-    path = folder / ".token"
+    path = folder / _TOKEN
     if not path.is_file():
         folder.mkdir(parents=True, exist_ok=True)
         path.write_text(uuid.uuid4().hex, encoding="utf-8")

@@ -6,10 +6,10 @@ import datetime
 from pathlib import Path
 
 from pipeline.dag_runner import ComponentError, ComponentRun, TellingDagRunner
-from pipeline.data import write_data
-from pipeline.graph import build_pipeline, serving_folder
+from pipeline.data import WrittenData, write_data
+from pipeline.graph import build_pipeline, push_anew, serving_folder
 from pipeline.progress import Progress, listening, tell
-from pipeline.publishing import PublishError
+from pipeline.publishing import PublishError, versions
 from pipeline.quiet import quietly
 from pipeline.results import PipelineResult, read_result
 from recsys_tf.config import RunConfig
@@ -76,15 +76,35 @@ def run_pipeline(
 def _run(config: RunConfig, root: Path, data: PreparedData, log: Path) -> PipelineResult:
     written = write_data(data, root / "data")
     result = _run_once(config, root, data, written, log)
-    if result.path is not None and not result.path.is_dir():
-        # The cache says pushed, but somebody has deleted the version: push it again.
-        tell(f"Pusher: version {result.version} is gone from {result.path.parent}, once more")
-        (serving_folder(root, config) / ".token").unlink(missing_ok=True)
+    fault = _why_not_served(result)
+    if fault is not None:
+        # The cache knows that the model was pushed, but not what became of it.
+        tell(f"Serving: {fault}; once more")
+        push_anew(serving_folder(root, config))
         result = _run_once(config, root, data, written, log)
+    if result.is_published:
+        tell(f"Published: version {result.version} in {result.path}")
+    else:
+        tell(f"Not published: {'; '.join(result.reasons)}")
     return result
 
 
-def _run_once(config, root, data, written, log) -> PipelineResult:  # type: ignore[no-untyped-def]
+def _why_not_served(result: PipelineResult) -> str | None:
+    """Returns why a version that was pushed once is not the one that serves; None if it is."""
+    if result.path is None:
+        return None
+    folder = result.path.parent
+    if not result.path.is_dir():
+        return f"version {result.version} is gone from {folder}"
+    newest = max(versions(folder), default=result.version)
+    if newest != result.version:
+        return f"version {newest} has followed version {result.version} in {folder}"
+    return None
+
+
+def _run_once(
+    config: RunConfig, root: Path, data: PreparedData, written: WrittenData, log: Path
+) -> PipelineResult:
     pipeline = build_pipeline(config, data.schema, written, root)
     finished: list[ComponentRun] = []
 
@@ -95,9 +115,4 @@ def _run_once(config, root, data, written, log) -> PipelineResult:  # type: igno
 
     runner = TellingDagRunner(lambda name: tell(f"{name}: {_DOES.get(name, 'runs')}"), on_finish)
     runner.run(pipeline)
-    result = read_result(pipeline.metadata_connection_config, tuple(finished), log)
-    if result.version is not None:
-        tell(f"Published: version {result.version} in {result.path}")
-    else:
-        tell(f"Not published: {'; '.join(result.reasons)}")
-    return result
+    return read_result(pipeline.metadata_connection_config, tuple(finished), log)

@@ -130,7 +130,8 @@ def _verdict(result: PipelineResult) -> str:
 class _Teller:
     """Shows the component that runs and prints a line for each that is done.
 
-    The pipeline tells `Name: what it does`, then `Name: done in 1.2 s` or `from the cache`.
+    The pipeline tells `Name: what it does`, then `Name: done in 1.2 s` or `from the cache`; what it
+    tells of `Data` and of `Serving` is of no component.
     """
 
     def __init__(self) -> None:
@@ -151,7 +152,7 @@ class _Teller:
             is_cached = text == "from the cache"
             seconds = None if is_cached else time.monotonic() - self._start_s
             say(f"{name}: {self._does.pop(name)}", seconds, note="cached")
-        elif name in self._does or name == "Data":
+        elif name in self._does or name in ("Data", "Serving"):
             say(f"  {line}")
         elif name.isidentifier() and name != "Published":
             self._does[name], self._start_s = text, time.monotonic()

@@ -33,3 +33,17 @@ def test_withdrawn_model_is_said_to_be_not_published(call, withdrawn, tmp_path):
     assert result.exit_code == 1
     told = json.loads(result.stdout)
     assert (told["is_blessed"], told["version"], told["reasons"]) == (True, None, [REASON])
+
+
+def test_what_is_told_of_the_served_folder_is_printed(capsys):
+    with pipeline._Teller() as tell:
+        tell("Pusher: publishes the model if it passed")
+        tell("Pusher: from the cache")
+        tell("Serving: version 7 is gone from served; once more")
+        tell("Pusher: publishes the model if it passed")
+        tell("Pusher: done in 0.1 s")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[1] == "  Serving: version 7 is gone from served; once more"
+    assert [line.split("  ")[0] for line in (lines[0], lines[2])] == [
+        "Pusher: publishes the model if it passed"
+    ] * 2

@@ -111,6 +111,12 @@ def small_interactions() -> Interactions:
     return dataclasses.replace(made, schema=schema, users=users, items=items)
 
 
+@pytest.fixture(scope="session")
+def prepared() -> PreparedData:
+    """The data of the runs here, and their configuration."""
+    return prepare(small_config(), small_interactions())
+
+
 @pytest.fixture
 def saved_model(tmp_path):
     """Returns a function: name -> a folder that looks like a SavedModel, other for each name."""
@@ -127,11 +133,10 @@ def saved_model(tmp_path):
 
 
 @pytest.fixture(scope="session")
-def first_run(tmp_path_factory) -> Run:
+def first_run(tmp_path_factory, prepared) -> Run:
     """The first run in an empty folder."""
-    config, interactions = small_config(), small_interactions()
-    data = prepare(config, interactions)
-    lines: list[str] = []
+    data, lines = prepared, []
+    config, interactions = data.config, data.interactions
     root = tmp_path_factory.mktemp("pipeline") / config.data.dataset  # As the demo names it.
     run_checks, planted = callback.run_self_checks, Finding("leak", "click", "planted.")
     with pytest.MonkeyPatch.context() as patch:

@@ -14,7 +14,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from pipeline import trainer_module
-from pipeline.publishing import MANIFEST, file_digests, versions, withdraw
+from pipeline.publishing import MANIFEST, file_digests, publish, versions, withdraw
 from pipeline.runner import PipelineError, run_pipeline
 from pipeline.trainer_module import run_fn
 from pipeline.training_rows import SkewError, checked_preprocessor, fitted_state
@@ -150,6 +150,17 @@ def test_a_deleted_version_is_pushed_again_without_training(first_run):
     assert again.result.path.is_dir()
     assert again.result.version >= first_run.result.version
     assert components(again)["Trainer"].is_cached
+    first_run.result = again.result
+
+
+def test_a_model_that_another_has_followed_is_pushed_again_without_training(first_run, saved_model):
+    folder = first_run.result.path.parent
+    other = publish(saved_model("other"), folder)
+    again = first_run.again()
+    shutil.rmtree(other.path)
+    assert again.result.version == max(versions(folder)) > other.version
+    assert components(again)["Evaluator"].is_cached
+    assert f"Serving: version {other.version} has followed version" in "\n".join(again.lines)
     first_run.result = again.result
 
 

@@ -1,0 +1,69 @@
+"""What a run does around TFX: it looks at what serves when it is done."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from pipeline import graph, runner
+from pipeline.publishing import publish, versions
+from pipeline.results import PipelineResult
+from pipeline.runner import run_pipeline
+
+pytestmark = pytest.mark.pipeline
+
+
+@pytest.fixture
+def run(prepared, tmp_path, saved_model, monkeypatch):
+    """Runs with a cache for the Pusher alone: its key is the model and the folder's token."""
+    cache, models = {}, {name: saved_model(name) for name in "AB"}
+
+    def run_once(config, root, data, written, log):
+        folder = graph.serving_folder(root, config)
+        key = config.training.seed, graph._folder_token(folder)
+        if key not in cache:
+            cache[key] = publish(models["AB"[config.training.seed]], folder)
+        done = cache[key]
+        return PipelineResult(True, (), done.version, done.path, {})
+
+    monkeypatch.setattr(runner, "write_data", lambda *_: None)
+    monkeypatch.setattr(runner, "_run_once", run_once)
+
+    def call(name):
+        training = prepared.config.training.model_copy(update={"seed": "AB".index(name)})
+        config, lines = prepared.config.model_copy(update={"training": training}), []
+        return run_pipeline(config, tmp_path, prepared, lines.append), lines
+
+    return call
+
+
+def test_a_model_that_another_has_followed_is_published_once_more(run):
+    first, second = run("A")[0], run("B")[0]
+    third, lines = run("A")
+    assert first.version < second.version < third.version
+    assert third.path.is_dir()
+    folder = third.path.parent
+    assert lines == [
+        f"Serving: version {second.version} has followed version {first.version} in {folder}; once "
+        "more",
+        f"Published: version {third.version} in {third.path}",
+    ]
+
+
+def test_a_model_whose_version_is_gone_is_published_once_more(run):
+    first, _ = run("A")
+    shutil.rmtree(first.path)
+    second, lines = run("A")
+    assert second.path.is_dir()
+    assert lines[0] == (
+        f"Serving: version {first.version} is gone from {first.path.parent}; once more"
+    )
+
+
+def test_an_unchanged_run_publishes_nothing(run):
+    first, _ = run("A")
+    second, lines = run("A")
+    assert second.version == first.version
+    assert list(versions(first.path.parent)) == [first.version]
+    assert lines == [f"Published: version {first.version} in {first.path}"]
