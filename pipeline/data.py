@@ -28,6 +28,7 @@ _ROWS_A_SHARD = 50_000
 # Items met before that an evaluation leaves out as the server does. A bound, since histories are
 # written once a row.
 _MAX_MET = 1000
+_WRITING = ".writing-"
 
 
 @dataclass(frozen=True)
@@ -74,13 +75,19 @@ def write_data(data: PreparedData, root: Path) -> WrittenData:
     return WrittenData(folder, summary["rows"], summary["num_items"])
 
 
+def remove_leftovers(root: Path) -> None:
+    """Deletes what killed runs left half written; nobody else may be writing there."""
+    for path in root.glob(f"{_WRITING}*"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
 def _all_parts() -> list[Part]:
     return ["train", "validation", "test"]
 
 
 def _write(data: PreparedData, parts: list[Part], folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
-    writing = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder.parent))
+    writing = Path(tempfile.mkdtemp(prefix=_WRITING, dir=folder.parent))
     try:
         rows = {}
         for part in parts:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import fcntl
+from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.dag_runner import ComponentError, ComponentRun, TellingDagRunner
-from pipeline.data import WrittenData, write_data
+from pipeline.data import WrittenData, remove_leftovers, write_data
 from pipeline.graph import build_pipeline, push_anew, serving_folder
 from pipeline.progress import Progress, listening, tell
 from pipeline.publishing import PublishError, versions
@@ -45,7 +48,8 @@ def run_pipeline(
     Args:
         config: The run.
         root: Folder of the pipeline. Below it lie the written examples (`data`), TFX's artifacts
-            and metadata, the logs, and the versions for a server (`serving/<pipeline name>`).
+            and metadata, the logs, and the versions for a server (`serving/<pipeline name>`). One
+            run at a time works in it.
         data: Prepared data; None prepares those that `config` names.
         progress: Takes each line of progress; None for silence.
 
@@ -55,12 +59,12 @@ def run_pipeline(
 
     Raises:
         PipelineError: If a component fails: data that are not sound, a training that diverges, a
-            full disk. Served versions stay as they were.
+            full disk. Served versions stay as they were. Or if another run works in `root`.
         ValueError: If the configuration does not fit the data.
     """
     root = Path(root).resolve()
     log = root / "logs" / f"{datetime.datetime.now():%Y%m%d-%H%M%S}.log"
-    with listening(progress), quietly(log):
+    with _only_run(root), listening(progress), quietly(log):
         data = data if data is not None else prepare(config)
         check_export_config(config.export, data.schema)
         check_export_labels(config.export, data)
@@ -71,6 +75,23 @@ def run_pipeline(
         except (OSError, PublishError) as error:
             raise PipelineError(f"{error} (details: {log})") from error
     return result
+
+
+@contextlib.contextmanager
+def _only_run(root: Path) -> Iterator[None]:
+    """Keeps other runs out of the folder, and clears what killed ones left there."""
+    root.mkdir(parents=True, exist_ok=True)
+    with (root / ".lock").open("w") as file:
+        try:
+            # The kernel takes it back from a run that is killed.
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise PipelineError(
+                f"Another run is at work in {root}; wait for its end, or give this one a `root` of "
+                "its own."
+            ) from None
+        remove_leftovers(root / "data")
+        yield
 
 
 def _run(config: RunConfig, root: Path, data: PreparedData, log: Path) -> PipelineResult:

@@ -1,4 +1,4 @@
-"""What a run does around TFX: it looks at what serves when it is done."""
+"""What a run does around TFX: it keeps others out, and looks at what serves when it is done."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from pipeline import graph, runner
 from pipeline.publishing import publish, versions
 from pipeline.results import PipelineResult
-from pipeline.runner import run_pipeline
+from pipeline.runner import PipelineError, run_pipeline
 
 pytestmark = pytest.mark.pipeline
 
@@ -67,3 +67,31 @@ def test_an_unchanged_run_publishes_nothing(run):
     assert second.version == first.version
     assert list(versions(first.path.parent)) == [first.version]
     assert lines == [f"Published: version {first.version} in {first.path}"]
+
+
+def test_a_second_run_in_the_same_root_is_refused_until_the_first_has_ended(
+    prepared, tmp_path, monkeypatch
+):
+    refused = []
+
+    def run(config, root, data, log):
+        monkeypatch.setattr(runner, "_run", lambda *_: None)
+        with pytest.raises(PipelineError) as error:
+            run_pipeline(config, root, data, progress=None)
+        refused.append(str(error.value))
+
+    for _ in range(2):
+        monkeypatch.setattr(runner, "_run", run)
+        run_pipeline(prepared.config, tmp_path, prepared, progress=None)
+    assert refused == 2 * [
+        f"Another run is at work in {tmp_path}; wait for its end, or give this one a `root` of its "
+        "own."
+    ]
+
+
+def test_what_a_killed_run_left_half_written_goes(prepared, tmp_path, monkeypatch):
+    left = tmp_path / "data" / ".writing-abc"
+    left.mkdir(parents=True)
+    monkeypatch.setattr(runner, "_run", lambda *_: None)
+    run_pipeline(prepared.config, tmp_path, prepared, progress=None)
+    assert not left.exists()
