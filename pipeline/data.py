@@ -17,7 +17,9 @@ import pandas as pd
 from pipeline.catalogue import write_catalogue
 from pipeline.fingerprints import code_fingerprint
 from pipeline.progress import tell
-from recsys_tf.features import FeatureState
+from recsys_tf.features import Examples, FeatureState, check_labels
+from recsys_tf.features.dataset import label_values
+from recsys_tf.features.fitting import item_rows
 from recsys_tf.features.shards import MANIFEST
 from recsys_tf.features.tf_example import write_examples
 from recsys_tf.preparation import Part, PreparedData
@@ -58,7 +60,7 @@ def write_data(data: PreparedData, root: Path) -> WrittenData:
         What was written.
 
     Raises:
-        ValueError: If a split is empty.
+        ValueError: If a split is empty, or its labels or weights cannot be trained on.
         OSError: If the files cannot be written; nothing is left behind.
     """
     parts: list[Part] = ["train", "test"] if data.is_validation_trained else _all_parts()
@@ -86,15 +88,18 @@ def _all_parts() -> list[Part]:
 
 
 def _write(data: PreparedData, parts: list[Part], folder: Path) -> None:
+    examples = {part: data.examples(part) for part in parts}
+    for rows_of_part in examples.values():
+        _check_labels(data, rows_of_part)
     folder.parent.mkdir(parents=True, exist_ok=True)
     writing = Path(tempfile.mkdtemp(prefix=_WRITING, dir=folder.parent))
     try:
         rows = {}
         for part in parts:
-            rows[part] = len(data.rows(part))
+            rows[part] = len(examples[part])
             tell(f"Data: writing {rows[part]:,} rows of the split {part!r}")
             write_examples(
-                data.examples(part),
+                examples[part],
                 data.catalogue,
                 data.schema,
                 writing / part,
@@ -120,6 +125,13 @@ def _as_served(schema: Schema) -> dict[str, Any]:
     history = schema.history
     longest = _MAX_MET if history is None else max(_MAX_MET, history.max_length)
     return {"is_target_masked": False, "max_history": longest}
+
+
+def _check_labels(data: PreparedData, examples: Examples) -> None:
+    # As `make_dataset` does, which the pipeline goes without.
+    rows_of_items = item_rows(data.schema, examples, data.catalogue)
+    columns = label_values(data.schema, examples, data.catalogue, rows_of_items)
+    check_labels(columns, data.schema)
 
 
 def _content_key(data: PreparedData) -> str:

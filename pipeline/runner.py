@@ -60,12 +60,14 @@ def run_pipeline(
     Raises:
         PipelineError: If a component fails: data that are not sound, a training that diverges, a
             full disk. Served versions stay as they were. Or if another run works in `root`.
-        ValueError: If the configuration does not fit the data.
+        ValueError: If the configuration does not fit the data, too many rows of them were rejected
+            (`pipeline.max_rejected_share`), or their labels cannot be trained on.
     """
     root = Path(root).resolve()
     log = root / "logs" / f"{datetime.datetime.now():%Y%m%d-%H%M%S}.log"
     with _only_run(root), listening(progress), quietly(log):
         data = data if data is not None else prepare(config)
+        data.interactions.rejections.check_share(config.pipeline.max_rejected_share)
         check_export_config(config.export, data.schema)
         check_export_labels(config.export, data)
         try:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
+import pandas as pd
 import pytest
 
 from pipeline import graph, runner
 from pipeline.publishing import publish, versions
 from pipeline.results import PipelineResult
 from pipeline.runner import PipelineError, run_pipeline
+from recsys_tf.datasets import Rejections
 
 pytestmark = pytest.mark.pipeline
 
@@ -95,3 +98,14 @@ def test_what_a_killed_run_left_half_written_goes(prepared, tmp_path, monkeypatc
     monkeypatch.setattr(runner, "_run", lambda *_: None)
     run_pipeline(prepared.config, tmp_path, prepared, progress=None)
     assert not left.exists()
+
+
+def test_too_many_rejected_rows_stop_before_anything_is_written(prepared, tmp_path, monkeypatch):
+    monkeypatch.setattr(runner, "_run", lambda *_: None)
+    rows = pd.DataFrame({"source": ["u"], "line": [3], "reason": ["no number"], "text": ["x"]})
+    interactions = replace(prepared.interactions, rejections=Rejections({"u": 10}, rows))
+    data = replace(prepared, interactions=interactions)
+    with pytest.raises(
+        ValueError, match=r"(?s)10\.0% of .* more than `max_rejected_share` 5\.0%.*first: line 3"
+    ):
+        run_pipeline(prepared.config, tmp_path, data, progress=None)
