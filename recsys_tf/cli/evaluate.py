@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from recsys_tf.cli.console import bar, metrics_table, print_table, stage
-from recsys_tf.cli.failures import ExitCode, failing_with, reported
+from recsys_tf.cli.failures import ExitCode, Failure, failing_with, reported
 from recsys_tf.cli.loading import load_prepared
 from recsys_tf.cli.options import AsJson, DataFolder, RunFolderOption
 from recsys_tf.cli.run_folder import RunFolder
@@ -48,9 +48,10 @@ def evaluate(
 ) -> None:
     """Measure a trained model and baselines beside it.
 
-    Measured is on rows that neither has learned from. Retrieval ranks the whole catalogue for each
-    user, leaving out what the user has met. hit@K is the share of the held-out rows whose item is
-    among the first K; ndcg@K and coverage@K are means over users and over the catalogue.
+    Measured is on rows that neither has learned from; data that have changed since the training are
+    refused. Retrieval ranks the whole catalogue for each user, leaving out what the user has met.
+    hit@K is the share of the held-out rows whose item is among the first K; ndcg@K and coverage@K
+    are means over users and over the catalogue.
 
     Examples:
       recsys-tf evaluate --run runs/first
@@ -60,6 +61,13 @@ def evaluate(
     folder = RunFolder(run)
     config = folder.config(data_dir)
     data = load_prepared(config)
+    change = folder.data_change(data.interactions)
+    if change is not None:
+        raise Failure(
+            f"{change}; held-out rows of these may have been trained on. Name the folder "
+            "of the former data with `--data-dir`, or train a run on these.",
+            ExitCode.DATA_REJECTED,
+        )
     folder.use_saved_features(data)
     columns = {"model": _model_metrics(folder.load_model(), data, part.value)}
     columns |= baseline_metrics(data, part.value, names)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recsys_tf.cli.console import OUT, stage
+from recsys_tf.cli.console import OUT, say, stage
 from recsys_tf.cli.failures import ExitCode, Failure, check_writable, reported
 from recsys_tf.cli.loading import load_prepared
 from recsys_tf.cli.options import DataFolder, RunFolderOption
 from recsys_tf.cli.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from recsys_tf.preparation import PreparedData
 
 
 @reported
@@ -47,6 +50,7 @@ def export(
             ExitCode.WRONG_USAGE,
         )
     data = load_prepared(config)
+    _check_data(folder, data)
     folder.use_saved_features(data)
     model = folder.load_model()
     from recsys_tf.export import ServedRecommender, export_saved_model, fit_calibrations
@@ -67,6 +71,21 @@ def export(
     with stage(f"writing {target}"):
         export_saved_model(served, target)
     OUT.print(f"{target} is ready. Next: recsys-tf serve --model-dir {out}")
+
+
+def _check_data(folder: RunFolder, data: PreparedData) -> None:
+    """Refuses changed data where something is fitted to them, and tells of them elsewhere."""
+    change = folder.data_change(data.interactions)
+    if change is None:
+        return
+    if data.config.export.calibration:
+        raise Failure(
+            f"{change}; the validation rows of these, which calibrations are fitted to, may have "
+            "been trained on. Name the folder of the former data with `--data-dir`, or train a run "
+            "on these.",
+            ExitCode.DATA_REJECTED,
+        )
+    say(f"{change}; the catalogue of these is exported")
 
 
 def newest_version(folder: Path) -> int:

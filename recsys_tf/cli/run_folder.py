@@ -9,17 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recsys_tf.cli.console import stage
+from recsys_tf.cli.console import say, stage
+from recsys_tf.cli.data_fingerprint import DataFingerprint
 from recsys_tf.cli.failures import ExitCode, Failure, check_writable
 from recsys_tf.config import RunConfig
 
 if TYPE_CHECKING:
+    from recsys_tf.datasets import Interactions
     from recsys_tf.features import FeatureState
     from recsys_tf.models import Recommender
     from recsys_tf.preparation import PreparedData
 
 MODEL = "model.keras"
 CONFIG = "run.yaml"
+DATA = "data.json"
 HISTORY = "history.json"
 FEATURES = "features"
 
@@ -28,9 +31,9 @@ FEATURES = "features"
 class RunFolder:
     """Reads and writes the folder of a run.
 
-    It holds `model.keras`, `run.yaml` (the configuration), `features/` (the fitted preprocessing)
-    and `history.json` (losses and metrics by epoch). While training it holds `unfinished/` with
-    the last checkpoint.
+    It holds `model.keras`, `run.yaml` (the configuration), `data.json` (which data it was trained
+    on), `features/` (the fitted preprocessing) and `history.json` (losses and metrics by epoch).
+    While training it holds `unfinished/` with the last checkpoint.
 
     Attributes:
         path: The folder.
@@ -52,6 +55,11 @@ class RunFolder:
     def checkpoints(self) -> Path:
         """Where `training.fit` keeps its checkpoints."""
         return self.unfinished / "checkpoints"
+
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether an unfinished run has a checkpoint to go on from."""
+        return any(self.checkpoints.glob("epoch-*"))
 
     def claim(self, run: RunConfig, *, is_overwriting: bool) -> bool:
         """Makes the folder ready for a run, before any time is spent.
@@ -76,9 +84,8 @@ class RunFolder:
                 ExitCode.WRONG_USAGE,
             )
         begun = self.unfinished / CONFIG
-        has_checkpoint = any(self.checkpoints.glob("epoch-*"))
         # Before the first checkpoint nothing is lost, say of a run whose configuration had faults.
-        if has_checkpoint and begun.is_file() and RunConfig.from_yaml(begun) != run:
+        if self.has_checkpoint and begun.is_file() and RunConfig.from_yaml(begun) != run:
             raise Failure(
                 f"`--out` {self.path} holds an unfinished run of another configuration; name "
                 "another folder, or give `--overwrite` to drop it.",
@@ -86,7 +93,53 @@ class RunFolder:
             )
         self.unfinished.mkdir(exist_ok=True)
         run.to_yaml(begun)
-        return has_checkpoint
+        return self.has_checkpoint
+
+    def claim_data(self, interactions: Interactions) -> None:
+        """Notes which data the claimed run is trained on.
+
+        Args:
+            interactions: The data set; a checkpoint is taken up only over the same one. Of a
+                checkpoint of an older version, which noted none, a line is said.
+
+        Raises:
+            Failure: If the checkpoint was trained on other data.
+        """
+        path = self.unfinished / DATA
+        now = _fingerprint(interactions)
+        if not self.has_checkpoint:
+            now.save(path)
+            return
+        then = DataFingerprint.load(path)
+        if then is None:
+            say(
+                f"the checkpoint in {self.unfinished} does not tell its data; going on as if they "
+                "were these"
+            )
+        elif then != now:
+            raise Failure(
+                f"`--out` {self.path} holds an unfinished run that began on {then}, and the data "
+                f"are now {now}; bring the former data back, name another folder, or give "
+                "`--overwrite` to drop it.",
+                ExitCode.DATA_REJECTED,
+            )
+
+    def data_change(self, interactions: Interactions) -> str | None:
+        """Says how data differ from those that the finished run was trained on.
+
+        Args:
+            interactions: The data set.
+
+        Returns:
+            The beginning of a sentence; None where they are the same, or where a run of an older
+            version does not tell its data, of which a line is said.
+        """
+        then, now = DataFingerprint.load(self.path / DATA), _fingerprint(interactions)
+        if then is None:
+            say(f"{self.path} does not tell its data; whether they have changed is not known")
+        if then is None or then == now:
+            return None
+        return f"`--run` {self.path} was trained on {then}, and the data are now {now}"
 
     def save(
         self,
@@ -101,12 +154,18 @@ class RunFolder:
         writing.mkdir(parents=True)
         model.save(writing / MODEL)
         run.to_yaml(writing / CONFIG)
+        names = [CONFIG, FEATURES, HISTORY, MODEL]
+        # A checkpoint of an older version did not tell it, and then nobody knows.
+        if (self.unfinished / DATA).is_file():
+            shutil.copy(self.unfinished / DATA, writing / DATA)
+            names.insert(0, DATA)
         state.save(writing / FEATURES)
         (writing / HISTORY).write_text(json.dumps(history, indent=2) + "\n", encoding="utf-8")
         # From here on an older run is no longer whole, until the new model is in its place.
         (self.path / MODEL).unlink(missing_ok=True)
+        (self.path / DATA).unlink(missing_ok=True)
         shutil.rmtree(self.path / FEATURES, ignore_errors=True)
-        for name in (CONFIG, FEATURES, HISTORY, MODEL):
+        for name in names:
             os.replace(writing / name, self.path / name)
         shutil.rmtree(self.unfinished, ignore_errors=True)
 
@@ -152,3 +211,8 @@ class RunFolder:
         if not isinstance(model, Recommender):
             raise Failure(f"{self.path / MODEL} holds a {type(model).__name__}, no Recommender.")
         return model
+
+
+def _fingerprint(interactions: Interactions) -> DataFingerprint:
+    with stage("computing the digest of the data"):
+        return DataFingerprint.of(interactions)

@@ -43,10 +43,11 @@ def train(
 ) -> None:
     """Train a model, from its last checkpoint if there is one.
 
-    The same command goes on where a killed or interrupted run ended. The folder gets model.keras,
-    run.yaml (the configuration), features (the fitted preprocessing) and history.json (losses and
-    metrics by epoch), all of them or none. After the first epoch the self-checks tell what looks
-    wrong, a line each; training.self_checks=false leaves them out.
+    The same command goes on where a killed or interrupted run ended, over the same data
+    only. The folder gets model.keras, run.yaml (the configuration), data.json (which data it was
+    trained on), features (the fitted preprocessing) and history.json (losses and metrics by epoch),
+    all of them or none. After the first epoch the self-checks tell what looks wrong, a line each;
+    training.self_checks=false leaves them out.
 
     Examples:
       recsys-tf train --dataset ml-100k --out runs/first
@@ -57,6 +58,7 @@ def train(
     folder = RunFolder(out)
     is_resumed = folder.claim(run, is_overwriting=overwrite)
     data = load_prepared(run)
+    folder.claim_data(data.interactions)
     from recsys_tf.training import build_recommender
 
     with stage("fitting the preprocessing, building the model"):

@@ -1,11 +1,14 @@
+import dataclasses
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from recsys_tf.cli.failures import Failure
 from recsys_tf.cli.run_folder import RunFolder
 from recsys_tf.config import RunConfig
+from recsys_tf.datasets import load_synthetic
 
 
 class Part:
@@ -24,6 +27,17 @@ class Part:
         else:
             path.mkdir()
             (path / "state.json").write_text(self.text)
+
+
+@pytest.fixture(scope="module")
+def data():
+    return load_synthetic(num_users=60, num_items=40, num_events=1000, num_days=30)
+
+
+@pytest.fixture(scope="module")
+def grown(data):
+    events = pd.concat([data.events, data.events.tail(1)], ignore_index=True)
+    return dataclasses.replace(data, events=events)
 
 
 @pytest.fixture
@@ -91,3 +105,76 @@ def test_folder_without_a_run_says_how_to_make_one(folder):
 def test_data_may_have_moved(folder):
     save(folder)
     assert folder.config(Path("/elsewhere")).data.folder == "/elsewhere"
+
+
+def trained_on(folder, data):
+    folder.claim(RunConfig(), is_overwriting=True)
+    folder.claim_data(data)
+    folder.save(RunConfig(), Part("new"), Part("new"), {"loss": [1.0]})
+
+
+def test_finished_run_knows_its_data(folder, data, grown, capsys):
+    trained_on(folder, data)
+    names = sorted(each.name for each in folder.path.iterdir())
+    assert names == ["data.json", "features", "history.json", "model.keras", "run.yaml"]
+    assert folder.data_change(data) is None
+    change = folder.data_change(grown)
+    assert "was trained on 940 events of 60 users and 40 items (digest " in change
+    assert "and the data are now 941 events of 60 users and 40 items (digest " in change
+    assert "does not tell" not in capsys.readouterr().err
+
+
+def test_equal_sizes_are_not_taken_for_equal_data(folder, data):
+    trained_on(folder, data)
+    item_id = data.schema.item_id
+    others = dict(zip(data.items[item_id], data.items[item_id].iloc[::-1], strict=True))
+    events = data.events.assign(**{item_id: data.events[item_id].map(others)})
+    assert "digest" in folder.data_change(dataclasses.replace(data, events=events))
+
+
+def test_run_of_an_older_version_does_not_know_its_data_and_says_so(folder, data, capsys):
+    save(folder)
+    assert folder.data_change(data) is None
+    assert "does not tell its data; whether they have changed is not known" in (
+        capsys.readouterr().err
+    )
+
+
+def test_replaced_run_does_not_keep_the_data_of_the_former(folder, data, grown):
+    trained_on(folder, data)
+    trained_on(folder, grown)
+    assert folder.data_change(grown) is None
+    save(folder)
+    assert not (folder.path / "data.json").exists()
+
+
+def begin(folder, data=None):
+    folder.claim(RunConfig(), is_overwriting=False)
+    if data is not None:
+        folder.claim_data(data)
+    (folder.checkpoints / "epoch-000001").mkdir(parents=True)
+
+
+def test_checkpoint_is_taken_up_over_the_same_data_only(folder, data, grown):
+    begin(folder, data)
+    folder.claim_data(data)
+    with pytest.raises(Failure, match=r"began on 940 events .* the data are now 941 .*`--over"):
+        folder.claim_data(grown)
+    folder.claim(RunConfig(), is_overwriting=True)
+    folder.claim_data(grown)
+
+
+def test_run_that_ended_before_its_first_checkpoint_gives_way_to_other_data(folder, data, grown):
+    folder.claim(RunConfig(), is_overwriting=False)
+    folder.claim_data(data)
+    folder.claim_data(grown)
+    begin(folder)
+    folder.claim_data(grown)
+
+
+def test_checkpoint_of_an_older_version_is_taken_up_and_its_data_stay_unknown(folder, data, capsys):
+    begin(folder)
+    folder.claim_data(data)
+    assert "does not tell its data; going on as if they were these" in capsys.readouterr().err
+    folder.save(RunConfig(), Part("new"), Part("new"), {"loss": [1.0]})
+    assert not (folder.path / "data.json").exists()

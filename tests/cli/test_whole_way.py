@@ -60,7 +60,7 @@ def test_data_become_answers(
     assert interrupted_once == [0, 1, 1]
     assert len(json.loads((run / "history.json").read_text())["val_loss"]) == 2
     assert sorted(each.name for each in run.iterdir()) == [
-        "features", "history.json", "model.keras", "run.yaml",
+        "data.json", "features", "history.json", "model.keras", "run.yaml",
     ]  # fmt: skip
 
     measured = call("evaluate", "--run", run, "--baselines", "popularity,bias", "--json")
