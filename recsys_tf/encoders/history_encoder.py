@@ -30,7 +30,7 @@ class HistoryEncoder(keras.layers.Layer):
             Shared by giving the very layer that encodes the item; it may as well be one of the
             history's own.
         pooling: A layer `(float [B, L, D], bool [B, L]) -> float [B, D]`, one out of
-            `HISTORY_ENCODERS`.
+            `HISTORY_ENCODERS`; it may or may not take `training`.
         has_values: Whether the history comes with a number for each event.
         history_dropout: Mean share of the events that is dropped while training; each row draws
             its own share, see `HistoryDropout`.
@@ -105,7 +105,7 @@ class HistoryEncoder(keras.layers.Layer):
         Args:
             ids: Item indices, int `[B, L]`; 0 is padding, at any place.
             values: Numbers of the events, float `[B, L]`; 0 where an event has none.
-            training: Whether events are dropped.
+            training: Whether events are dropped, and whether the pooling is being trained.
 
         Returns:
             Float `[B, D]`; zeros for an empty history.
@@ -114,7 +114,8 @@ class HistoryEncoder(keras.layers.Layer):
         # Not the caller's `training`: hiding single ids is for the candidate, not for its history.
         events = self.item_encoder(ids, training=False)
         is_valid = ops.not_equal(ids, PADDING_INDEX)
-        pooled = self.pooling(events, is_valid)
+        # Said again: Keras would hand on the `training` of the call before this one.
+        pooled = self.pooling(events, is_valid, training=training)
         # float32, since bfloat16 counts exactly to 256 only and histories are longer.
         count = ops.sum(ops.cast(is_valid, "float32"), axis=1, keepdims=True)
         statistics = [ops.log1p(count)]

@@ -6,6 +6,7 @@ from keras import ops
 from recsys_tf import schema
 from recsys_tf.config import ModelConfig
 from recsys_tf.encoders import (
+    HISTORY_BLOCKS,
     HISTORY_ENCODERS,
     BagHistoryEncoder,
     CategoricalEncoder,
@@ -17,6 +18,7 @@ from recsys_tf.encoders import (
     make_fusion,
 )
 from recsys_tf.layers import MaskedMeanPooling
+from recsys_tf.naming import known_arguments
 from recsys_tf.sequences import SEQUENCE_ENCODERS
 from recsys_tf.types import UNKNOWN_INDEX
 
@@ -154,6 +156,26 @@ def test_row_that_loses_its_history_looks_like_an_empty_one(rng, name):
     is_empty = np.isclose(trained, empty, atol=1e-6).all(axis=1)
     assert 0.4 < is_empty.mean() < 0.6
     np.testing.assert_allclose(trained[~is_empty], np.tile(full, ((~is_empty).sum(), 1)), rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "name", [n for n, block in HISTORY_BLOCKS.items() if known_arguments(block, {"dropout": 0.5})]
+)
+def test_dropout_of_the_block_is_on_in_training_alone(name):
+    config = ModelConfig(
+        embedding_dim=4,
+        history_encoder=name,
+        history_encoder_options={"dropout": 0.5},
+        history_dropout=0.0,
+    )
+    encoder = make_encoder(HISTORY, NUM_INDICES, config)
+    ids, ratings = np.tile([3, 5, 7], (20, 1)), np.ones([20, 3], "float32")
+    first, second, served, again = (
+        ops.convert_to_numpy(encoder(ids, ratings, training=each))
+        for each in (True, True, False, False)
+    )
+    assert np.abs(first - second).max() > 1e-4
+    np.testing.assert_array_equal(served, again)
 
 
 @pytest.mark.parametrize("pooling", ["attention", "mean", "root_mean", *SEQUENCE_ENCODERS])
