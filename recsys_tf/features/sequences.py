@@ -34,13 +34,14 @@ def make_sequence_dataset(
 ) -> tf.data.Dataset:
     """Makes training batches `(features, labels)` in which every position is a question.
 
-    Rows of like length stand together, as many as have `batch_size * max_length` positions with
+    Rows of like length stand together, as many as have the positions of `batch_size` full rows with
     their padding, so that short histories cost little and a step's memory is bounded. The order
     is drawn anew in each epoch and equally in each run.
 
     Args:
         sequences: The users' training events; those with fewer than two have no question.
-        max_length: Events that are read at once, the newest.
+        max_length: Events that are read at once, the newest. A full row has as many positions, and
+            with a `mask_index` one more: that of the mask after the events, as when it serves.
         batch_size: Rows a batch, where all are of full length.
         seed: Draws the order, and what is masked.
         windows: `newest` has a row a user, `all` as many as its events fill.
@@ -87,12 +88,12 @@ def make_sequence_dataset(
             if moments is not None:
                 features[_ASKED_AT] = tf.gather(moments, chosen)
             return features, events["items"][:, 1:]
-        events = {name: each[:, -max_length:] for name, each in events.items()}
         return _masked(events, mask_index, masked_share, tf.stack([drawn, seed]))
 
-    # The last event of a row is asked for, and not read.
-    num_read = rows.lengths - 1 if mask_index is None else np.minimum(rows.lengths, max_length)
-    order = _rows_of_like_length(num_read, batch_size * max_length, seed)
+    # Where nothing is masked, the last event of a row is asked for, and not read.
+    num_unread = 1 if mask_index is None else 0
+    num_positions = batch_size * (max_length + 1 - num_unread)
+    order = _rows_of_like_length(rows.lengths - num_unread, num_positions, seed)
     return made_ahead(order.map(batch, num_parallel_calls=tf.data.AUTOTUNE))
 
 

@@ -196,12 +196,12 @@ def test_a_batch_has_no_more_positions_than_asked():
         assert np.prod(features["items"].shape) <= 1.25 * 4 * 50
 
 
-@pytest.mark.parametrize("mask_index", [None, 99])
-def test_a_batch_of_full_rows_has_the_batch_size(mask_index):
+@pytest.mark.parametrize(("mask_index", "length"), [(None, 4), (99, 5)])
+def test_a_batch_of_full_rows_has_the_batch_size(mask_index, length):
     dataset = make_sequence_dataset(
         of_lengths(*[5] * 6), max_length=4, batch_size=3, seed=0, mask_index=mask_index
     )
-    assert [features["items"].shape for features, _ in dataset] == [(3, 4), (3, 4)]
+    assert [features["items"].shape for features, _ in dataset] == [(3, length)] * 2
 
 
 def test_groups_have_the_longest_row_within_the_bound():
@@ -220,6 +220,27 @@ def test_masked_events_are_asked_for_and_the_others_are_shown():
     # 0.3 of the first eight positions; the last one in half of the rows more.
     assert is_masked[:, :8].mean() == pytest.approx(0.3, abs=0.07)
     assert is_masked[:, 8].mean() == pytest.approx(0.65, abs=0.2)
+
+
+def test_a_masked_row_keeps_its_oldest_event_beside_a_longer_one():
+    dataset = make_sequence_dataset(of_lengths(4, 5), 4, 2, seed=0, mask_index=99)
+    ((features, labels),) = list(dataset)
+    rows = np.where(labels.numpy() > 0, labels, features["items"])
+    assert sorted(rows.tolist()) == [[2, 3, 4, 5, 0], [2, 3, 4, 5, 6]]
+
+
+@pytest.mark.parametrize("windows", ["newest", "all"])
+def test_masks_stand_in_training_where_they_stand_when_it_serves(windows):
+    # Of nine events two rows of five are made.
+    dataset = make_sequence_dataset(
+        of_lengths(*[9] * 20), 4, 40, seed=0, windows=windows, mask_index=99, masked_share=0.1
+    )
+    ((_, labels),) = list(dataset)
+    assert labels.shape == ({"newest": 20, "all": 40}[windows], 5)
+    ((served, _),) = list(make_question_dataset(of_lengths(9), np.array([50]), 4, 1, mask_index=99))
+    place = served["items"].numpy()[0].tolist().index(99)
+    # A tenth of the rows, and half of the others.
+    assert (labels.numpy()[:, place] > 0).mean() == pytest.approx(0.55, abs=0.3)
 
 
 def test_a_question_stands_at_the_last_event_of_a_history():

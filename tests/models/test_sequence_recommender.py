@@ -1,5 +1,7 @@
 """The sequential recommender: what it asks, what it learns and what it answers."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -74,10 +76,13 @@ def test_every_encoder_is_asked_with_the_defaults(encoder):
 
 def test_a_ring_is_learned(model):
     training = TrainingConfig(epochs=1, learning_rate=0.01)
+    # Of all lengths, since a mask is asked for where the row ends.
+    users = rings()
+    users = replace(users, starts=users.ends - 3 - np.arange(len(users)) % 5)
     train = make_sequence_dataset(
-        rings(), LENGTH, 4, seed=0, mask_index=model.mask_index, masked_share=0.4
+        users, LENGTH, 4, seed=0, mask_index=model.mask_index, masked_share=0.4
     )
-    fit(model, train.repeat(60), None, training, verbose=0)
+    fit(model, train.repeat(90), None, training, verbose=0)
     histories = np.array([[2, 3, 4, 5], [8, 2, 3, 4]])
     scores = model.predict({"items": histories}, verbose=0)
     assert scores.argmax(axis=1).tolist() == [6, 5]
@@ -87,6 +92,20 @@ def test_a_ring_is_learned(model):
     )
     values = model.evaluate(questions, verbose=0, return_dict=True)
     assert values["ndcg_at_10"] == 1.0
+
+
+def test_the_position_of_the_question_is_learned():
+    model = SequenceRecommender(NUM_INDICES, SequenceConfig(encoder="bert4rec", **SIZES))
+    ((items, labels),) = make_sequence_dataset(
+        rings(), LENGTH, 40, seed=0, mask_index=model.mask_index
+    )
+    with tf.GradientTape() as tape:
+        loss = model.compute_loss(items, labels, model(items, training=True))
+    table = model.sequence_encoder.positions.table
+    gradient = tf.convert_to_tensor(tape.gradient(loss, table.value)).numpy()
+    # After as many events as are read, the mask stands in the last row.
+    assert len(gradient) == LENGTH + 1
+    assert (np.abs(gradient).max(axis=1) > 0).all()
 
 
 def test_only_items_outside_the_row_stand_before_the_answer():
