@@ -103,7 +103,10 @@ def _cpu_constant(values: IntArray) -> Tensor:
 
 
 class _WindowReader:
-    """Gathers windows as `[B, L]` by name, `L` the longest, aligned at the left, then 0."""
+    """Gathers windows as `[B, L]` by name, `L` the longest, aligned at the left, then 0.
+
+    Where all are empty, `L` is 1: no encoder has to know rows without a position.
+    """
 
     def __init__(self, rows: Sequences, columns: Iterable[str]) -> None:
         names = ["items", *(each for each in columns if each != _ASKED_AT)]
@@ -112,8 +115,11 @@ class _WindowReader:
 
     def __call__(self, rows: Tensor) -> dict[str, Tensor]:
         places = tf.ragged.range(tf.gather(self.starts, rows), tf.gather(self.ends, rows))
+        shape = [-1, tf.maximum(places.bounding_shape(axis=1), 1)]
         return {
-            name: places.with_values(tf.gather(column, places.values)).to_tensor(PADDING_INDEX)
+            name: places.with_values(tf.gather(column, places.values)).to_tensor(
+                PADDING_INDEX, shape=shape
+            )
             for name, column in self.columns.items()
         }
 

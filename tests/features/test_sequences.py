@@ -258,6 +258,21 @@ def test_a_masked_question_stands_after_the_last_event():
     assert labels.numpy().tolist() == [[0, 51, 0], [0, 0, 50]]
 
 
+@pytest.mark.parametrize(("mask_index", "items"), [(None, [[0], [0]]), (99, [[99, 0], [99, 0]])])
+def test_empty_histories_alone_have_a_position_of_padding(mask_index, items):
+    dataset = make_question_dataset(
+        with_columns(of_lengths(0, 0)),
+        np.array([50, 51]),
+        4,
+        2,
+        mask_index=mask_index,
+        columns=("actions", "times"),
+    )
+    ((features, labels),) = list(dataset)
+    assert features["items"].numpy().tolist() == items
+    assert {each.shape for each in (*features.values(), labels)} == {np.shape(items)}
+
+
 def test_sequences_without_a_question_are_refused():
     with pytest.raises(ValueError, match="must hold one of two events or more"):
         make_sequence_dataset(of_lengths(1, 0), 5, 2, seed=0)

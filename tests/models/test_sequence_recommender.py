@@ -182,6 +182,18 @@ def test_unknown_labels_and_rows_without_questions_give_a_loss_of_zero():
         assert float(loss) == 0.0
 
 
+@pytest.mark.parametrize("encoder", SEQUENCE_ENCODERS)
+def test_a_batch_of_empty_histories_is_measured(encoder):
+    model = SequenceRecommender(NUM_INDICES, SequenceConfig(encoder=encoder, **SIZES))
+    model.compile("adam", run_eagerly=True)
+    nothing = Sequences(*np.zeros([2, 0], np.int32), *np.zeros([2, 3], np.int64))
+    questions = make_question_dataset(
+        nothing, np.array([3, 4, 5]), LENGTH, 3, mask_index=model.mask_index
+    )
+    values = model.evaluate(questions, verbose=0, return_dict=True)
+    assert np.isfinite(list(values.values())).all()
+
+
 def test_hidden_events_are_still_asked_for():
     config = SequenceConfig(**SIZES, event_dropout=0.9)
     model = SequenceRecommender(NUM_INDICES, config)
