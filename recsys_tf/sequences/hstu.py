@@ -15,6 +15,8 @@ from recsys_tf.sequences.sequence_encoder import SequenceEncoder
 from recsys_tf.types import Tensor
 
 _NUM_TIME_BUCKETS = 32  # 2^31 seconds are 68 years.
+# Half of what float16 holds, so that a score may be added: silu of minus infinity is NaN.
+_FORBIDDEN_IN_HALF = -3e4
 
 
 @keras.saving.register_keras_serializable(package="recsys_tf")
@@ -133,8 +135,9 @@ class HSTU(SequenceEncoder):
     ) -> Tensor:
         places = ops.arange(ops.shape(events)[1], dtype="int32")
         distances = ops.expand_dims(places, 1) - ops.expand_dims(places, 0)
-        # silu(-1e9) is 0, and so is its slope: what may not be looked at needs no mask besides.
-        forbidden = ops.cast(distances < 0, "float32") * FORBIDDEN
+        # silu of it is 0, and so is its slope: what may not be looked at needs no mask besides.
+        lowest = _FORBIDDEN_IN_HALF if self.compute_dtype == "float16" else FORBIDDEN
+        forbidden = ops.cast(distances < 0, "float32") * lowest
         distances = ops.clip(distances, 0, self.max_length - 1)
         buckets = None if times is None else self._time_buckets(times)
         for index, block in enumerate(self.blocks):

@@ -18,7 +18,7 @@ class HSTUBlock(keras.layers.Layer):
 
     In each head `A_lm = silu(q_l . k_m + bias_lm) / (l + 1)`: not normalised, so that it tells how
     much of something there was and not only which share. Where the bias is a large negative
-    number, nothing is looked at.
+    number, nothing is looked at; it must be a finite one of the layer's dtype, in float16 -3e4 say.
 
     Args:
         num_heads: Number of heads, which divides `D`.

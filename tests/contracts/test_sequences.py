@@ -124,3 +124,15 @@ def test_last_state_is_that_of_the_newest_event():
     masked = np.where(is_valid[:, :, None], values, 0)
     found = ops.convert_to_numpy(last_state(masked, is_valid))
     np.testing.assert_array_equal(found, [[1.0], [7.0], [0.0]])
+
+
+def test_half_precision_stays_near_full_precision(encoder, rng, gradients):
+    half = type(encoder).from_config({**encoder.get_config(), "dtype": "mixed_float16"})
+    events, is_valid = rng.normal(size=(2, L, D)).astype("float32"), np.ones([2, L], bool)
+    half(events, is_valid)
+    half.set_weights(encoder.get_weights())
+    found = ops.convert_to_numpy(half(events, is_valid))
+    assert found.dtype == "float16"
+    np.testing.assert_allclose(found, states(encoder, events, is_valid), rtol=0.02, atol=0.02)
+    for path, gradient in gradients(half, (events, is_valid)).items():
+        assert np.all(np.isfinite(gradient)), path
