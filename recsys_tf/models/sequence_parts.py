@@ -122,28 +122,46 @@ def with_mask(items: Tensor, mask_index: int) -> Tensor:
 
 
 def num_before(scores: Tensor, positives: Tensor, seen: Tensor) -> Tensor:
-    """Counts the items that stand before the positives.
+    """Counts the items that stand before the positives; ties count against these.
 
     Args:
         scores: float32 `[M, N]`, by index.
-        positives: int `[M]`, the items asked for.
+        positives: int `[M]`, the items asked for, which do not count themselves.
         seen: int `[M, L]`, items that do not count; what is not below `N` is no item.
 
     Returns:
-        float32 `[M]`.
+        float32 `[M]`; infinity where the score of the positive is NaN.
 
     Example:
-        >>> scores = tf.constant([[9.0, 9.0, 1.0, 3.0, 2.0]])
+        >>> scores = tf.constant([[9.0, 9.0, 1.0, 3.0, 1.0]])
         >>> [num_before(scores, [2], seen).numpy().tolist() for seen in ([[0]], [[3, 3, 5]])]
         [[2.0], [1.0]]
     """
+    positives = tf.cast(positives, tf.int32)
     own = tf.gather(scores, positives, batch_dims=1)[:, tf.newaxis]
-    is_before = tf.cast(scores[:, NUM_RESERVED_INDICES:] > own, tf.float32)
+    # Whatever is not surely behind stands before: a tie, and a score that is NaN.
+    is_before = tf.cast(~(scores[:, NUM_RESERVED_INDICES:] < own), tf.float32)
     # A seen item counts once, however often it was met; padding and masks are no items.
-    seen = tf.cast(seen, tf.int32)
+    seen = tf.concat([tf.cast(seen, tf.int32), positives[:, tf.newaxis]], axis=1)
     seen = tf.where(seen < tf.shape(scores)[1], seen, PADDING_INDEX)
     rows = tf.repeat(tf.range(tf.shape(seen)[0]), tf.shape(seen)[1])
     cells = tf.stack([rows, tf.reshape(seen, [-1])], axis=1)
     is_seen = tf.scatter_nd(cells, tf.ones(tf.shape(cells)[:1]), tf.shape(scores)) > 0
     unseen = tf.cast(~is_seen[:, NUM_RESERVED_INDICES:], tf.float32)
-    return tf.reduce_sum(is_before * unseen, axis=1)
+    count = tf.reduce_sum(is_before * unseen, axis=1)
+    return tf.where(tf.math.is_nan(own[:, 0]), np.inf, count)
+
+
+def question_weights(sample_weight: Tensor | None, asked: Tensor) -> Tensor:
+    """Picks the weights of the questions of a batch.
+
+    Args:
+        sample_weight: float `[B, L]`, or None where all weigh alike.
+        asked: int64 `[M, 2]`, row and position of each question.
+
+    Returns:
+        float32 `[M]`.
+    """
+    if sample_weight is None:
+        return tf.ones(tf.shape(asked)[:1])
+    return tf.cast(tf.gather_nd(sample_weight, asked), tf.float32)

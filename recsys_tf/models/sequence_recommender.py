@@ -21,6 +21,7 @@ from recsys_tf.models.sequence_parts import (
     make_item_content,
     make_sequence_encoder,
     num_before,
+    question_weights,
     step_column,
     with_mask,
 )
@@ -57,7 +58,7 @@ class SequenceRecommender(keras.Model):
 
     `compile` needs an optimiser only; `fit` takes `make_sequence_dataset`'s batches, `evaluate`
     batches with one label a row, at its end, and reports `hit_at_10` and `ndcg_at_10` among all
-    items but those of the row itself.
+    items but those of the row itself; ties count against the item asked for.
 
     Args:
         num_indices: Rows of the item table with the two reserved ones.
@@ -248,12 +249,11 @@ class SequenceRecommender(keras.Model):
     ) -> Tensor:
         """Computes the mean loss of all questions; called by `fit` and `evaluate`."""
         asked = tf.where(tf.not_equal(y, PADDING_INDEX))
-        weights = None if sample_weight is None else tf.gather_nd(sample_weight, asked)
         loss = self.retrieval_loss(
             tf.gather_nd(y_pred, asked),
             self._known(tf.gather_nd(y, asked)),
             self.item_table,
-            weights,
+            question_weights(sample_weight, asked),
             training=training,
         )
         return loss + sum(self.losses)
@@ -263,14 +263,15 @@ class SequenceRecommender(keras.Model):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         states = self(x, training=False)
         loss = self.compute_loss(x, y, states, sample_weight, training=False)
-        self._loss_tracker.update_state(loss, sample_weight=tf.shape(y)[0])
         asked = tf.where(tf.not_equal(y, PADDING_INDEX))
-        items = tf.gather_nd(y, asked)
+        items, weights = tf.gather_nd(y, asked), question_weights(sample_weight, asked)
+        self._loss_tracker.update_state(loss, sample_weight=tf.shape(y)[0])
         ranks = self._ranks(tf.gather_nd(states, asked), items, tf.gather(x["items"], asked[:, 0]))
         # An item of which nothing is known is never answered, and so never found.
         is_hit = tf.cast((ranks < _CUTOFF) & (items >= NUM_RESERVED_INDICES), tf.float32)
-        self.hit.update_state(is_hit)
-        self.ndcg.update_state(is_hit * np.log(2.0) / tf.math.log(ranks + 2.0))
+        self.hit.update_state(is_hit, sample_weight=weights)
+        gain = is_hit * np.log(2.0) / tf.math.log(ranks + 2.0)
+        self.ndcg.update_state(gain, sample_weight=weights)
         return self.get_metrics_result()
 
     def predict_step(self, data: Any) -> Tensor:
@@ -279,7 +280,7 @@ class SequenceRecommender(keras.Model):
         return self.scores(x)
 
     def _ranks(self, states: Tensor, positives: Tensor, seen: Tensor) -> Tensor:
-        """Counts the items that stand before the positives, float `[M]`; seen ones do not."""
+        """Counts the items that stand before the positives, float `[M]`; see `num_before`."""
         scores = tf.matmul(tf.cast(states, tf.float32), self._all_vectors(), transpose_b=True)
         return num_before(scores, positives, seen)
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 from recsys_tf import SequenceConfig, SpecError, TrainingConfig
 from recsys_tf.features import Sequences, make_question_dataset, make_sequence_dataset
 from recsys_tf.models import SequenceRecommender
+from recsys_tf.models.sequence_parts import num_before
 from recsys_tf.sequences import SEQUENCE_ENCODERS
 from recsys_tf.tasks import make_retrieval_loss
 from recsys_tf.training import fit
@@ -116,6 +117,33 @@ def test_only_items_outside_the_row_stand_before_the_answer():
     # Item 5 stands behind 2, 3 and 4, of which the rows have seen two, one of them twice, and none.
     seen = tf.constant([[2, 3, 0], [3, 3, 1], [0, 0, 0]])
     assert model._ranks(states, tf.constant([5, 5, 5]), seen).numpy().tolist() == [1, 2, 3]
+
+
+def test_ties_and_scores_that_are_no_numbers_stand_before_the_answer():
+    scores = tf.constant([[9.0, 9.0, 1.0, 1.0, 2.0, np.nan, 0.0]] * 2)
+    # Before item 2 stand 3, 4 and 5, of which the second row has seen one; and itself nowhere.
+    found = num_before(scores, tf.constant([2, 2]), tf.constant([[0, 0], [3, 2]]))
+    assert found.numpy().tolist() == [3, 2]
+    assert num_before(scores, tf.constant([5, 6]), tf.zeros([2, 1])).numpy().tolist() == [np.inf, 4]
+
+
+@pytest.mark.parametrize("value", [0.0, np.nan])
+def test_items_that_no_score_tells_apart_are_not_found(value):
+    model = SequenceRecommender(30, SequenceConfig(**SIZES))
+    model.compile("adam")
+    model.item_encoder.table.assign(np.full((30, 8), value, "float32"))
+    values = model.test_step(({"items": np.array([[2]])}, np.array([[5]])))
+    assert float(values["hit_at_10"]) == float(values["ndcg_at_10"]) == 0
+
+
+def test_hits_are_weighed_as_the_loss_weighs_their_questions(monkeypatch):
+    model = SequenceRecommender(30, SequenceConfig(**SIZES))
+    model.compile("adam")
+    monkeypatch.setattr(model, "_ranks", lambda *_: tf.constant([0.0, 20.0]))
+    weights = np.array([[9.0, 3.0], [1.0, 9.0]])
+    rows = {"items": np.array([[2, 3], [4, 0]])}, np.array([[0, 5], [6, 0]]), weights
+    values = model.test_step(rows)
+    assert float(values["hit_at_10"]) == float(values["ndcg_at_10"]) == 3 / (3 + 1)
 
 
 def test_ndcg_is_taken_from_the_rank(monkeypatch):
