@@ -6,11 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 import keras
-from keras import ops
 
 from recsys_tf.losses import present_labels
 from recsys_tf.schema import TaskSpec
-from recsys_tf.types import Tensor, TensorDict
+from recsys_tf.types import TensorDict
 
 _METRICS = {
     "regression": {"rmse": keras.metrics.RootMeanSquaredError},
@@ -27,9 +26,10 @@ _FROM_LOGITS = {"auc": {"from_logits": True}}
 class TaskMetrics(keras.layers.Layer):
     """Holds a running loss for each task and the metrics of its kind.
 
-    They are called `<task>_loss`, `<task>_rmse`, `<task>_auc`, `<task>_accuracy`. For retrieval
-    only the loss is kept here, since ranks within a batch say little; the whole catalogue is
-    ranked by `evaluation.evaluate_ranking`.
+    They are called `<task>_loss`, `<task>_rmse`, `<task>_auc`, `<task>_accuracy`: means over the
+    rows with the task's label, by their weights. For retrieval only the loss is kept here, since
+    ranks within a batch say little; the whole catalogue is ranked by
+    `evaluation.evaluate_ranking`.
 
     Args:
         tasks: The tasks.
@@ -49,10 +49,15 @@ class TaskMetrics(keras.layers.Layer):
             for task in self.tasks
         }
 
-    def update_losses(self, losses: TensorDict, num_rows: Tensor) -> None:
-        """Adds a batch's losses to the running means, weighed by the rows of the batch."""
+    def update_losses(self, losses: TensorDict, label_weights: TensorDict) -> None:
+        """Adds a batch's losses to the running means.
+
+        Args:
+            losses: By task, each a mean over the rows with its label.
+            label_weights: By task, what these rows weigh together; a batch without counts nothing.
+        """
         for name, loss in losses.items():
-            self.loss_means[name].update_state(loss, sample_weight=ops.cast(num_rows, "float32"))
+            self.loss_means[name].update_state(loss, sample_weight=label_weights[name])
 
     def update(self, labels: TensorDict, outputs: TensorDict, weights: Any) -> None:
         """Adds a batch's rows to the metrics; rows without a label count for nothing."""

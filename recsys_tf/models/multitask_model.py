@@ -13,6 +13,7 @@ import recsys_tf.optimizers  # noqa: F401  Saved models name them.
 from recsys_tf.config import ModelConfig
 from recsys_tf.heads import TaskHeads
 from recsys_tf.layers import Bilinear
+from recsys_tf.losses import present_labels
 from recsys_tf.models.batches import checked_features, checked_labels, complete_weights
 from recsys_tf.models.block_options import check_blocks
 from recsys_tf.models.chains import chain_penalties, check_chain
@@ -30,7 +31,10 @@ class MultitaskModel(keras.Model):
 
     `model(features)` gives the tasks' logits; `model.predict` gives predictions in the tasks' own
     units. `compile` needs an optimiser, and a weighting where the tasks' losses are not to be
-    summed by the factors of the schema; `fit` reports each task's loss and metrics.
+    summed by the factors of the schema; `fit` reports each task's loss and metrics, means over the
+    rows with its label. The reported `loss` is what the steps lowered, the mean of the batches'
+    joined losses by their rows: it is the sum of the tasks' reported losses by their factors only
+    where each batch has as many labels of a task as the others.
 
     Args:
         schema: Features and tasks.
@@ -177,7 +181,7 @@ class MultitaskModel(keras.Model):
         labels = checked_labels(y, self.schema.tasks)
         weights = complete_weights(labels, sample_weight)
         losses = self.task_losses(x, labels, y_pred, weights, training=training)
-        self.task_metrics.update_losses(losses, ops.shape(next(iter(x.values())))[0])
+        self.task_metrics.update_losses(losses, self.label_weights(x, labels, weights))
         return self.weighting(losses, training=training) + sum(self.losses)
 
     def train_step(self, data: Any) -> Any:
@@ -201,8 +205,9 @@ class MultitaskModel(keras.Model):
             penalty,
         )
         self.optimizer.apply(gradients, [*shared, *own])
+        label_weights = self.label_weights(features, labels, weights)
+        self.task_metrics.update_losses(losses, label_weights)
         num_rows = ops.shape(next(iter(features.values())))[0]
-        self.task_metrics.update_losses(losses, num_rows)
         total = self.weighting(losses) + (0.0 if penalty is None else penalty)
         next(each for each in self.metrics if each.name == "loss").update_state(
             total, sample_weight=num_rows
@@ -237,6 +242,25 @@ class MultitaskModel(keras.Model):
         }
         penalties = chain_penalties(self.schema.parents, self.config, labels, outputs, weights)
         return losses | {name: losses[name] + each for name, each in penalties.items()}
+
+    def label_weights(
+        self, features: TensorDict, labels: TensorDict, weights: TensorDict
+    ) -> dict[str, Tensor]:
+        """Sums by task the weights of the rows that its loss is a mean over.
+
+        Args:
+            features: As of `task_losses`.
+            labels: As of `task_losses`.
+            weights: As of `task_losses`.
+
+        Returns:
+            A float32 scalar by task; 0 where no row has a label.
+        """
+        present = {name: present_labels(labels[name])[1] for name in self.ranking_tasks}
+        return {
+            name: ops.sum(ops.cast(weights[name], "float32") * each)
+            for name, each in present.items()
+        }
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """Updates every task's metrics; called by `fit` and `evaluate`."""

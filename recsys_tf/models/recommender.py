@@ -19,7 +19,7 @@ from recsys_tf.models.tower_table import TowerTable
 from recsys_tf.models.towers import InputShape, biased_tasks, input_shapes
 from recsys_tf.schema import Schema
 from recsys_tf.tasks import RetrievalLoss, RetrievalTask, make_retrieval_loss
-from recsys_tf.types import Array, FloatArray, Tensor, TensorDict
+from recsys_tf.types import NUM_RESERVED_INDICES, Array, FloatArray, Tensor, TensorDict
 
 
 @keras.saving.register_keras_serializable(package="recsys_tf")
@@ -229,6 +229,21 @@ class Recommender(MultitaskModel):
                 weights[task.name],
             )
         return losses
+
+    def label_weights(
+        self, features: TensorDict, labels: TensorDict, weights: TensorDict
+    ) -> dict[str, Tensor]:
+        """Adds what the positives of retrieval weigh to the weights of the other tasks' labels."""
+        found = super().label_weights(features, labels, weights)
+        task = self.schema.retrieval_task
+        if task is None:
+            return found
+        weight = ops.cast(weights[task.name], "float32")
+        if self.retrieval_loss is not None:
+            # An unknown item is in no catalogue, and nothing is asked of its row.
+            is_known = features[self.schema.item_id] >= NUM_RESERVED_INDICES
+            weight = weight * ops.cast(is_known, "float32")
+        return {**found, task.name: ops.sum(weight)}
 
     def _table(self, catalogue: CatalogueFeatures, training: bool) -> TowerTable:
         """The candidate tower as a table whose popular items are negatives as the factor says."""

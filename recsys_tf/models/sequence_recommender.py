@@ -58,7 +58,9 @@ class SequenceRecommender(keras.Model):
 
     `compile` needs an optimiser only; `fit` takes `make_sequence_dataset`'s batches, `evaluate`
     batches with one label a row, at its end, and reports `hit_at_10` and `ndcg_at_10` among all
-    items but those of the row itself; ties count against the item asked for.
+    items but those of the row itself; ties count against the item asked for. Its `loss` is, as
+    these, a mean over the questions by their weights; that of `fit` is the mean of the batches',
+    weighed by their rows.
 
     Args:
         num_indices: Rows of the item table with the two reserved ones.
@@ -265,7 +267,10 @@ class SequenceRecommender(keras.Model):
         loss = self.compute_loss(x, y, states, sample_weight, training=False)
         asked = tf.where(tf.not_equal(y, PADDING_INDEX))
         items, weights = tf.gather_nd(y, asked), question_weights(sample_weight, asked)
-        self._loss_tracker.update_state(loss, sample_weight=tf.shape(y)[0])
+        # The loss is a mean over these; rows without a question are none of them.
+        is_known = self._known(items) >= NUM_RESERVED_INDICES
+        num_averaged = tf.reduce_sum(tf.where(is_known, weights, 0.0))
+        self._loss_tracker.update_state(loss, sample_weight=num_averaged)
         ranks = self._ranks(tf.gather_nd(states, asked), items, tf.gather(x["items"], asked[:, 0]))
         # An item of which nothing is known is never answered, and so never found.
         is_hit = tf.cast((ranks < _CUTOFF) & (items >= NUM_RESERVED_INDICES), tf.float32)

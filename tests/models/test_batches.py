@@ -1,5 +1,6 @@
 """A model says what a batch lacks, and takes what may be left out as given."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -74,3 +75,18 @@ def test_row_without_labels_changes_no_loss(model):
     more = {name: np.concatenate([each, [[9, 1]]]) for name, each in FEATURES.items()}
     labels = {name: np.append(each, np.float32(NAN)) for name, each in LABELS.items()}
     assert losses_of(model, more, labels) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("weighting", ["fixed", "pcgrad"])
+def test_cut_into_batches_changes_no_reported_loss(model, weighting):
+    model.compile(keras.optimizers.SGD(0.0), weighting=weighting, run_eagerly=True)
+    # The second batch has no label of a click.
+    weights = {"click": np.array([1, 2, 1], "float32"), "price": np.array([1, 1, 0.5], "float32")}
+    model.reset_metrics()
+    whole = model.train_on_batch(FEATURES, LABELS, weights, return_dict=True)
+    model.reset_metrics()
+    for rows in (slice(0, 2), slice(2, 3)):
+        cut = [{n: each[rows] for n, each in of.items()} for of in (FEATURES, LABELS, weights)]
+        found = model.train_on_batch(*cut, return_dict=True)
+    for name in ("click_loss", "price_loss"):
+        assert found[name] == pytest.approx(whole[name])

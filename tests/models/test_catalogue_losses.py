@@ -109,6 +109,18 @@ def test_rows_of_unknown_items_teach_nothing(full, columns, batch):
     assert watch_loss(full, unknown) == pytest.approx(expected, rel=1e-4)
 
 
+def test_retrieval_weighs_as_much_as_the_rows_that_its_loss_is_of(full, data, batch):
+    features, labels, weights = batch
+    items = features["item_id"].numpy().copy()
+    items[:16] = 1
+    weight = weights["watch"].numpy()
+    for model, is_asked in ((full, items >= 2), (build(data, "in_batch"), items > 0)):
+        found = model.label_weights({**features, "item_id": items}, labels, weights)
+        assert float(found["watch"]) == pytest.approx(weight[is_asked].sum())
+        is_rated = np.isfinite(labels["rating"])
+        assert float(found["rating"]) == pytest.approx(weights["rating"].numpy()[is_rated].sum())
+
+
 def test_popular_items_are_fewer_negatives_by_the_factor_of_the_batchs_softmax(
     data, full, columns, batch
 ):

@@ -210,6 +210,29 @@ def test_unknown_labels_and_rows_without_questions_give_a_loss_of_zero():
         assert float(loss) == 0.0
 
 
+@pytest.mark.parametrize("labels", [[[0, 0]], [[0, 1]]], ids=["no question", "unknown item"])
+def test_rows_of_which_nothing_is_asked_weigh_nothing_in_the_loss(labels):
+    model = SequenceRecommender(NUM_INDICES, SequenceConfig(**SIZES))
+    model.compile("adam")
+    items = {"items": np.array([[2, 3]])}
+    expected = float(model.test_step((items, np.array([[0, 4]])))["loss"])
+    assert expected > 1
+    found = model.test_step((items, np.array(labels)))
+    assert float(found["loss"]) == pytest.approx(expected)
+
+
+def test_the_reported_loss_is_a_mean_over_questions_by_their_weights():
+    model = SequenceRecommender(NUM_INDICES, SequenceConfig(**SIZES))
+    model.compile("adam")
+    items, labels = np.array([[2, 3], [3, 4], [5, 6]]), np.array([[3, 4], [0, 5], [0, 7]])
+    weights = np.array([[1.0, 2.0], [0.0, 3.0], [0.0, 0.5]])
+    whole = float(model.test_step(({"items": items}, labels, weights))["loss"])
+    model.reset_metrics()
+    for rows in (slice(0, 2), slice(2, 3)):
+        found = model.test_step(({"items": items[rows]}, labels[rows], weights[rows]))
+    assert float(found["loss"]) == pytest.approx(whole)
+
+
 @pytest.mark.parametrize("encoder", SEQUENCE_ENCODERS)
 def test_a_batch_of_empty_histories_is_measured(encoder):
     model = SequenceRecommender(NUM_INDICES, SequenceConfig(encoder=encoder, **SIZES))
