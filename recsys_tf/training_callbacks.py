@@ -106,7 +106,8 @@ class ResumableEarlyStopping(keras.callbacks.EarlyStopping):
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         """Begins anew, or with what was restored."""
         super().on_train_begin(logs)
-        vars(self).update(self._restored)
+        for name, value in self._restored.items():
+            setattr(self, name, value)
         self._restored = {}
 
 
