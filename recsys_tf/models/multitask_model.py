@@ -71,6 +71,7 @@ class MultitaskModel(keras.Model):
             task.name: RankingTask(task.kind) for task in schema.tasks if task.kind != "retrieval"
         }
         self.task_metrics = TaskMetrics(schema.tasks)
+        self.jit_compile = False  # Of a model that is not compiled; see `compile`.
         # In a list, which Keras lets go of a layer again; an attribute's layers it keeps for good.
         self._weightings: list[Weighting] = [FixedWeighting(self.loss_weights)]
 
@@ -101,7 +102,11 @@ class MultitaskModel(keras.Model):
         return [variable for each in heads for variable in each.trainable_variables]
 
     def compile(
-        self, optimizer: Any = "adam", weighting: str | Weighting = "fixed", **kwargs: Any
+        self,
+        optimizer: Any = "adam",
+        weighting: str | Weighting = "fixed",
+        jit_compile: bool | str = False,
+        **kwargs: Any,
     ) -> None:
         """Configures training.
 
@@ -110,6 +115,9 @@ class MultitaskModel(keras.Model):
             weighting: How the tasks' losses, or their gradients, are joined: a name out of
                 `recsys_tf.weighting.WEIGHTINGS`, or an object of it over all tasks of the schema.
                 A name takes the schema's factors.
+            jit_compile: Whether XLA compiles the steps. Keras's "auto" would have it do so on a
+                GPU, and it has no kernels for the softmax over the batch. A weighting of
+                gradients goes without it.
             **kwargs: Other arguments of `keras.Model.compile`, but for losses and metrics, which
                 the tasks give.
 
@@ -135,10 +143,11 @@ class MultitaskModel(keras.Model):
             optimizer = _without_loss_scale(optimizer)
             weighting.build(len(self.shared_variables))
             # XLA cannot join the indices of tables' sparse gradients.
-            kwargs |= {"jit_compile": False, "auto_scale_loss": False}
+            jit_compile = False
+            kwargs |= {"auto_scale_loss": False}
         self._weightings.clear()
         self._weightings.append(weighting)
-        super().compile(optimizer, **kwargs)
+        super().compile(optimizer, jit_compile=jit_compile, **kwargs)
 
     def get_compile_config(self) -> dict[str, Any]:
         """Returns `compile`'s arguments, for a saved model."""

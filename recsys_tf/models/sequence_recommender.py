@@ -98,6 +98,7 @@ class SequenceRecommender(keras.Model):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.jit_compile = False  # Of a model that is not compiled; see `compile`.
         self.num_indices = check_positive("num_indices", num_indices)
         if num_indices <= NUM_RESERVED_INDICES:
             raise ValueError(
@@ -159,6 +160,24 @@ class SequenceRecommender(keras.Model):
         """What items that training has met are scored by, a row an index."""
         table, content = self.item_encoder.table, self.item_content
         return table if content is None else ContentTable(table, content.content, content.kernel)
+
+    def compile(
+        self, optimizer: Any = "adam", jit_compile: bool | str = False, **kwargs: Any
+    ) -> None:
+        """Configures training.
+
+        Args:
+            optimizer: A Keras optimiser or its name.
+            jit_compile: Whether XLA compiles the steps. Keras's "auto" would have it do so on a
+                GPU, and it compiles no loss whose number of questions only the batch tells.
+            **kwargs: Other arguments of `keras.Model.compile`.
+        """
+        super().compile(optimizer, jit_compile=jit_compile, **kwargs)
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compiles a loaded model."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
 
     def build(self, inputs_shape: Any = None) -> None:
         """Does nothing: the layers are built with the model."""

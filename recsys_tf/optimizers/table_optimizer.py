@@ -23,6 +23,9 @@ class TableOptimizer(keras.optimizers.Optimizer):
     and its steps; callbacks that read or set `learning_rate` mean that of the dense layers, the
     other is `optimizer.tables.learning_rate`.
 
+    The slices of a row are summed by an operation that XLA has not, so that a model is compiled
+    with `jit_compile=False`: Keras's own choice on a GPU is XLA.
+
     Args:
         tables: The tables' optimiser, such as `RowWiseAdagrad(0.1)`, or its name in Keras.
         dense: That of all other variables.
@@ -40,6 +43,7 @@ class TableOptimizer(keras.optimizers.Optimizer):
         >>> model.compile(
         ...     TableOptimizer(RowWiseAdagrad(0.1), FusedAdam(1e-3), table_names=["embeddings"]),
         ...     "mse",
+        ...     jit_compile=False,
         ... )
 
     Source: Cheng et al., 2016, "Wide & Deep Learning for Recommender Systems",
