@@ -10,6 +10,7 @@ import numpy as np
 
 from recsys_tf.encoders import ItemContent
 from recsys_tf.models.sequence_recommender import SequenceRecommender
+from recsys_tf.optimizers.row_wise_ftrl import ftrl_start
 from recsys_tf.types import NUM_RESERVED_INDICES, UNKNOWN_INDEX, Array, FloatArray, IntArray
 
 
@@ -23,7 +24,8 @@ def grow_tables(
 
     Make `target` of the same configuration and more indices, compile it alike and build its
     optimiser, and call this; training then goes on. A table is any variable that differs in the
-    number of its rows alone. The slots of new rows stay as the optimiser starts them.
+    number of its rows alone. The slots of new rows stay as the optimiser starts them; FTRL's sums,
+    of which it makes the rows, start at what gives the rows that are written.
 
     Args:
         source: The trained model.
@@ -56,8 +58,10 @@ def grow_tables(
     if mine is not None and theirs is not None and mine.built and theirs.built:
         written += _grown(mine.variables, theirs.variables, old_rows, None)
     # All fits: only now is the first written.
-    for variable, values in written:
+    for variable, values, _ in written:
         variable.assign(values)
+    if first is not None and theirs is not None and theirs.built:
+        _restart_ftrl(theirs, {id(variable): is_new for variable, _, is_new in written})
 
 
 def with_content(model: SequenceRecommender, content: FloatArray) -> SequenceRecommender:
@@ -108,26 +112,29 @@ def _grown(
     target: Sequence[Any],
     old_rows: Mapping[str, IntArray],
     first: int | None,
-) -> list[tuple[Any, Array]]:
+) -> list[tuple[Any, Array, Array]]:
+    """Returns each variable of the target, what it is to hold, and which rows of it are new."""
     if len(source) != len(target):
         raise ValueError(
             f"`target` must have the variables of `source`, received {len(target)} and "
             f"{len(source)}. Build it from the same configuration, and its optimiser alike."
         )
     return [
-        (theirs, _rows(np.array(mine), theirs, old_rows, first))
+        (theirs, *_rows(np.array(mine), theirs, old_rows, first))
         for mine, theirs in zip(source, target, strict=True)
     ]
 
 
-def _rows(old: Array, variable: Any, old_rows: Mapping[str, IntArray], first: int | None) -> Array:
+def _rows(
+    old: Array, variable: Any, old_rows: Mapping[str, IntArray], first: int | None
+) -> tuple[Array, Array]:
     shape = tuple(variable.shape)
     named = [rows for name, rows in old_rows.items() if _is_of(name, variable)]
     is_table = len(shape) > 0 and old.shape[1:] == shape[1:]
     if is_table and named and len(named[0]) == shape[0]:
         numbers = np.asarray(named[0])
     elif old.shape == shape:
-        return old
+        return old, np.zeros(shape[:1], bool)
     elif is_table and old.shape[0] < shape[0]:
         numbers = np.arange(shape[0])
         numbers[old.shape[0] :] = -1
@@ -143,7 +150,23 @@ def _rows(old: Array, variable: Any, old_rows: Mapping[str, IntArray], first: in
         )
     values = np.array(variable) if first is None else np.repeat(old[first : first + 1], shape[0], 0)
     values[numbers >= 0] = old[numbers[numbers >= 0]]
-    return values
+    return values, numbers < 0
+
+
+def _restart_ftrl(optimizer: Any, is_new: Mapping[int, Array]) -> None:
+    """Starts FTRL's sums of new rows anew: it makes a row of them, whatever stands there."""
+    for part in ("tables", "dense", "inner_optimizer"):
+        if hasattr(optimizer, part):
+            _restart_ftrl(getattr(optimizer, part), is_new)
+    if not isinstance(optimizer, keras.optimizers.Ftrl):
+        return
+    for variable, slot in zip(optimizer._trainable_variables, optimizer._linears, strict=True):
+        rows = np.flatnonzero(is_new[id(variable)])
+        if len(rows):
+            sums = np.array(slot)
+            values = np.array(variable)[rows]
+            sums[rows] = ftrl_start(optimizer, values, float(optimizer.learning_rate))
+            slot.assign(sums)
 
 
 def _is_of(name: str, variable: Any) -> bool:

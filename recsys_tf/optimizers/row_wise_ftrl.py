@@ -67,7 +67,8 @@ class RowWiseFtrl(RowWiseStep, keras.optimizers.Ftrl):
         super().build(variables)
         if self.is_start_kept:
             for variable, slot in zip(variables, self._linears, strict=True):
-                slot.assign(self._start(keras.ops.convert_to_tensor(variable)))
+                values = keras.ops.convert_to_tensor(variable)
+                slot.assign(ftrl_start(self, values, self._start_rate))
 
     def step_rows(
         self: Any, rows: Tensor, gradient: Tensor, variable: Any, learning_rate: Tensor
@@ -93,9 +94,23 @@ class RowWiseFtrl(RowWiseStep, keras.optimizers.Ftrl):
         """Returns the constructor's arguments."""
         return {**super().get_config(), "is_start_kept": self.is_start_kept}
 
-    def _start(self: Any, values: Tensor) -> Tensor:
-        # w = -(z - sign(z) l1) / q, solved for z.
-        rate = self._start_rate
-        power = self.initial_accumulator_value ** (-self.learning_rate_power)
-        quadratic = (power + self.beta) / rate + 2 * self.l2_regularization_strength
-        return -(quadratic * values + self.l1_regularization_strength * keras.ops.sign(values))
+
+def ftrl_start(
+    optimizer: keras.optimizers.Ftrl, values: Tensor, learning_rate: float | Tensor
+) -> Tensor:
+    """Computes the `z` of rows that keep their values and have met no gradient: `-(q w + l1 s)`.
+
+    `s` is the sign of `w`. It is `w = (clip(z, -l1, l1) - z) / q` solved for `z`, with the `n` that
+    the optimiser starts at.
+
+    Args:
+        optimizer: FTRL, Keras's or the row-wise one.
+        values: The rows `w`, float `[N, D]`.
+        learning_rate: The rate `r`.
+
+    Returns:
+        Float `[N, D]`.
+    """
+    power = optimizer.initial_accumulator_value ** (-optimizer.learning_rate_power)
+    quadratic = (power + optimizer.beta) / learning_rate + 2 * optimizer.l2_regularization_strength
+    return -(quadratic * values + optimizer.l1_regularization_strength * keras.ops.sign(values))

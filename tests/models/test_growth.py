@@ -3,26 +3,31 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from recsys_tf.layers import EmbeddingTable
 from recsys_tf.models import grow_tables
-from recsys_tf.optimizers import FusedAdam, RowWiseAdagrad, TableOptimizer
+from recsys_tf.optimizers import FusedAdam, RowWiseAdagrad, RowWiseFtrl, TableOptimizer
 
 
-def model(num_rows, width=3):
+def model(num_rows, width=3, tables=None):
     keras.utils.set_random_seed(num_rows)
     table = EmbeddingTable(num_rows, width, name="item")
     made = keras.Sequential([keras.Input([], dtype="int64"), table, keras.layers.Dense(1)])
-    made.compile(TableOptimizer(RowWiseAdagrad(0.1), FusedAdam(0.01)), "mse", jit_compile=False)
+    optimizer = TableOptimizer(tables or RowWiseAdagrad(0.1), FusedAdam(0.01))
+    made.compile(optimizer, "mse", jit_compile=False)
     made.optimizer.build(made.trainable_variables)
+    return made
+
+
+def learn(made):
+    made.fit(np.array([1, 2, 3, 4]), np.ones([4, 1]), verbose=0)
     return made
 
 
 @pytest.fixture(scope="module")
 def small():
-    made = model(5)
-    made.fit(np.array([1, 2, 3, 4]), np.ones([4, 1]), verbose=0)
-    return made
+    return learn(model(5))
 
 
 def test_grown_model_answers_known_ids_alike_and_new_ones_as_unknown(small):
@@ -60,6 +65,29 @@ def test_new_rows_may_keep_what_the_initializer_drew(small):
     drawn = np.array(large.layers[0].embeddings)
     grow_tables(small, large, new_rows="initial")
     np.testing.assert_array_equal(np.array(large.layers[0].embeddings)[5:], drawn[5:])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"is_start_kept": True}, {"l1_regularization_strength": 0.01, "beta": 0.5}],
+    ids=["start_kept", "l1"],
+)
+def test_new_rows_of_ftrl_learn_from_the_vector_of_the_unknown_id(options):
+    source = learn(model(5, tables=RowWiseFtrl(0.1, **options)))
+    # A callback may have set it; what the sums stand for goes by the rate of now.
+    source.optimizer.tables.learning_rate = 0.05
+    target = model(8, tables=RowWiseFtrl(0.1, **options))
+    grow_tables(source, target)
+    table = target.layers[0].embeddings
+    start, gradient = np.array(table), np.array([[0.5, -0.2, 0.0]], "float32")
+    np.testing.assert_array_equal(start[5:], np.repeat(np.array(source.weights[0])[1:2], 3, 0))
+    slices = tf.IndexedSlices(tf.constant(gradient), tf.constant([6]), table.shape)
+    target.optimizer.tables.apply([slices], [table])
+    # w' = w - g / q, where n' = 0.1 + g^2 and q = (sqrt(n') + beta) / r.
+    q = (np.sqrt(0.1 + gradient**2) + options.get("beta", 0.0)) / 0.05
+    expected = start.copy()
+    expected[6] -= (gradient / q)[0]
+    np.testing.assert_allclose(table, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_smaller_or_other_models_are_refused_and_nothing_is_written(small):
