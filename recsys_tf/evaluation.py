@@ -59,8 +59,8 @@ def ranking_problem(data: PreparedData, part: Part) -> RankingProblem:
     if task is not None and task.label is not None:
         labels = events[task.label].to_numpy()[rows]
         rows = rows[labels >= task.positive_at_least]
-    if task is not None and task.sample_weight in events:
-        rows = rows[events[task.sample_weight].to_numpy()[rows] > 0]
+    if task is not None:
+        rows = rows[_weights(task, data, users, items)[rows] > 0]
     first = np.full(shape[0], -1)
     # Written from the last to the first, so that the first stays.
     first[users[rows[::-1]]] = rows[::-1]
@@ -197,14 +197,16 @@ def evaluate_baselines(
 
     Returns:
         By baseline, values by `<task>/<metric>`: of the retrieval task, and for baselines that
-        predict ratings the first regression task's RMSE.
+        predict ratings the RMSE of the first regression task without `from_features`, over the
+        rows and with the weights that the model is measured by. Rows of weight 0 are not learned
+        from either.
 
     Raises:
         ValueError: If a name is not known.
     """
     problem = ranking_problem(data, part)
     retrieval = data.schema.retrieval_task
-    ratings = next((task for task in data.schema.tasks if task.kind == "regression"), None)
+    ratings = next((each for each in data.schema.ranking_tasks if each.kind == "regression"), None)
     results: dict[str, Metrics] = {}
     for name in names:
         baseline = look_up(BASELINES, name, "baseline")()
@@ -236,10 +238,27 @@ def _baseline_rmse(
     users = _codes(events[schema.user_id], data.interactions.users[schema.user_id])
     items = _codes(events[schema.item_id], data.interactions.items[schema.item_id])
     labels = events[str(task.label)].to_numpy(dtype="float64")
+    weights = _weights(task, data, users, items)
     known, rows = data.known_rows(part), data.rows(part)
     shape = len(data.interactions.users), len(data.interactions.items)
-    baseline.fit(interaction_matrix(users[known], items[known], *shape, labels[known]))
-    return rmse(labels[rows], baseline.predict(users[rows], items[rows]))
+    # A row without a label is left out.
+    ratings = np.where(weights > 0, labels, np.nan)
+    baseline.fit(interaction_matrix(users[known], items[known], *shape, ratings[known]))
+    return rmse(labels[rows], baseline.predict(users[rows], items[rows]), weights[rows])
+
+
+def _weights(task: TaskSpec, data: PreparedData, users: IntArray, items: IntArray) -> FloatArray:
+    """Returns the weight of each event in a task, which may stand with its user or its item."""
+    name = task.sample_weight
+    if name is None:
+        return np.ones(len(users))
+    side = next((each.side for each in data.schema.features if each.name == name), "context")
+    if side == "context":
+        return data.interactions.events[name].to_numpy(dtype="float64")
+    frame, places = (
+        (data.interactions.users, users) if side == "user" else (data.interactions.items, items)
+    )
+    return frame[name].to_numpy(dtype="float64")[places]
 
 
 def _task_values(task: TaskSpec, labels: Array, predictions: Array, weights: Array) -> Metrics:

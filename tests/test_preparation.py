@@ -3,8 +3,10 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
-from recsys_tf import RunConfig
+from recsys_tf import RunConfig, TaskSpec
+from recsys_tf.baselines import Bias, interaction_matrix
 from recsys_tf.config import DataConfig
 from recsys_tf.evaluation import evaluate_baselines, ranking_problem
 from recsys_tf.preparation import prepare, recency_weights
@@ -68,6 +70,43 @@ def test_baselines_are_measured_on_the_same_problem(small_data):
     results = evaluate_baselines(small_data, "test", ["popularity", "bias"])
     assert 0 < results["popularity"]["watch/hit_at_10"] < 1
     assert 0.3 < results["bias"]["rating/rmse"] < 2
+
+
+def of_tasks(data, *tasks):
+    return replace(data, schema=data.schema.model_copy(update={"tasks": tasks}))
+
+
+@pytest.mark.parametrize("column", ["like", "price"])
+def test_baseline_of_ratings_reads_the_weights_that_the_model_is_measured_by(small_data, column):
+    rating = small_data.schema.task("rating").model_copy(update={"sample_weight": column})
+    data = of_tasks(small_data, rating)
+    found = evaluate_baselines(data, "test", ["bias"])["bias"]["rating/rmse"]
+    # Likes stand with the events, prices with the items.
+    interactions = small_data.interactions
+    events = interactions.events
+    if column not in events:
+        events = events.merge(interactions.items[["item_id", column]], on="item_id", how="left")
+    numbers = events.assign(
+        user=events["user_id"].map({u: n for n, u in enumerate(interactions.users["user_id"])}),
+        item=events["item_id"].map({i: n for n, i in enumerate(interactions.items["item_id"])}),
+    )
+    known, asked = numbers.iloc[data.known_rows("test")], numbers.iloc[data.rows("test")]
+    known = known[known[column] > 0]
+    shape = len(interactions.users), len(interactions.items)
+    bias = Bias().fit(
+        interaction_matrix(known["user"], known["item"], *shape, known["rating"].to_numpy())
+    )
+    asked = asked[asked["rating"].notna()]
+    squares = (asked["rating"] - bias.predict(asked["user"], asked["item"])) ** 2
+    assert found == pytest.approx(np.sqrt(np.average(squares, weights=asked[column])))
+
+
+def test_baseline_is_not_measured_on_a_label_of_the_items(small_data):
+    price = TaskSpec(name="cost", kind="regression", label="price", from_features=("title",))
+    rating = small_data.schema.task("rating")
+    found = evaluate_baselines(of_tasks(small_data, price, rating), "test", ["bias"])
+    assert found == evaluate_baselines(of_tasks(small_data, rating), "test", ["bias"])
+    assert evaluate_baselines(of_tasks(small_data, price), "test", ["bias"]) == {"bias": {}}
 
 
 def test_recency_weights_halve_with_age():

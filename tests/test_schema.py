@@ -216,6 +216,13 @@ def test_history_takes_the_first_ratings():
     assert make(tasks=[WATCH, LIKE]).history_label is None
 
 
+def test_history_takes_no_label_of_an_auxiliary_task():
+    price = {"name": "p", "kind": "regression", "label": "price", "from_features": ["title"]}
+    rating = {"name": "rating", "kind": "regression", "label": "stars"}
+    assert make([COST, TITLE], [WATCH, price, rating]).history_label == "stars"
+    assert make([COST, TITLE], [WATCH, price]).history_label is None
+
+
 CLICK = {"name": "click", "kind": "binary", "label": "click"}
 CART = {"name": "cart", "kind": "binary", "label": "cart", "after": "click"}
 BUY = {"name": "buy", "kind": "binary", "label": "buy", "after": "cart"}

@@ -139,7 +139,7 @@ def make_examples(
         reference_rows: Positions in `events` that histories are built from; None for all. Give
             the training rows where the history must not hold held-out events.
         values_column: Column of `events` for the history's `values_name`; None takes the label of
-            the first regression task.
+            the first regression task without `from_features`.
 
     Returns:
         User id, item id, timestamp, user and context features, labels, sample weights and the
@@ -255,6 +255,7 @@ def _values_column(schema: Schema) -> str:
     if schema.history_label is None:
         raise ValueError(
             "`values_column` must name the column of `events` that the history's values are taken "
-            "from, since the schema has no regression task whose label could be meant."
+            "from, since the schema has no regression task without `from_features` whose label "
+            "could be meant."
         )
     return schema.history_label

@@ -53,8 +53,11 @@ class Schema(FeaturesAndTasks):
 
     @property
     def history_label(self) -> str | None:
-        """Label whose values stand in the history: the first regression task's, or None."""
-        labels = (each.label for each in self.tasks if each.kind == "regression")
+        """Label whose values stand in the history: the first regression task's, or None.
+
+        Auxiliary tasks are left out, whose label may be a feature of the items.
+        """
+        labels = (each.label for each in self.ranking_tasks if each.kind == "regression")
         return next(labels, None)
 
     def _faults(self) -> Iterable[str]:
