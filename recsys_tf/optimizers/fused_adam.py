@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -100,6 +101,37 @@ class FusedAdam(_FusedStep, keras.optimizers.Adam):
 class FusedAdamW(_FusedStep, keras.optimizers.AdamW):
     """Adam with decoupled weight decay, in one operation a variable; see `FusedAdam`.
 
+    Args:
+        *args: Positional arguments of `keras.optimizers.AdamW`.
+        decayed_names: Parts of the names of the variables that are decayed, such as `["kernel"]`;
+            the names of their layers do not count. None decays all variables. Unlike what is
+            given to `exclude_from_weight_decay`, which goes before it, it is saved.
+        **kwargs: Further arguments of `keras.optimizers.AdamW`.
+
+    Example:
+        >>> kernel, bias = (keras.Variable([1.0], name=name) for name in ("kernel", "bias"))
+        >>> optimizer = FusedAdamW(0.1, 0.5, decayed_names=["kernel"])
+        >>> optimizer.apply([tf.constant([0.0])] * 2, [kernel, bias])
+        >>> [round(float(each[0]), 4) for each in (kernel, bias)]
+        [0.95, 1.0]
+
     Source: Loshchilov and Hutter, 2019, "Decoupled Weight Decay Regularization",
         https://arxiv.org/abs/1711.05101.
     """
+
+    def __init__(
+        self, *args: Any, decayed_names: Sequence[str] | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.decayed_names = None if decayed_names is None else tuple(decayed_names)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        names = None if self.decayed_names is None else list(self.decayed_names)
+        return {**super().get_config(), "decayed_names": names}
+
+    def _use_weight_decay(self: Any, variable: Any) -> bool:
+        # TensorFlow's name holds those of the layers as well.
+        name = variable.name.rpartition("/")[2]
+        is_named = self.decayed_names is None or any(each in name for each in self.decayed_names)
+        return is_named and super()._use_weight_decay(variable)

@@ -97,6 +97,24 @@ def test_a_state_that_keras_wrote_goes_on():
     np.testing.assert_allclose(weight, expected, rtol=1e-5)
 
 
+def test_decay_is_of_the_names_given_and_not_of_their_layers():
+    with keras.name_scope("kernel_tower"):
+        variables = [keras.Variable([1.0], name=name) for name in ("kernel", "up_kernel", "items")]
+    unnamed, excluded = FusedAdamW(0.1, 0.5), FusedAdamW(0.1, 0.5, decayed_names=["kernel"])
+    excluded.exclude_from_weight_decay(var_names=["up"])
+    for optimizer, expected in ((excluded, [0.95, 1, 1]), (unnamed, [0.9025, 0.95, 0.95])):
+        optimizer.apply([tf.constant([0.0])] * 3, variables)
+        np.testing.assert_allclose([float(each[0]) for each in variables], expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("names", [None, ["kernel", "query"]])
+def test_names_that_are_decayed_are_kept(names):
+    made = FusedAdamW(0.2, 0.1, decayed_names=names)
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(made))
+    assert again.get_config() == made.get_config()
+    assert made.get_config()["decayed_names"] == names
+
+
 @pytest.mark.parametrize("kind", [FusedAdam, FusedAdamW])
 def test_configuration_makes_the_same_optimizer(kind):
     made = kind(0.2, beta_2=0.95, global_clipnorm=3.0)
