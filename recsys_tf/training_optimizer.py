@@ -39,9 +39,14 @@ def make_optimizer(config: TrainingConfig, num_steps: int) -> keras.optimizers.O
     clip_norm = None if is_joint else config.clip_norm
     optimizer: keras.optimizers.Optimizer
     if config.weight_decay:
-        optimizer = FusedAdamW(rate, config.weight_decay, beta_2=_BETA_2, global_clipnorm=clip_norm)
-        # A row of a table would shrink in every step, and be read in few.
-        optimizer.exclude_from_weight_decay(var_names=["embeddings", "bias", "gamma", "beta"])
+        optimizer = FusedAdamW(
+            rate,
+            config.weight_decay,
+            beta_2=_BETA_2,
+            global_clipnorm=clip_norm,
+            # A row of a table would shrink in every step, and be read in few.
+            decayed_names=("kernel",),
+        )
     else:
         optimizer = FusedAdam(rate, beta_2=_BETA_2, global_clipnorm=clip_norm)
     if not is_joint:

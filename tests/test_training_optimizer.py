@@ -7,12 +7,19 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from recsys_tf import TrainingConfig
-from recsys_tf.encoders import BagHistoryEncoder
-from recsys_tf.layers import table_memory
+from recsys_tf import SequenceConfig, TrainingConfig
+from recsys_tf.crosses import CROSSES
+from recsys_tf.encoders import HISTORY_BLOCKS, BagHistoryEncoder
+from recsys_tf.layers import EmbeddingTable, table_memory
+from recsys_tf.models import Ranker, Recommender, SequenceRecommender
+from recsys_tf.multiscenario import SCENARIO_BLOCKS
+from recsys_tf.multitask import MULTITASK_BLOCKS
 from recsys_tf.optimizers import FusedAdamW, RowWiseAdagrad, RowWiseAdam, RowWiseFtrl
+from recsys_tf.sequences import SEQUENCE_ENCODERS
+from recsys_tf.target_attention import TARGET_ATTENTIONS
 from recsys_tf.training import build_recommender, fit
 from recsys_tf.training_optimizer import check_slots, make_optimizer
+from recsys_tf.weighting import make_weighting
 
 
 def test_learning_rate_rises_and_falls():
@@ -23,18 +30,107 @@ def test_learning_rate_rises_and_falls():
     assert float(rate(100)) == pytest.approx(0.0, abs=1e-6)
 
 
+DECAY = TrainingConfig(learning_rate=0.1, schedule="constant", weight_decay=0.5)
+
+
+def decayed(variables, optimizer=None):
+    """Which variables, all at 1, a step without a gradient makes smaller."""
+    for each in variables:
+        each.assign(tf.ones(each.shape))
+    optimizer = optimizer or make_optimizer(DECAY, 10)
+    optimizer.apply([tf.zeros(each.shape) for each in variables], variables)
+    factors = [np.unique(np.array(each)) for each in variables]
+    for factor in factors:
+        assert factor == pytest.approx(0.95) or factor == 1
+    return [each for each, factor in zip(variables, factors, strict=True) if factor != 1]
+
+
+def dense_model():
+    table = EmbeddingTable(5, 3, name="table")
+    layers = [keras.Input((2,), dtype="int32"), table, keras.layers.Flatten()]
+    return keras.Sequential([*layers, keras.layers.Dense(1, name="bias_and_beta")])
+
+
 def test_weight_decay_is_of_the_kernels_alone():
-    inputs = keras.Input((2,), dtype="int32")
-    vectors = keras.layers.Flatten()(keras.layers.Embedding(5, 3)(inputs))
-    model = keras.Model(inputs, keras.layers.Dense(1, bias_initializer="ones")(vectors))
-    config = TrainingConfig(learning_rate=0.1, schedule="constant", weight_decay=0.5)
-    optimizer = make_optimizer(config, 10)
-    before = {each.path: np.array(each) for each in model.trainable_variables}
-    optimizer.apply([tf.zeros(each.shape) for each in model.trainable_variables],
-                    model.trainable_variables)  # fmt: skip
-    for variable in model.trainable_variables:
-        factor = 0.95 if variable.name == "kernel" else 1.0
-        np.testing.assert_allclose(variable, factor * before[variable.path], rtol=1e-5)
+    variables = dense_model().trainable_variables
+    (found,) = decayed(variables)
+    assert found.path.endswith("bias_and_beta/kernel")
+
+
+@pytest.mark.parametrize("name", [None, "adagrad"])
+def test_loaded_optimizer_decays_what_the_saved_one_did(name, tmp_path):
+    model = dense_model()
+    config = DECAY.model_copy(update={"table_optimizer": name})
+    model.compile(make_optimizer(config, 10), "mse", jit_compile=False)
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    variables = again.trainable_variables
+    assert [each.name for each in decayed(variables, again.optimizer)] == ["kernel"]
+
+
+# The first of the numbers of indices, which no layer here has for its width.
+MANY = 700
+
+
+def check_decay(variables, sizes):
+    """Checks that exactly the kernels are decayed, and that none of them is a table of `sizes`."""
+    found = {each.path for each in decayed(variables)}
+    # A scenario block has no rows for the two reserved indices, `bst` one more than positions.
+    sizes = {size + more for size in (MANY, *sizes) for more in (-2, 0, 1)}
+    tables = {
+        each.path for each in variables if len(each.shape) in (1, 2) and each.shape[0] in sizes
+    }
+    assert tables
+    assert not found & tables
+    assert found == {each.path for each in variables if "kernel" in each.name}
+
+
+def every(blocks, number):
+    return sorted(blocks)[number % len(blocks)]
+
+
+@pytest.mark.parametrize("number", range(len(HISTORY_BLOCKS)), ids=list(HISTORY_BLOCKS))
+def test_no_table_of_a_recommender_is_decayed(number, small_data):
+    schema = small_data.schema
+    # One with texts, whose encoder takes long.
+    left_out = () if number == 0 else ("text",)
+    features = tuple(
+        each.model_copy(update={"max_length": MANY} if each.kind == "history" else {})
+        for each in schema.features
+        if each.kind not in left_out
+    )
+    schema = schema.model_copy(update={"features": features, "tasks": schema.ranking_tasks})
+    config = small_data.config.model.model_copy(
+        update={
+            "embedding_dim": 2,
+            "history_encoder": list(HISTORY_BLOCKS)[number],
+            "target_attention": every(TARGET_ATTENTIONS, number),
+            "cross": every(CROSSES, number),
+            "multiscenario": every(SCENARIO_BLOCKS, number),
+            # `stem` goes with none of the others.
+            "multitask": every(MULTITASK_BLOCKS.keys() - {"stem"}, number),
+            "fusion": every(("concat", "gated"), number),
+        }
+    )
+    names = small_data.state.num_indices_by_name
+    num_indices = {name: MANY + 4 * place for place, name in enumerate(names)}
+    kind = Recommender if number % 2 == 0 else Ranker
+    check_decay(kind(schema, num_indices, config).trainable_variables, num_indices.values())
+
+
+@pytest.mark.parametrize("encoder", SEQUENCE_ENCODERS)
+def test_no_table_of_a_sequence_recommender_is_decayed(encoder):
+    config = SequenceConfig(
+        embedding_dim=8, max_length=MANY, encoder=encoder, has_times=True, actions=("buy", "see")
+    )
+    content = np.ones([MANY + 9, 3], "float32")
+    check_decay(SequenceRecommender(MANY, config, content).trainable_variables, [])
+
+
+def test_learned_weights_of_tasks_are_not_decayed():
+    weighting = make_weighting("uncertainty", {"click": 1.0, "rating": 1.0})
+    assert len(weighting.trainable_variables) == 1
+    assert decayed(weighting.trainable_variables) == []
 
 
 @pytest.mark.parametrize(

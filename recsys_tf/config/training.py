@@ -30,7 +30,8 @@ class TrainingConfig(Spec):
             gradients are joined, each multiplied by its task's `loss_weight`.
         weighting_options: Further arguments of the weighting by name, such as `{"c": 0.2}` of
             `cagrad`.
-        weight_decay: Decoupled weight decay (AdamW) of the dense layers, never of tables.
+        weight_decay: Decoupled weight decay (AdamW) of the dense layers' kernels, by their name;
+            never of tables.
         patience: Epochs without a better validation value before training ends; None never ends
             early.
         monitor: The validation value that `patience` and the kept weights follow.

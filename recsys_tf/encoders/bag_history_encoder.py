@@ -89,7 +89,9 @@ class BagHistoryEncoder(keras.layers.Layer):
         if self.has_values:
             self.valued = self.add_weight(name="valued", shape=table, initializer="glorot_uniform")
         self.statistics = self.add_weight(
-            name="statistics", shape=(2 + self.has_values, self.embedding_dim), initializer="zeros"
+            name="statistics_kernel",
+            shape=(2 + self.has_values, self.embedding_dim),
+            initializer="zeros",
         )
 
     def call(self, ids: Tensor, values: Tensor | None = None, training: bool = False) -> Tensor:
