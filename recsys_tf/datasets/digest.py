@@ -27,7 +27,10 @@ def interactions_digest(interactions: Interactions) -> str:
         64 hexadecimal digits.
     """
     data = interactions
-    described = [data.schema.to_dict(), data.title_column, data.is_time_comparable]
+    # Without what has its default, so that a field that a later version adds changes nothing.
+    told = data.schema.model_dump(mode="json", exclude_defaults=True)
+    kinds = [each.kind for each in data.schema.features]
+    described = [told, kinds, data.title_column, data.is_time_comparable]
     digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
     for name, frame in (("events", data.events), ("users", data.users), ("items", data.items)):
         for column, series in sorted(frame.items(), key=lambda named: str(named[0])):
