@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from pipeline.publishing import withdraw
 from serving import RecommenderClient, ServingError
 
 
@@ -195,6 +196,17 @@ def test_a_repaired_version_loads_without_a_restart(saved, tmp_path, start):
     assert ask(client) == 1.0
     (tmp_path / "2" / "saved_model.pb").write_bytes(whole)
     wait_for(lambda: ask(client) == 2.0)
+
+
+def test_a_withdrawn_version_gives_way_to_the_one_before(saved, tmp_path, start):
+    push(saved, tmp_path, 1)
+    push(saved, tmp_path, 2)
+    server, client = start()
+    assert server.wait_until_ready(30)
+    assert ask(client) == 2.0
+    withdraw(tmp_path)
+    wait_for(lambda: ask(client) == 1.0)  # A request that fails in between raises.
+    wait_for(lambda: states(client).get(1) == "AVAILABLE" and states(client).get(2) != "AVAILABLE")
 
 
 def test_an_emptied_base_path_unloads_nothing(saved, tmp_path, start):
