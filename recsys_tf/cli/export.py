@@ -89,8 +89,10 @@ def _check_data(folder: RunFolder, data: PreparedData) -> None:
 
 
 def newest_version(folder: Path) -> int:
-    """Returns the highest number among the version folders, 0 where there is none."""
-    if not folder.is_dir():
-        return 0
-    numbers = [int(each.name) for each in folder.iterdir() if each.name.isdecimal()]
-    return max(numbers, default=0)
+    """Returns the highest number among the versions of a folder, 0 where there is none.
+
+    Withdrawn ones count: a server may still know such a number by its model.
+    """
+    from pipeline.publishing import versions, withdrawn
+
+    return max([*versions(folder), *withdrawn(folder)], default=0)

@@ -1,6 +1,7 @@
 import pytest
 
 from pipeline.publishing import publish, versions
+from recsys_tf.cli.export import newest_version
 
 
 @pytest.fixture
@@ -37,3 +38,9 @@ def test_a_version_that_is_not_there_is_wrong_usage(call, served, tmp_path):
     assert result.exit_code == 2
     assert "`version` must be one of" in result.stderr
     assert call("withdraw", "--model-dir", tmp_path / "nowhere").exit_code == 2
+
+
+def test_an_export_does_not_take_the_number_of_a_withdrawn_version(call, served):
+    _, bad = versions(served)
+    call("withdraw", "--model-dir", served)
+    assert newest_version(served) == bad
