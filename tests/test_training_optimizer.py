@@ -112,7 +112,7 @@ def test_no_table_of_a_recommender_is_decayed(number, small_data):
             "fusion": every(("concat", "gated"), number),
         }
     )
-    names = small_data.state.num_indices_by_name
+    names = ["text", *(each.name for each in features)]
     num_indices = {name: MANY + 4 * place for place, name in enumerate(names)}
     kind = Recommender if number % 2 == 0 else Ranker
     check_decay(kind(schema, num_indices, config).trainable_variables, num_indices.values())
