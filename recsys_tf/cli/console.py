@@ -110,4 +110,4 @@ def readable(metric: str) -> str:
         >>> readable("watch/ndcg_at_10")
         'watch ndcg@10'
     """
-    return metric.replace("/", " ").replace("_at_", "@")
+    return metric.replace("/", " ").replace("answered_", "answered ").replace("_at_", "@")

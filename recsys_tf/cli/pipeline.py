@@ -98,12 +98,9 @@ def slice_table(metrics: Any, names: tuple[str, ...] = ()) -> Any:
         names: The metrics to show; empty shows each task's headline.
     """
     overall = metrics.get("overall", {})
+    hidden = _twice_told(overall)
     shown = names or tuple(
-        name
-        for name, value in overall.items()
-        if name.endswith(("rmse", "auc", "_at_10"))
-        # Where retrieval alone orders the answer, they are equal.
-        and ("/answered_" not in name or value != overall.get(name.replace("answered_", "")))
+        name for name in overall if name.endswith(("rmse", "auc", "_at_10")) and name not in hidden
     )
     table = plain_table()
     table.add_column("held-out rows")
@@ -112,6 +109,13 @@ def slice_table(metrics: Any, names: tuple[str, ...] = ()) -> Any:
     for name, values in metrics.items():
         table.add_row(name.replace("=", " "), *(_cell(values.get(each)) for each in shown))
     return table
+
+
+def _twice_told(overall: Any) -> set[str]:
+    """Returns which of retrieval's metrics and the answers' to leave out: the latter, if equal."""
+    pairs = {name: name.replace("/answered_", "/") for name in overall if "/answered_" in name}
+    is_same = all(overall[name] == overall.get(pairs[name]) for name in pairs)
+    return set(pairs) if is_same else set(pairs.values())
 
 
 def _cell(value: float | None) -> str:

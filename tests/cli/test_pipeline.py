@@ -47,3 +47,12 @@ def test_what_is_told_of_the_served_folder_is_printed(capsys):
     assert [line.split("  ")[0] for line in (lines[0], lines[2])] == [
         "Pusher: publishes the model if it passed"
     ] * 2
+
+
+@pytest.mark.parametrize(
+    ("answered", "heading"), [(0.02, "watch ndcg@10"), (0.03, "watch answered ndcg@10")]
+)
+def test_the_answers_stand_in_the_place_of_retrieval_where_they_differ(answered, heading):
+    overall = {"watch/ndcg_at_10": 0.02, "watch/answered_ndcg_at_10": answered}
+    table = pipeline.slice_table({"overall": overall})
+    assert [column.header for column in table.columns] == ["held-out rows", heading]
