@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from pipeline.catalogue import write_catalogue
 from pipeline.fingerprints import code_fingerprint
 from pipeline.progress import tell
+from recsys_tf.datasets import interactions_digest
 from recsys_tf.features import Examples, FeatureState, check_labels
 from recsys_tf.features.dataset import label_values
 from recsys_tf.features.fitting import item_rows
@@ -147,18 +147,5 @@ def _content_key(data: PreparedData) -> str:
     digest.update(json.dumps(settings, sort_keys=True).encode())
     for name in ("train", "validation", "test"):
         digest.update(np.ascontiguousarray(getattr(data.split, name), np.int64).tobytes())
-    for frame in (data.interactions.events, data.interactions.users, data.interactions.items):
-        digest.update(_frame_digest(frame))
+    digest.update(interactions_digest(data.interactions).encode())
     return digest.hexdigest()[:20]
-
-
-def _frame_digest(frame: pd.DataFrame) -> bytes:
-    plain = {}
-    for name in sorted(map(str, frame.columns)):
-        column = frame[name].reset_index(drop=True)
-        if column.dtype == object:
-            # Lists and vectors cannot be hashed by pandas.
-            column = column.map(lambda value: value if isinstance(value, str) else repr(value))
-        plain[name] = column
-    hashes = pd.util.hash_pandas_object(pd.DataFrame(plain), index=False).to_numpy()
-    return json.dumps(list(plain)).encode() + hashes.tobytes()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from pipeline.data import remove_leftovers, write_data
@@ -56,6 +57,18 @@ def test_sound_labels_are_written(prepared, tmp_path):
     assert written.rows == {
         part: len(prepared.rows(part)) for part in ("train", "validation", "test")
     }
+
+
+def test_a_number_within_a_long_vector_makes_other_data(prepared, tmp_path):
+    folders = set()
+    for middle in (0.0, 1.0):
+        vector = np.zeros(2000, np.float32)
+        vector[1000] = middle
+        items = prepared.interactions.items
+        items = items.assign(vector=[vector] * len(items))
+        data = replace(prepared, interactions=replace(prepared.interactions, items=items))
+        folders.add(write_data(data, tmp_path / "data").folder)
+    assert len(folders) == 2
 
 
 def test_leftovers_go_and_written_data_stay(tmp_path):
