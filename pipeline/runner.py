@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
-import fcntl
-from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.dag_runner import ComponentError, ComponentRun, TellingDagRunner
@@ -15,6 +12,7 @@ from pipeline.progress import Progress, listening, tell
 from pipeline.publishing import PublishError, versions
 from pipeline.quiet import quietly
 from pipeline.results import PipelineResult, read_result
+from pipeline.root_lock import PipelineError, only_run
 from recsys_tf.config import RunConfig
 from recsys_tf.export.config_faults import check_export_config, check_export_labels
 from recsys_tf.preparation import PreparedData, prepare
@@ -31,10 +29,6 @@ _DOES = {
     "Evaluator": "measures the model on the held-out rows, by slice",
     "Pusher": "publishes the model if it passed",
 }
-
-
-class PipelineError(RuntimeError):
-    """A run failed; the text says where, why, and in which file the rest stands."""
 
 
 def run_pipeline(
@@ -65,7 +59,8 @@ def run_pipeline(
     """
     root = Path(root).resolve()
     log = root / "logs" / f"{datetime.datetime.now():%Y%m%d-%H%M%S}.log"
-    with _only_run(root), listening(progress), quietly(log):
+    with only_run(root), listening(progress), quietly(log):
+        remove_leftovers(root / "data")
         data = data if data is not None else prepare(config)
         data.interactions.rejections.check_share(config.pipeline.max_rejected_share)
         check_export_config(config.export, data.schema)
@@ -77,23 +72,6 @@ def run_pipeline(
         except (OSError, PublishError) as error:
             raise PipelineError(f"{error} (details: {log})") from error
     return result
-
-
-@contextlib.contextmanager
-def _only_run(root: Path) -> Iterator[None]:
-    """Keeps other runs out of the folder, and clears what killed ones left there."""
-    root.mkdir(parents=True, exist_ok=True)
-    with (root / ".lock").open("w") as file:
-        try:
-            # The kernel takes it back from a run that is killed.
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise PipelineError(
-                f"Another run is at work in {root}; wait for its end, or give this one a `root` of "
-                "its own."
-            ) from None
-        remove_leftovers(root / "data")
-        yield
 
 
 def _run(config: RunConfig, root: Path, data: PreparedData, log: Path) -> PipelineResult:

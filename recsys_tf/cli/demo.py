@@ -61,7 +61,7 @@ def demo(
     folder = root / run.data.dataset
     check_writable(folder, "--root")
     if fresh:
-        forget(folder)
+        _forget(folder)
     interactions = load_interactions(run)
     check_rejections(interactions, run)
     OUT.print(interactions.summary(), markup=False)
@@ -72,6 +72,13 @@ def demo(
     _print_metrics(result, run.features_and_tasks or interactions.schema)
     say("everything", time.monotonic() - start_s)
     _print_next(run, Path(result.path), asked_users(interactions)[0].user)
+
+
+def _forget(folder: Path) -> None:
+    from pipeline.root_lock import PipelineError
+
+    with failing_with(ExitCode.WORK_FAILED, PipelineError):
+        forget(folder)
 
 
 def _model(run: RunConfig, interactions: Interactions, folder: Path) -> DemoResult:

@@ -81,13 +81,20 @@ def remember(folder: Path, key: str, result: DemoResult) -> None:
 
 
 def forget(folder: Path) -> None:
-    """Deletes what earlier runs made, and nothing else that may lie there."""
-    for name in _MADE_HERE:
-        path = folder / name
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
+    """Deletes what earlier runs made, and nothing else that may lie there.
+
+    Raises:
+        PipelineError: If a run is at work in the folder.
+    """
+    from pipeline.root_lock import only_run
+
+    with only_run(folder):
+        for name in _MADE_HERE:
+            path = folder / name
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def _sources() -> Iterator[Path]:

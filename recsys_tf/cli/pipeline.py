@@ -71,7 +71,8 @@ def run_told(run: RunConfig, root: Path, data: PreparedData) -> PipelineResult:
         Failure: If a component fails.
     """
     with stage("loading TFX"):
-        from pipeline.runner import PipelineError, run_pipeline
+        from pipeline.root_lock import PipelineError
+        from pipeline.runner import run_pipeline
 
     with failing_with(ExitCode.WORK_FAILED, PipelineError), _Teller() as teller:
         return run_pipeline(run, root, data, teller)

@@ -3,6 +3,7 @@ import json
 
 import pytest
 
+from pipeline.root_lock import PipelineError, only_run
 from recsys_tf.cli.demo_asked import asked_users, typed_history
 from recsys_tf.cli.demo_memory import DemoResult, demo_key, forget, recall, remember
 from recsys_tf.config import RunConfig
@@ -94,4 +95,11 @@ def test_forgetting_deletes_what_the_demo_made_and_nothing_else(tmp_path, result
     remember(tmp_path, "key", result)
     (tmp_path / "mine.txt").write_text("x")
     forget(tmp_path)
-    assert [each.name for each in tmp_path.iterdir()] == ["mine.txt"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == [".lock", "mine.txt"]
+
+
+def test_nothing_is_forgotten_under_a_run_at_work(tmp_path, result):
+    remember(tmp_path, "key", result)
+    with only_run(tmp_path), pytest.raises(PipelineError, match="Another run is at work in"):
+        forget(tmp_path)
+    assert recall(tmp_path, "key") == result

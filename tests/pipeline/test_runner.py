@@ -11,7 +11,8 @@ import pytest
 from pipeline import graph, runner
 from pipeline.publishing import publish, versions
 from pipeline.results import PipelineResult
-from pipeline.runner import PipelineError, run_pipeline
+from pipeline.root_lock import PipelineError
+from pipeline.runner import run_pipeline
 from recsys_tf.datasets import Rejections
 
 pytestmark = pytest.mark.pipeline

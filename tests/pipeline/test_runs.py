@@ -15,7 +15,8 @@ import tensorflow_transform as tft
 
 from pipeline import trainer_module
 from pipeline.publishing import MANIFEST, file_digests, publish, versions, withdraw
-from pipeline.runner import PipelineError, run_pipeline
+from pipeline.root_lock import PipelineError
+from pipeline.runner import run_pipeline
 from pipeline.trainer_module import run_fn
 from pipeline.training_rows import SkewError, checked_preprocessor, fitted_state
 from recsys_tf import training
