@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 from block_peers import MODELS, TASKS, TRAINERS, CodedRows
 from epochs_in_turn import Child, Trained, ratio_of_speeds, rounds_in_turn
-from reporting import RESULTS, Row, report
+from reporting import Row, add_results_option, report
 
 ROOT = Path(__file__).resolve().parents[1]
 OURS, PEERS = "recsys_tf", {"deepctr": "DeepCTR", "torch_rechub": "torch-rechub"}
@@ -180,7 +180,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--rows", type=int, default=65_536, help="training rows (default 65,536)")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=8, help="timed epochs (default 8)")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the result")
+    add_results_option(parser)
     parser.add_argument("--child", choices=TRAINERS, help=argparse.SUPPRESS)
     parser.add_argument("--rows-folder", type=Path, help=argparse.SUPPRESS)
     return parser.parse_args()

@@ -17,12 +17,11 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from reporting import RESULTS, Row, report
+from reporting import Row, add_results_option, report
 from step_timing import seconds_in_turn
 
 from recsys_tf import (
@@ -176,7 +175,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--batch-size", type=int, default=4096)
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
     parser.add_argument("--rounds", type=int, default=30)
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the result")
+    add_results_option(parser)
     return parser.parse_args()
 
 

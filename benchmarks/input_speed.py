@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from reporting import RESULTS, Row, report
+from reporting import Row, add_results_option, report
 from step_timing import seconds_in_turn
 
 from recsys_tf import presets
@@ -180,7 +180,7 @@ def main() -> None:
     )
     parser.add_argument("--data-dir", help="files of MovieLens 100K")
     parser.add_argument("--rounds", type=int, default=5, help="timed epochs of each (default 5)")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the result")
+    add_results_option(parser)
     arguments = parser.parse_args()
     config = presets.movielens_random()
     folder = config.data.model_copy(update={"folder": arguments.data_dir})

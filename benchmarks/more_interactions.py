@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 from epoch_clock import clock_callback
 from epochs_in_turn import Child, Trained, ratio_of_speeds, rounds_in_turn
-from reporting import RESULTS, Row, report
+from reporting import Row, add_results_option, report
 from softmax_memory import kilobytes
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -230,7 +230,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs=2, default=[NUM_USERS, NUM_ITEMS])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=3, help="timed epochs (default 3)")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the result")
+    add_results_option(parser)
     parser.add_argument("--child", type=int, nargs=4, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:

@@ -14,7 +14,7 @@ import sys
 import time
 
 import numpy as np
-from reporting import Row, report
+from reporting import Row, add_results_option, report
 
 from recsys_tf import RunConfig, presets
 from recsys_tf.evaluation import evaluate, evaluate_baselines
@@ -55,6 +55,7 @@ def main() -> None:
     parser.add_argument("split", choices=SPLITS)
     parser.add_argument("--data-dir", help="folder with the files of MovieLens 100K")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    add_results_option(parser)
     arguments = parser.parse_args()
     config = SPLITS[arguments.split]()
     config = config.model_copy(
@@ -70,7 +71,8 @@ def main() -> None:
             if name in metrics
         ]
     description = f"MovieLens 100K, {arguments.split} 80/20, all films ranked, seen films left out"
-    sys.exit(not report(__file__, rows, description, arguments.seeds, variant=arguments.split))
+    seeds, folder = arguments.seeds, arguments.results
+    sys.exit(not report(__file__, rows, description, seeds, folder, arguments.split))
 
 
 def model_row(name: str, runs: list[dict[str, float]], split: str) -> Row:

@@ -14,7 +14,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "2")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "2")
 
 import numpy as np
-from reporting import Row, report
+from reporting import Row, add_results_option, report
 from scipy import sparse
 
 from recsys_tf.metrics import ranking_metrics
@@ -84,6 +84,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=5, help="timed runs of each (default 5)")
     parser.add_argument("--seed", type=int, default=42)
+    add_results_option(parser)
     arguments = parser.parse_args()
     seen, relevant = generate(arguments.seed)
     rng = np.random.default_rng(arguments.seed)
@@ -126,7 +127,7 @@ def main() -> None:
         f"generated, of ML-1M's size: {NUM_USERS:,} users, {NUM_ITEMS:,} items, {seen.nnz:,} seen "
         f"pairs left out, {relevant.nnz:,} relevant pairs; scoring included"
     )
-    sys.exit(not report(__file__, rows, data, [arguments.seed]))
+    sys.exit(not report(__file__, rows, data, [arguments.seed], arguments.results))
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from reporting import Row, report
+from reporting import Row, add_results_option, report
 
 ROOT = Path(__file__).resolve().parents[1]
 MAX_MEDIAN_MS = 5.0
@@ -171,6 +171,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data-dir", help="folder with the files of MovieLens 100K")
     parser.add_argument("--calls", type=int, default=500, help="timed calls of each (default 500)")
+    add_results_option(parser)
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child is not None:
@@ -187,7 +188,7 @@ def main() -> None:
         f"sizes of the preset ml-100k, {arguments.calls:,} calls of one row on one core; spread is "
         "half the interquartile range"
     )
-    sys.exit(not report(__file__, rows_of(milliseconds), data))
+    sys.exit(not report(__file__, rows_of(milliseconds), data, folder=arguments.results))
 
 
 def default_data_folder() -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib.metadata
 import json
 import math
@@ -66,6 +67,11 @@ class Row:
         if self.bound is None:
             return None
         return self.value >= self.bound if self.rule == "at_least" else self.value <= self.bound
+
+
+def add_results_option(parser: argparse.ArgumentParser) -> None:
+    """Adds `--results`, `report`'s folder."""
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the result")
 
 
 def report(

@@ -30,7 +30,7 @@ from typing import Any
 
 import numpy as np
 from epochs_in_turn import Child, Trained, ratio_of_speeds, rounds_in_turn
-from reporting import RESULTS, Row, report
+from reporting import Row, add_results_option, report
 from sequence_peers import (
     BATCH_SIZE,
     NUM_ITEMS,
@@ -182,7 +182,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=2, help="threads of a process (default 2)")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=5, help="timed epochs (default 5)")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the result")
+    add_results_option(parser)
     parser.add_argument("--child", choices=[*TRAINERS, "profile"], help=argparse.SUPPRESS)
     parser.add_argument("--events", type=Path, help=argparse.SUPPRESS)
     return parser.parse_args()

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from reporting import RESULTS, Row, report
+from reporting import Row, add_results_option, report
 from step_timing import seconds_in_turn
 
 from recsys_tf.types import FloatArray
@@ -159,7 +159,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--batch-size", type=int, default=512)
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the result")
+    add_results_option(parser)
     parser.add_argument("--child", type=int, nargs=3, help=argparse.SUPPRESS)
     return parser.parse_args()
 

@@ -22,7 +22,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from reporting import Row, report
+from reporting import Row, add_results_option, report
 from step_timing import seconds_in_turn
 
 from recsys_tf import RunConfig, SequenceConfig, TrainingConfig
@@ -112,6 +112,7 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--data-dir", help="folder with the files of MovieLens 100K")
     parser.add_argument("--rounds", type=int, default=30, help="how often each part is timed")
+    add_results_option(parser)
     parser.add_argument("--trace", help="folder for the traces of both models' operations")
     return parser.parse_args()
 
@@ -136,7 +137,7 @@ def main() -> None:
     description = (
         "MovieLens 100K, batches of 512 rows; generated sequences, 16 of 200 events a batch"
     )
-    report(__file__, rows, description, [SEED])
+    report(__file__, rows, description, [SEED], arguments.results)
 
 
 if __name__ == "__main__":

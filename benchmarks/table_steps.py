@@ -20,7 +20,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from reporting import Row, report
+from reporting import Row, add_results_option, report
 from step_timing import seconds_in_turn
 
 from recsys_tf.encoders import IdEncoder
@@ -98,7 +98,9 @@ def main() -> None:
     """Measures all pairs of tables and writes the result."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=30, help="timed calls of each table")
-    rounds = parser.parse_args().rounds
+    add_results_option(parser)
+    arguments = parser.parse_args()
+    rounds = arguments.rounds
     tf.config.threading.set_intra_op_parallelism_threads(2)
     tf.config.threading.set_inter_op_parallelism_threads(2)
     few = max(2, rounds // 10)
@@ -114,7 +116,7 @@ def main() -> None:
         f"{BATCH} rows of {LENGTH} ids, width {WIDTH}, ids drawn with a fixed seed; medians over "
         f"{rounds} calls of {STEPS} steps, spread half the quartiles' distance"
     )
-    sys.exit(not report(__file__, rows, data, seeds=[0]))
+    sys.exit(not report(__file__, rows, data, [0], arguments.results))
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 from epochs_in_turn import Child, Trained, ratio_of_speeds, rounds_in_turn
-from reporting import Row, report
+from reporting import Row, add_results_option, report
 from tutorials import RATING_DIMS, WIDTH, clock_callback, train_keras_rs, train_tfrs
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -201,6 +201,7 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, nargs="+", default=[8192, 1024])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=8, help="timed epochs (default 8)")
+    add_results_option(parser)
     parser.add_argument("--child", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child is not None:
@@ -214,7 +215,7 @@ def main() -> None:
     holds = []
     for size in arguments.batch_size:
         rows = rows_of(measure(arguments, size), run_profile(arguments, size), size)
-        holds.append(report(__file__, rows, data, [SEED], variant=str(size)))
+        holds.append(report(__file__, rows, data, [SEED], arguments.results, str(size)))
     sys.exit(not all(holds))
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import keras
 import numpy as np
-from reporting import RESULTS, Row
+from reporting import Row, add_results_option
 
 from recsys_tf import ModelConfig, RunConfig, TrainingConfig
 from recsys_tf.datasets import LabelledTable, cache_folder
@@ -270,7 +270,7 @@ def add_options(parser: argparse.ArgumentParser, script: str, has_search: bool =
     if has_search:
         parser.add_argument("--search", type=int, metavar="N", help="only try N settings a method")
     parser.add_argument("--log", type=Path, default=log, help="the trials, of broken runs too")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the result")
+    add_results_option(parser)
 
 
 def mean_row(name: str, values: Sequence[float], unit: str, **others: Any) -> Row:

@@ -246,7 +246,9 @@ def make_question_dataset(
             features["items"] += mask_index * at_place
         if moments is not None:
             features[_ASKED_AT] = tf.gather(moments, rows)
-        return features, at_place * tf.gather(asked, rows)[:, tf.newaxis]
+        # A mask can be asked for after no event as well, where no state could be.
+        questions = tf.where(length > 0, tf.gather(asked, rows), PADDING_INDEX)
+        return features, at_place * questions[:, tf.newaxis]
 
     starts = tf.data.Dataset.range(0, len(order), batch_size)
     return made_ahead(starts.map(batch, num_parallel_calls=tf.data.AUTOTUNE))

@@ -271,6 +271,7 @@ def test_empty_histories_alone_have_a_position_of_padding(mask_index, items):
     ((features, labels),) = list(dataset)
     assert features["items"].numpy().tolist() == items
     assert {each.shape for each in (*features.values(), labels)} == {np.shape(items)}
+    assert not labels.numpy().any()  # Nobody is asked about nothing, with a mask neither.
 
 
 def test_sequences_without_a_question_are_refused():
