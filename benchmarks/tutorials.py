@@ -14,6 +14,8 @@ import pandas as pd
 from epoch_clock import clock_callback
 
 WIDTH, RATING_DIMS = 32, (256, 128)
+STEPS_IN_ONE_CALL = 8
+"""Steps of one call of the graph: our default, which the tutorials get as well."""
 
 
 def train_tfrs(events: pd.DataFrame, batch_size: int, num_epochs: int, has_metric: bool) -> None:
@@ -57,7 +59,9 @@ def train_tfrs(events: pd.DataFrame, batch_size: int, num_epochs: int, has_metri
     batches = tf.data.Dataset.from_tensor_slices(columns).shuffle(100_000, seed=42)
     batches = batches.batch(batch_size).cache()
     model = JointModel()
-    model.compile(optimizer=tf.keras.optimizers.Adagrad(0.1))
+    model.compile(
+        optimizer=tf.keras.optimizers.Adagrad(0.1), steps_per_execution=STEPS_IN_ONE_CALL
+    )
     model.fit(batches, epochs=num_epochs, callbacks=[clock_callback(tf.keras)], verbose=0)
 
 
@@ -120,7 +124,9 @@ def train_keras_rs(events: pd.DataFrame, batch_size: int, num_epochs: int) -> No
     batches = tf.data.Dataset.from_tensor_slices((inputs, targets)).shuffle(100_000, seed=42)
     batches = batches.batch(batch_size).cache()
     model = JointModel()
-    model.compile(optimizer=keras.optimizers.Adagrad(0.1))
+    model.compile(
+        optimizer=keras.optimizers.Adagrad(0.1), steps_per_execution=STEPS_IN_ONE_CALL
+    )
     model.fit(batches, epochs=num_epochs, callbacks=[clock_callback(keras)], verbose=0)
 
 

@@ -38,12 +38,21 @@ class SequenceData:
 
     Raises:
         TypeError: If ids are no strings, or timestamps no whole numbers; the text names the column.
-        ValueError: If the configuration names a column or a feature that there is not; the text
-            names the nearest ones.
+        ValueError: If the configuration names a column or a feature that there is not, where the
+            text names the nearest ones, or reads times where only the events' order is known.
     """
 
     data: PreparedData
     config: SequenceConfig = field(default_factory=SequenceConfig)
+
+    def __post_init__(self) -> None:
+        """Checks that there are times where they are to be read."""
+        if self.config.has_times and not self.data.interactions.is_time_comparable:
+            raise ValueError(
+                "`has_times` must be false for a data set that knows only the order of the events "
+                "within each user: its timestamps are places in a row, and the time between two of "
+                "them means nothing."
+            )
 
     @cached_property
     def event_items(self) -> IntArray:

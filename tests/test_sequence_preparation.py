@@ -49,6 +49,14 @@ def test_kinds_have_indices_in_the_order_of_the_configuration():
     assert action_indices(frame, "stars", ["4", "5"]).tolist() == [2, 0, 1, 3, 2]
 
 
+def test_places_in_a_row_are_not_read_as_times(small_data):
+    only_order = replace(small_data.interactions, is_time_comparable=False)
+    data = replace(small_data, interactions=only_order)
+    with pytest.raises(ValueError, match="`has_times` must be false for a data set that knows only"):
+        SequenceData(data, CONFIG)
+    SequenceData(data, CONFIG.model_copy(update={"has_times": False}))
+
+
 def test_steps_carry_kind_and_time_of_their_event(data):
     sequences = data.sequences("train")
     events = data.data.interactions.events.iloc[data.data.known_rows("train")]

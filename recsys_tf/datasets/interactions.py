@@ -26,7 +26,8 @@ class Interactions:
         rejections: What was not used, and why.
         title_column: Column of `items` that people read.
         is_time_comparable: Whether timestamps of two users may be compared. False where only the
-            order within a user is known; a split by time then has no meaning.
+            order within a user is known; a split by time then has no meaning, nor has the time
+            between two events.
 
     Raises:
         ValueError: If a column is absent, an id is not unique in `users` or `items`, or an event
