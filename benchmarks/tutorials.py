@@ -59,9 +59,7 @@ def train_tfrs(events: pd.DataFrame, batch_size: int, num_epochs: int, has_metri
     batches = tf.data.Dataset.from_tensor_slices(columns).shuffle(100_000, seed=42)
     batches = batches.batch(batch_size).cache()
     model = JointModel()
-    model.compile(
-        optimizer=tf.keras.optimizers.Adagrad(0.1), steps_per_execution=STEPS_IN_ONE_CALL
-    )
+    model.compile(optimizer=tf.keras.optimizers.Adagrad(0.1), steps_per_execution=STEPS_IN_ONE_CALL)
     model.fit(batches, epochs=num_epochs, callbacks=[clock_callback(tf.keras)], verbose=0)
 
 
@@ -124,9 +122,7 @@ def train_keras_rs(events: pd.DataFrame, batch_size: int, num_epochs: int) -> No
     batches = tf.data.Dataset.from_tensor_slices((inputs, targets)).shuffle(100_000, seed=42)
     batches = batches.batch(batch_size).cache()
     model = JointModel()
-    model.compile(
-        optimizer=keras.optimizers.Adagrad(0.1), steps_per_execution=STEPS_IN_ONE_CALL
-    )
+    model.compile(optimizer=keras.optimizers.Adagrad(0.1), steps_per_execution=STEPS_IN_ONE_CALL)
     model.fit(batches, epochs=num_epochs, callbacks=[clock_callback(keras)], verbose=0)
 
 

@@ -11,6 +11,7 @@ from keras import ops
 from recsys_tf.layers.shapes import check_positive, check_rank, check_share
 from recsys_tf.layers.transformer_block import FORBIDDEN
 from recsys_tf.sequences.hstu_block import HSTUBlock
+from recsys_tf.sequences.position_table import PositionTable
 from recsys_tf.sequences.sequence_encoder import SequenceEncoder
 from recsys_tf.types import Tensor
 
@@ -23,19 +24,21 @@ _FORBIDDEN_IN_HALF = -3e4
 class HSTU(SequenceEncoder):
     """Sums up what came before by attention that is not normalised, behind a gate.
 
-    `s = block(...block(x))`, each block `x + (norm(A V) * U) W` with `A_lm = silu(q_l . k_m +
-    r_{l-m} + t_lm) / (l + 1)` for `m <= l`, see `HSTUBlock`. `r` is a learned bias of how many
-    events lie between the two, `t` one of the time between them, by powers of two of a second.
+    `s = norm(block(...block(x + P)))` with learned positions `P`, each block `x + (norm(A V) * U) W`
+    with `A_lm = silu(q_l . k_m + r_{l-m} + t_lm) / (l + 1)` for `m <= l`, see `HSTUBlock`. `r` is
+    a learned bias of how many events lie between the two, `t` one of the time between them, by
+    powers of two of a second.
 
     Choose it over `SASRec` for long histories, and where their events' times are known.
 
     Args:
-        max_length: Distances between events that are told apart: farther ones count as
-            `max_length - 1`.
+        max_length: Positions that are told apart, see `PositionTable`, and distances between
+            events: farther ones count as `max_length - 1`.
         num_layers: Number of blocks.
         num_heads: Heads of each block, which divide `D`.
         has_times: Whether the layer is called with the events' times.
-        dropout: Share of each block's gated sums that is dropped while training.
+        dropout: Share of the numbers dropped while training, from the events with their positions
+            and from each block's gated sums.
         **kwargs: Arguments of every Keras layer.
 
     Raises:
@@ -54,7 +57,9 @@ class HSTU(SequenceEncoder):
         Transducers for Generative Recommendations", https://arxiv.org/abs/2402.17152, section 3,
         equations 1 to 3. The authors' code divides the sums by the window's length, here by the
         number of events that are summed, so that padding changes nothing; its biases read the time
-        of the next event too, which is not known when a request comes.
+        of the next event too, which is not known when a request comes. That code also multiplies
+        the events by `sqrt(D)` before the positions are added, and brings states and items to
+        length 1; here a norm that learns the states' scale takes that place.
     """
 
     def __init__(
@@ -71,10 +76,17 @@ class HSTU(SequenceEncoder):
         self.num_heads = check_positive("num_heads", num_heads)
         self.has_times = bool(has_times)
         self.dropout = check_share("dropout", dropout)
+        self.positions = PositionTable(max_length, dtype=self.dtype_policy, name="positions")
+        self.dropout_layer = None
+        if self.dropout:
+            self.dropout_layer = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
         self.blocks = [
             HSTUBlock(num_heads, dropout, dtype=self.dtype_policy, name=f"block_{index}")
             for index in range(check_positive("num_layers", num_layers))
         ]
+        self.norm = keras.layers.LayerNormalization(
+            epsilon=1e-6, dtype=self.dtype_policy, name="norm"
+        )
 
     def build(
         self,
@@ -82,15 +94,17 @@ class HSTU(SequenceEncoder):
         is_valid_shape: tuple[int | None, ...],
         times_shape: tuple[int | None, ...] | None = None,
     ) -> None:
-        """Makes the blocks and the tables of biases, a row a block."""
+        """Makes the positions, the blocks, and the tables of biases, a row a block."""
         super().build(events_shape, is_valid_shape)
         if self.has_times != (times_shape is not None):
             raise ValueError(
                 "`times` must be given exactly where `has_times` is true, received "
                 f"`has_times={self.has_times}` and the times' shape {times_shape}."
             )
+        self.positions.build(events_shape, is_valid_shape)
         for block in self.blocks:
             block.build(events_shape, (None, 1, None, None))
+        self.norm.build(events_shape)
         normal = keras.initializers.RandomNormal(stddev=0.02)
         self.distance_biases = self.add_weight(
             name="distance_biases",
@@ -131,8 +145,11 @@ class HSTU(SequenceEncoder):
         return self._encode(events, is_valid, None, training=training)
 
     def _encode(
-        self, events: Tensor, _: Tensor, times: Tensor | None, training: bool = False
+        self, events: Tensor, is_valid: Tensor, times: Tensor | None, training: bool = False
     ) -> Tensor:
+        states = self.positions(events, is_valid)
+        if self.dropout_layer is not None:
+            states = self.dropout_layer(states, training=training)
         places = ops.arange(ops.shape(events)[1], dtype="int32")
         distances = ops.expand_dims(places, 1) - ops.expand_dims(places, 0)
         # silu of it is 0, and so is its slope: what may not be looked at needs no mask besides.
@@ -145,8 +162,8 @@ class HSTU(SequenceEncoder):
             bias = ops.expand_dims(ops.cast(bias, "float32") + forbidden, 0)
             if buckets is not None:
                 bias = bias + ops.cast(ops.take(self.time_biases[index], buckets), "float32")
-            events = block(events, ops.expand_dims(bias, 1), training=training)
-        return events
+            states = block(states, ops.expand_dims(bias, 1), training=training)
+        return self.norm(states)
 
     def _time_buckets(self, times: Tensor) -> Tensor:
         """Which power of two of a second two events lie apart, int `[B, L, L]`."""

@@ -106,6 +106,9 @@ def power_of_two(seconds):
 def hstu(x, times, weights, num_layers, num_heads):
     """One row of events; `times` None, or whole seconds."""
     width = x.shape[1]
+    positions = weights["positions/table"]
+    # In a longer row the oldest events share the first position.
+    x = x + positions[np.maximum(0, np.arange(len(x)) - max(0, len(x) - len(positions)))]
     head_dim = width // num_heads
     for index in range(num_layers):
         w = {k.split("/", 1)[1]: v for k, v in weights.items() if k.startswith(f"block_{index}/")}
@@ -130,7 +133,8 @@ def hstu(x, times, weights, num_layers, num_heads):
             gated = layer_norm(sums, w["sum_norm/gamma"], w["sum_norm/beta"]) * gate[place]
             output[place] = gated @ w["joining/kernel"] + w["joining/bias"]
         x = x + output
-    return x
+    gamma, beta = weights["norm/gamma"], weights["norm/beta"]
+    return np.stack([layer_norm(each, gamma, beta) for each in x])
 
 
 def linear_recurrence(x, weights, num_layers):
