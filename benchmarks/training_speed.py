@@ -10,9 +10,10 @@ All processes run under `--peer-python`, so that they share one TensorFlow: an e
 tensorflow, keras-rs and what recsys_tf needs (Python 3.11 or newer, for keras-rs).
 
 The peers are trained as their tutorials do: cached batches, Adagrad at 0.1, the softmax over the
-batch summed; but with as many steps in a call of the graph as ours. The tutorial of TFRS ranks the whole catalogue in every training step; it is timed
-without, and with `--peers tfrs_as_published` as it is. The last rows tell where the time of one of
-our steps goes. Each batch size has a result file of its own.
+batch summed; but with as many steps in a call of the graph as ours. The tutorial of TFRS ranks the
+whole catalogue in every training step; it is timed without, and with `--peers tfrs_as_published` as
+it is. The last rows tell where the time of one of our steps goes. Each batch size has a result file
+of its own.
 """
 
 from __future__ import annotations

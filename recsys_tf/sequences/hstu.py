@@ -24,10 +24,10 @@ _FORBIDDEN_IN_HALF = -3e4
 class HSTU(SequenceEncoder):
     """Sums up what came before by attention that is not normalised, behind a gate.
 
-    `s = norm(block(...block(x + P)))` with learned positions `P`, each block `x + (norm(A V) * U) W`
-    with `A_lm = silu(q_l . k_m + r_{l-m} + t_lm) / (l + 1)` for `m <= l`, see `HSTUBlock`. `r` is
-    a learned bias of how many events lie between the two, `t` one of the time between them, by
-    powers of two of a second.
+    `s = norm(block(...block(x + P)))` with learned positions `P`, each block
+    `x + (norm(A V) * U) W` with `A_lm = silu(q_l . k_m + r_{l-m} + t_lm) / (l + 1)` for `m <= l`,
+    see `HSTUBlock`. `r` is a learned bias of how many events lie between the two, `t` one of the
+    time between them, by powers of two of a second.
 
     Choose it over `SASRec` for long histories, and where their events' times are known.
 
