@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from recsys_tf.tasks.equal_rows import group_equal_rows
@@ -13,6 +14,7 @@ from recsys_tf.types import Tensor
 # Scores made at a time: few megabytes, which stay in a processor's cache from their product to
 # their gradient. A batch of 8,192 rows has 67 million, and every pass over them goes to memory.
 _BLOCK_SCORES = 2**19
+_LEAST_PROBABILITY = float(np.finfo(np.float32).tiny)
 
 
 class RetrievalTask:
@@ -56,18 +58,21 @@ class RetrievalTask:
             candidate_embeddings: float `[B, D]`; row `i` is the item that query `i` met.
             item_indices: int `[B]`, to find equal items.
             sampling_probability: float `[B]`, share of the training rows that hold the item; equal
-                for equal items.
+                for equal items. For 0 the least normal float32 stands, so that all is finite.
             sample_weight: float `[B]`; 0 leaves a row out as a query. It stays a negative.
 
         Returns:
             float32 scalar, 0 where all weights are 0.
         """
-        # In half precision the logits of a large batch lose the difference between near items.
+        # In half precision the logits of a large batch lose the difference between near items, and
+        # the probabilities of rare ones are 0. TFRS takes a probability and cuts it at 1e-6, which
+        # `p^a` of a rare item is below; the logarithm itself needs no such bound.
+        probability = tf.maximum(tf.cast(sampling_probability, tf.float32), _LEAST_PROBABILITY)
         total = self._task(
             tf.cast(query_embeddings, tf.float32),
             tf.cast(candidate_embeddings, tf.float32),
             sample_weight=tf.cast(sample_weight, tf.float32),
-            candidate_sampling_probability=tf.pow(sampling_probability, self._correction),
+            corrections=-self._correction * tf.math.log(probability),
             candidate_ids=tf.cast(item_indices, tf.int32),
         )
         return tf.math.divide_no_nan(total, tf.reduce_sum(sample_weight))
@@ -87,14 +92,18 @@ class _RetrievalInBlocks(tfrs.tasks.Retrieval):
         query_embeddings: Tensor,
         candidate_embeddings: Tensor,
         sample_weight: Tensor,
-        candidate_sampling_probability: Tensor,
+        corrections: Tensor,
         candidate_ids: Tensor,
     ) -> Tensor:
-        """Sums `-w_i log softmax_j(s_ij)[i]`; see `tfrs.tasks.Retrieval.call`."""
+        """Sums `-w_i log softmax_j(s_ij)[i]`; see `tfrs.tasks.Retrieval.call`.
+
+        In the place of its `candidate_sampling_probability` stand `corrections`, float `[B]`, which
+        are added to the candidates' scores.
+        """
         return _summed_crossentropy(
             query_embeddings / self._temperature,
             candidate_embeddings,
-            -tf.math.log(tf.clip_by_value(candidate_sampling_probability, 1e-6, 1.0)),
+            corrections,
             sample_weight,
             candidate_ids,
         )

@@ -131,6 +131,31 @@ def test_popular_items_are_fewer_negatives_by_the_factor_of_the_batchs_softmax(
     assert abs(expected - expected_loss(model, columns, batch, 0.5)) > 0.01
 
 
+def test_a_rare_item_is_corrected_alike_in_the_batch_and_over_the_catalogue(data, columns):
+    # Each item as often in the batch as in the data, and the one asked for once: then the softmax
+    # of the batch is that of the catalogue.
+    indices = columns["item_id"]
+    counts = np.bincount(indices[indices >= 2], minlength=data.state.num_indices("item_id")) * 80
+    rare = indices[indices >= 2][0]
+    counts[rare] = 1
+    assert counts.sum() ** -2.0 < 1e-6
+    rows = np.repeat(np.arange(len(indices)), counts[indices])
+    features = {name: tf.constant(column[rows]) for name, column in columns.items()}
+    features["user_id"] = tf.fill([len(rows)], tf.constant(2, tf.int64))
+    ones = tf.ones([len(rows)])
+    is_asked = tf.cast(features["item_id"] == rare, tf.float32)
+    weights = {"watch": is_asked, "rating": ones}
+    batch = features, {"watch": ones, "rating": ones}, weights
+    losses, start = [], None
+    for name in ("in_batch", "full_softmax"):
+        model = build(data, name, temperature=0.5, popularity_correction=2.0)
+        model.set_item_counts(counts)
+        start = start or model.core.get_weights()
+        model.core.set_weights(start)
+        losses.append(watch_loss(model, batch))
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
 def test_many_draws_come_to_the_full_softmax(data, full, batch):
     keras.utils.set_random_seed(0)
     model = build(data, "full_softmax", temperature=0.5)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from recsys_tf.tasks import RetrievalTask, retrieval
+from recsys_tf.tasks import FullSoftmax, RetrievalTask, retrieval
 from recsys_tf.tasks.tfrs import tfrs
 
 
@@ -35,6 +35,47 @@ def test_loss_equals_the_numpy_twin(batch, temperature, correction):
     loss = RetrievalTask(temperature, correction).loss(**batch)
     expected = numpy_twin(*batch.values(), temperature, correction)
     assert float(loss) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("correction", [1.0, 1.3, 2.0])
+def test_rare_items_are_corrected_by_their_own_probability(batch, correction):
+    # One and ten rows of ten million.
+    batch["sampling_probability"] = np.array([0.3, 1e-7, 1e-7, 1e-6, 0.1, 0.3], "float32")
+    loss = RetrievalTask(1.0, correction).loss(**batch)
+    expected = numpy_twin(*batch.values(), 1.0, correction)
+    assert float(loss) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+def test_probabilities_of_zero_give_finite_loss_and_gradients(batch, dtype):
+    batch["sampling_probability"] = tf.cast([0.3, 0.0, 0.0, 1e-7, 0.1, 0.3], dtype)
+    query = tf.Variable(batch.pop("query_embeddings"))
+    with tf.GradientTape() as tape:
+        loss = RetrievalTask(0.05, 2.0).loss(query, **batch)
+    assert np.isfinite(loss)
+    assert np.isfinite(tape.gradient(loss, query)).all()
+
+
+@pytest.mark.parametrize("correction", [1.0, 1.3, 2.0])
+def test_rare_item_has_the_loss_over_the_catalogue(correction):
+    # Each item as often as in the data, and the one asked for once: then the softmax of the batch
+    # is that of the catalogue, less `a - 1` logarithms.
+    random = np.random.default_rng(0)
+    counts = np.array([1, 999, 2000])
+    items = np.repeat(np.arange(2, 5), counts)
+    table = random.normal(size=(5, 3)).astype("float32")
+    query = random.normal(size=(1, 3)).astype("float32")
+    probability = (counts / counts.sum()).astype("float32")
+    found = RetrievalTask(0.5, correction).loss(
+        np.repeat(query, len(items), axis=0),
+        table[items],
+        items,
+        np.repeat(probability, counts),
+        np.eye(1, len(items), dtype="float32")[0],
+    )
+    biases = np.append([0, 0], (1 - correction) * np.log(probability)).astype("float32")
+    expected = FullSoftmax(temperature=0.5)(query, [2], table, biases=biases)
+    assert float(found) == pytest.approx(float(expected), rel=1e-4)
 
 
 def test_loss_is_a_mean_and_not_a_sum(batch):
