@@ -36,6 +36,26 @@ def test_no_training_row_reads_its_own_item(small_data):
         assert not np.any((history == item[:, None])[is_known])
 
 
+@pytest.mark.parametrize("history", ["past", "others"])
+def test_who_buys_the_same_again_has_bought_it_before(small_data, history):
+    events = small_data.interactions.events
+    same = events.groupby("user_id")["item_id"].transform("first")
+    interactions = replace(small_data.interactions, events=events.assign(item_id=same))
+    config = small_data.config.model_copy(update={"data": DataConfig(history=history)})
+    data = prepare(config, interactions)
+    histories = data.train_examples.lists["history"]
+    num_empty, num_without_past = 0, int((histories.ends == histories.starts).sum())
+    for features, _, _ in data.dataset("train"):
+        met, item = features["history"].numpy(), features["item_id"].numpy()
+        assert np.all((met == 0) | (met == item[:, None]))
+        num_empty += int((met == 0).all(axis=1).sum())
+    # Of all others, the row's own event cannot be told from those of the same item.
+    assert num_empty == {"past": num_without_past, "others": len(histories)}[history]
+    assert data.examples("validation").has_target is False
+    whole = prepare(config, interactions, is_validation_trained=True)
+    assert whole.examples("validation").has_target is (history == "others")
+
+
 def test_vocabularies_come_from_the_training_rows_alone(small_data):
     events = small_data.interactions.events
     of_train = set(events["item_id"].iloc[small_data.train_rows])

@@ -33,7 +33,7 @@ def make_dataset(
     *,
     shuffle_seed: int | None = None,
     drop_remainder: bool = False,
-    is_target_masked: bool = True,
+    is_target_masked: bool | None = None,
     row_weights: FloatArray | None = None,
 ) -> tf.data.Dataset:
     """Makes batches `(features, labels, weights)` of preprocessed rows.
@@ -51,8 +51,8 @@ def make_dataset(
             None keeps the order of `examples`.
         drop_remainder: Whether a last batch with fewer rows is left out.
         is_target_masked: Whether the row's own item becomes padding in its history (and its value
-            0), which training needs so that the answer is not read off. False keeps repeated
-            items in the histories of an evaluation.
+            0), so that the answer is not read off. None does so where a history may hold the row's
+            own event (`examples.has_target`): what was met before and is met again is no leak.
         row_weights: float `[len(examples)]`, 0 or more: factors of each row's weight in all
             tasks; None weighs all alike.
 
@@ -77,13 +77,14 @@ def make_dataset(
             for name, column in transform_catalogue(catalogue, preprocessor, schema).items()
         }
     num_indices = preprocessor.state.num_indices_by_name
+    is_masked = examples.has_target if is_target_masked is None else is_target_masked
 
     @_as_written
     def batch(rows: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]:
         item = tf.gather(rows_of_items, rows)
         features = queries(rows)
         features.update({name: tf.gather(column, item) for name, column in items.items()})
-        if is_target_masked:
+        if is_masked:
             features.update(without_target(features, schema))
         raw = {name: tf.gather(column, rows) for name, column in columns.items()}
         labels, weights = make_labels(raw, features, schema, num_indices)

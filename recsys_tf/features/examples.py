@@ -78,6 +78,8 @@ class Examples:
         columns: One value a row: `[n]`, for ready-made embeddings `[n, size]`. Strings are of
             dtype object with `""` for missing, numbers float32 with NaN for missing.
         lists: A list of values a row.
+        has_target: Whether a row's own event may stand in its history, which would tell the
+            answer; True where that is not known. `make_examples` knows it.
 
     Raises:
         ValueError: If the columns differ in length or a name stands in both.
@@ -85,6 +87,7 @@ class Examples:
 
     columns: Mapping[str, Array]
     lists: Mapping[str, ListColumn] = field(default_factory=dict)
+    has_target: bool = True
 
     def __post_init__(self) -> None:
         """Checks that all columns are of one length."""
@@ -108,6 +111,7 @@ class Examples:
         return Examples(
             {name: column[rows] for name, column in self.columns.items()},
             {name: column.take(rows) for name, column in self.lists.items()},
+            self.has_target,
         )
 
     def _all(self) -> dict[str, Any]:
@@ -127,8 +131,9 @@ def make_examples(
 
     The history of a row comes from the user's events among `reference_rows`: with `past`, those
     strictly earlier in time, so that an event at the same second is left out; with `others`, all
-    of them, whatever their time. The row's own event is then among them, and `make_dataset` and
-    `write_examples` take the row's item out of its history. Oldest first, newest last.
+    of them, whatever their time. If the row's own event is then among them, `make_dataset` and
+    `write_examples` take the row's item out of its history. An item of the past that the row meets
+    again stays. Oldest first, newest last.
 
     Args:
         schema: Features, tasks and column names.
@@ -172,7 +177,10 @@ def make_examples(
         for name in (task.label, task.sample_weight):
             if name is not None and name not in features:
                 columns[name] = of_event.floats(name)
-    return Examples(columns, lists)
+    has_target = history == "others" and (
+        reference_rows is None or bool(np.isin(rows, reference_rows).any())
+    )
+    return Examples(columns, lists, has_target)
 
 
 def catalogue_examples(schema: Schema, items: pd.DataFrame) -> Examples:

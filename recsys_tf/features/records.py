@@ -12,7 +12,7 @@ from recsys_tf.features.ahead import made_ahead
 from recsys_tf.features.dataset import without_target
 from recsys_tf.features.labels import check_labels, label_columns, make_labels
 from recsys_tf.features.preprocessor import Preprocessor
-from recsys_tf.features.shards import check_shards
+from recsys_tf.features.shards import Manifest, check_shards
 from recsys_tf.features.tf_example import parse_raw, raw_feature_spec
 from recsys_tf.schema import Schema
 from recsys_tf.types import FloatArray, Tensor
@@ -36,15 +36,15 @@ def make_record_dataset(
     shuffle_seed: int | None = None,
     shuffle_buffer: int = 16_384,
     drop_remainder: bool = False,
-    is_target_masked: bool = True,
+    is_target_masked: bool | None = None,
 ) -> tf.data.Dataset:
     """Makes batches `(features, labels, weights)` of the rows that `write_examples` wrote.
 
     What `make_dataset` computes once is computed in each epoch here, batch by batch, by the same
     preprocessing and in several threads: for rows that memory does not hold. Files are read side
     by side, and no Python runs between two batches. Without a seed the batches are those of
-    `make_dataset`, bit for bit, where the examples were written with `is_target_masked=False`;
-    written without the row's own item, a history is moved up and has no gap in its place.
+    `make_dataset`, bit for bit; but where the examples were written without the row's own item, a
+    history is moved up and has no gap in its place.
 
     Every file is read once before, to find broken ones and to check the labels, which are held
     for it: 4 bytes a row and column of labels.
@@ -59,8 +59,8 @@ def make_record_dataset(
         shuffle_buffer: Rows from which the next one is drawn. Serialised rows of a few hundred
             bytes to some kilobytes are held, so that the default needs about 50 MB at the most.
         drop_remainder: Whether a last batch with fewer rows is left out.
-        is_target_masked: Whether the row's own item becomes padding in its history; see
-            `make_dataset`.
+        is_target_masked: Whether the row's own item becomes padding in its history; None does so
+            where a history may hold the row's own event. See `make_dataset`.
 
     Returns:
         A dataset of known length, as `make_dataset` makes it.
@@ -75,13 +75,15 @@ def make_record_dataset(
     for name, number in (("batch_size", batch_size), ("shuffle_buffer", shuffle_buffer)):
         if number < 1:
             raise ValueError(f"`{name}` must be 1 or more, received {number}.")
-    counts = _checked_rows(Path(folder), schema, is_target_masked)
+    manifest = _checked_manifest(Path(folder), schema, is_target_masked)
+    counts = manifest.rows
+    is_masked = manifest.has_target if is_target_masked is None else is_target_masked
     num_indices = preprocessor.state.num_indices_by_name
 
     @_as_written
     def batch(records: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]:
         features, columns, _ = parse_rows(records, schema, preprocessor)
-        if is_target_masked:
+        if is_masked:
             features.update(without_target(features, schema))
         return features, *make_labels(columns, features, schema, num_indices)
 
@@ -133,8 +135,8 @@ def _records(folder: Path, names: list[str], seed: int | None) -> tf.data.Datase
     )
 
 
-def _checked_rows(folder: Path, schema: Schema, is_target_masked: bool) -> dict[str, int]:
-    """Returns the rows by file, after a look at every file and every label."""
+def _checked_manifest(folder: Path, schema: Schema, is_target_masked: bool | None) -> Manifest:
+    """Returns what the files hold, after a look at every one and every label."""
     spec = raw_feature_spec(schema)
     labels: dict[str, list[FloatArray]] = {name: [] for name in label_columns(schema)}
     label_spec = {name: spec[name] for name in labels}
@@ -146,14 +148,14 @@ def _checked_rows(folder: Path, schema: Schema, is_target_masked: bool) -> dict[
 
     manifest = check_shards(folder, look)
     _check_columns(spec, manifest.columns)
-    if manifest.is_target_masked and not is_target_masked and schema.history is not None:
+    if manifest.is_target_masked and is_target_masked is False and schema.history is not None:
         raise ValueError(
             f"`is_target_masked` must be True for the examples in {str(folder)!r}, which were "
             "written without the row's own item; write them with `is_target_masked=False`."
         )
     none = np.zeros(0, np.float32)
     check_labels({name: np.concatenate([none, *parts]) for name, parts in labels.items()}, schema)
-    return manifest.rows
+    return manifest
 
 
 def _check_columns(spec: Iterable[str], columns: Iterable[str]) -> None:

@@ -27,11 +27,13 @@ class Manifest:
         rows: Rows by the name of the file; row `i` stands in file `i % len(rows)`.
         columns: What the rows may hold, in the order of the alphabet.
         is_target_masked: Whether a row's own item was left out of its history.
+        has_target: Whether a row's own event may stand in its history; see `Examples`.
     """
 
     rows: dict[str, int]
     columns: tuple[str, ...]
     is_target_masked: bool
+    has_target: bool
 
 
 def check_shards(folder: str | Path, look: Callable[[Tensor], None] | None = None) -> Manifest:
@@ -69,7 +71,10 @@ def check_shards(folder: str | Path, look: Callable[[Tensor], None] | None = Non
 def _read_manifest(path: Path) -> Manifest:
     told = json.loads(path.read_text(encoding="utf-8"))
     try:
-        return Manifest(told["rows"], tuple(told["columns"]), told["is_target_masked"])
+        columns, is_masked = tuple(told["columns"]), told["is_target_masked"]
+        # Where it is not told, as by older versions, a history may hold anything.
+        has_target = told.get("has_target", not is_masked)
+        return Manifest(told["rows"], columns, is_masked, has_target)
     except KeyError as error:
         raise BrokenExamplesError(
             f"`{path}` does not tell {error}: the examples were written by an older version, or by "

@@ -75,7 +75,7 @@ def write_examples(
     folder: str | Path,
     *,
     num_shards: int = 1,
-    is_target_masked: bool = True,
+    is_target_masked: bool | None = None,
     max_history: int | None = None,
 ) -> dict[str, int]:
     """Writes the examples, each joined with its item's features, as gzip TFRecord files.
@@ -90,8 +90,8 @@ def write_examples(
         folder: Where the files go; it is made where it is absent. Shards that it holds already
             are replaced.
         num_shards: Number of files; row `i` stands in file `i % num_shards`.
-        is_target_masked: Whether the row's own item is left out of its history; see
-            `make_dataset`.
+        is_target_masked: Whether the row's own item is left out of its history; None leaves it out
+            where a history may hold the row's own event. See `make_dataset`.
         max_history: Events of a history that are written, the newest; None writes the feature's
             `max_length`, which are read. More of them tell an evaluation what the user has met.
 
@@ -107,7 +107,8 @@ def write_examples(
     folder.mkdir(parents=True, exist_ok=True)
     for old in (folder / MANIFEST, *folder.glob("examples-*.gz")):
         old.unlink(missing_ok=True)
-    row_to_example, columns = _encoder(examples, catalogue, schema, is_target_masked, max_history)
+    is_masked = examples.has_target if is_target_masked is None else is_target_masked
+    row_to_example, columns = _encoder(examples, catalogue, schema, is_masked, max_history)
     counts: dict[str, int] = {}
     for shard in range(num_shards):
         name = f"examples-{shard:05d}-of-{num_shards:05d}.gz"
@@ -117,7 +118,8 @@ def write_examples(
                 writer.write(row_to_example(row))
         os.replace(folder / f"writing-{shard:05d}", folder / name)
         counts[name] = len(rows)
-    manifest = asdict(Manifest(counts, columns, is_target_masked))
+    has_target = examples.has_target and not is_masked
+    manifest = asdict(Manifest(counts, columns, is_masked, has_target))
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2), encoding="utf-8")
     return counts
 

@@ -106,7 +106,7 @@ class World:
     def make(self, rows, history="past", reference_rows=None):
         return make_examples(self.schema, self.events, self.users, rows, history, reference_rows)
 
-    def raw(self, row, is_target_masked=True):
+    def raw(self, row, is_target_masked=False):
         """One row as a server would get it: lists of values by name; an independent twin."""
         event = self.events.iloc[row]
         user = self.users.set_index("user_id").loc[event.user_id]

@@ -52,6 +52,38 @@ def test_own_item_is_taken_out_of_the_history_with_its_value(plain_world):
     np.testing.assert_array_equal(masked["ratings"], np.where(is_target, 0, kept["ratings"]))
 
 
+def test_what_was_met_before_and_is_met_again_stays_in_the_history(plain_world):
+    found, kept, masked = (
+        plain_world.dataset_rows(batches(plain_world, is_target_masked=flag))
+        for flag in (None, False, True)
+    )
+    for name in ("history", "ratings"):
+        np.testing.assert_array_equal(found[name], kept[name])
+        assert np.any(found[name] != masked[name])
+
+
+@pytest.mark.parametrize(
+    ("rows", "history", "has_target"),
+    [
+        (range(100), "past", False),
+        (range(100), "others", True),
+        (range(99, 120), "others", True),
+        (range(100, 120), "others", False),
+    ],
+)
+def test_histories_lose_the_own_item_where_the_own_event_may_stand_in_one(
+    plain_world, rows, history, has_target
+):
+    examples = plain_world.make(np.array(rows), history, plain_world.train)
+    assert examples.has_target is has_target
+    assert examples.take(np.arange(3)).has_target is has_target
+    found, expected = (
+        plain_world.dataset_rows(batches(plain_world, examples=examples, is_target_masked=flag))
+        for flag in (None, has_target)
+    )
+    np.testing.assert_array_equal(found["history"], expected["history"])
+
+
 def test_labels_and_weights_come_in_the_rows_order(plain_world):
     labels = np.concatenate([batch[1]["rating"] for batch in batches(plain_world)])
     weights = np.concatenate([batch[2]["click"] for batch in batches(plain_world)])

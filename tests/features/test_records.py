@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -71,6 +72,34 @@ def test_batches_are_those_of_the_rows_in_memory(plain_world, others, folder, is
 def test_texts_and_past_histories_are_those_of_the_rows_in_memory(world, tmp_path):
     write(world, tmp_path, num_shards=1)
     assert_equal_batches(records(world, tmp_path), in_memory(world, world.examples))
+
+
+@pytest.mark.parametrize("history", ["past", "others"])
+def test_own_item_is_written_and_read_as_in_memory(plain_world, tmp_path, history):
+    examples = plain_world.make(plain_world.train, history, plain_world.train)
+    kept, masked = (
+        rows(in_memory(plain_world, examples, is_target_masked=flag)) for flag in (False, True)
+    )
+    expected = {"past": kept, "others": masked}[history]
+    assert kept != masked
+    assert rows(in_memory(plain_world, examples)) == expected
+    write(plain_world, tmp_path / "whole", examples=examples)
+    assert rows(records(plain_world, tmp_path / "whole")) == expected
+    write(plain_world, tmp_path / "as told", examples=examples, is_target_masked=None)
+    for found, wanted in zip(
+        rows(records(plain_world, tmp_path / "as told")), expected, strict=True
+    ):
+        # An item that was not written leaves no gap.
+        assert [each for each in found if each] == [each for each in wanted if each]
+
+
+def test_histories_of_an_older_version_lose_the_own_item(plain_world, others, folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "older")
+    told = json.loads((tmp_path / "older" / MANIFEST).read_text())
+    assert told.pop("has_target") is True
+    (tmp_path / "older" / MANIFEST).write_text(json.dumps(told))
+    found = records(plain_world, tmp_path / "older")
+    assert_equal_batches(found, in_memory(plain_world, others, is_target_masked=True))
 
 
 def test_every_row_comes_once_in_a_shuffled_epoch(plain_world, others, folder):

@@ -35,11 +35,11 @@ def test_written_rows_are_read_back(plain_world, tmp_path):
     np.testing.assert_array_equal(raw["timestamp"], plain_world.events.timestamp[:100])
 
 
-def test_own_item_stays_where_it_is_asked_for(plain_world, tmp_path):
-    write(plain_world, tmp_path, is_target_masked=False)
+def test_own_item_is_left_out_where_it_is_asked_for(plain_world, tmp_path):
+    write(plain_world, tmp_path, is_target_masked=True)
     raw = parse_raw(next(iter(read_examples(tmp_path).batch(200))), plain_world.schema)
     for row in range(100):
-        wanted = plain_world.raw(row, is_target_masked=False)["history"]
+        wanted = plain_world.raw(row, is_target_masked=True)["history"]
         assert [each.decode() for each in raw["history"][row].numpy()] == wanted
 
 

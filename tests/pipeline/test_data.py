@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.data import remove_leftovers, write_data
+from recsys_tf.features import make_dataset, make_record_dataset
 
 pytestmark = pytest.mark.pipeline
 
@@ -57,6 +58,20 @@ def test_sound_labels_are_written(prepared, tmp_path):
     assert written.rows == {
         part: len(prepared.rows(part)) for part in ("train", "validation", "test")
     }
+
+
+def test_what_is_met_again_is_written_as_it_is_trained_on_in_memory(prepared, tmp_path):
+    events = prepared.interactions.events
+    same = events.groupby("user_id")["item_id"].transform("first")
+    data = with_events(prepared, item_id=same)
+    folder = write_data(data, tmp_path / "data").folder / "train"
+    written = make_record_dataset(folder, data.preprocessor, data.schema, len(events))
+    in_memory = make_dataset(
+        data.train_examples, data.catalogue, data.preprocessor, data.schema, len(events)
+    )
+    ((found, _, _),), ((expected, _, _),) = written, in_memory
+    assert np.any(expected["history"].numpy() == expected["item_id"].numpy()[:, np.newaxis])
+    np.testing.assert_array_equal(found["history"], expected["history"])
 
 
 def test_a_number_within_a_long_vector_makes_other_data(prepared, tmp_path):
