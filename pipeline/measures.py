@@ -24,6 +24,9 @@ ACTIVITY_NAMES = ("no events", "1-10 events", "11-50 events", "more than 50 even
 
 _COLUMNS_FILE = "evaluation_columns.json"
 
+_WITH_SEEN = ":with_seen"
+"""Ends the columns of lists that hold what the user has met: no such list beside others."""
+
 _SMALLEST = 1e-7  # Where a probability is cut before its logarithm, as `recsys_tf.metrics` does.
 
 
@@ -132,7 +135,8 @@ def row_values(
         for task in schema.tasks:
             if task.from_features is None and task.kind != "multilabel":
                 values |= _values(task, labels[task.name], weights[task.name], outputs)
-        return {"rows": tf.stack([tf.cast(values[name], tf.float32) for name in names], axis=1)}
+        of_names = [values[name.removesuffix(_WITH_SEEN)] for name in names]
+        return {"rows": tf.stack([tf.cast(each, tf.float32) for each in of_names], axis=1)}
 
     return rows
 
@@ -192,6 +196,7 @@ def _of_classes(name: str) -> list[Measure]:
 
 def _of_retrieval(name: str, config: RunConfig, num_items: int) -> list[Measure]:
     cutoffs = sorted(set(config.evaluation.cutoffs))
+    kind = "" if config.export.is_seen_excluded else _WITH_SEEN
     found = []
     for k in cutoffs:
         # Chance says most at the longest list, where a hit is no rarity.
@@ -200,8 +205,10 @@ def _of_retrieval(name: str, config: RunConfig, num_items: int) -> list[Measure]
         for part in ("", f"{ANSWERED}_"):
             hit, ndcg = f"{name}/{part}hit_at_{k}", f"{name}/{part}ndcg_at_{k}"
             found += [
-                Measure(hit, "mean", (hit, f"{name}/weight"), chance=None if part else chance),
-                Measure(ndcg, "mean", (ndcg, f"{name}/weight"), is_watched=k == cutoffs[0]),
+                Measure(
+                    hit, "mean", (hit + kind, f"{name}/weight"), chance=None if part else chance
+                ),
+                Measure(ndcg, "mean", (ndcg + kind, f"{name}/weight"), is_watched=k == cutoffs[0]),
             ]
     return found
 

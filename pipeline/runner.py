@@ -63,7 +63,7 @@ def run_pipeline(
         remove_leftovers(root / "data")
         data = data if data is not None else prepare(config)
         data.interactions.rejections.check_share(config.pipeline.max_rejected_share)
-        check_export_config(config.export, data.schema)
+        check_export_config(config.export, data.schema, config.evaluation)
         check_export_labels(config.export, data)
         try:
             result = _run(config, root, data, log)

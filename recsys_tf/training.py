@@ -40,10 +40,11 @@ def build_recommender(data: PreparedData) -> Recommender:
         The model, with fresh weights drawn from `training.seed`.
 
     Raises:
-        SpecError: If the configuration's `export` names what there is not, or the validation rows'
-            labels define no calibration, which would be known too late after training.
+        SpecError: If the configuration's `export` names what there is not or answers another list
+            than its `evaluation` measures, or the validation rows' labels define no calibration,
+            which would be known too late after training.
     """
-    check_export_config(data.config.export, data.schema)
+    check_export_config(data.config.export, data.schema, data.config.evaluation)
     check_export_labels(data.config.export, data)
     rows = data.train_examples
     catalogue = None

@@ -115,8 +115,8 @@ class BlessedModelInService(resolver.ResolverStrategy):
         raise IncomparableModelError(
             f"The blessed model in {folder} is measured differently from the new one "
             f"({', '.join(differing) if theirs else 'an older version of the package wrote it'}), "
-            "so nothing can say which is better. Undo the change of tasks or cut-offs, or run once "
-            "with `pipeline.compare_with_blessed: false`."
+            "so nothing can say which is better. Undo the change of tasks, of cut-offs or of "
+            "`export.is_seen_excluded`, or run once with `pipeline.compare_with_blessed: false`."
         )
 
 

@@ -12,7 +12,8 @@ class EvaluationConfig(Spec):
     Attributes:
         cutoffs: The `K`s of the ranking metrics.
         is_seen_excluded: Whether a user's training items are left out of the ranking. The pipeline
-            measures the served graph, which always leaves a request's history out.
+            measures the served graph, which does as `export.is_seen_excluded` says: both must say
+            the same.
         user_batch_size: Users ranked at once.
     """
 

@@ -16,6 +16,9 @@ class ExportConfig(Spec):
     Attributes:
         num_candidates: Items fetched by retrieval and ranked by the heads for each request.
         max_k: Longest list that a request may ask for.
+        is_seen_excluded: Whether the items of a request's history are left out of its answer.
+            False where what was met is wanted again: groceries, music. As
+            `evaluation.is_seen_excluded`, or another list would be answered than is measured.
         score_weights: Factor of each task in the score that orders the answer; a task that is
             not named has 0. The empty mapping orders by retrieval alone.
         score_fusion: A name out of `recsys_tf.score_fusion.SCORE_FUSIONS`: how the tasks'
@@ -40,6 +43,7 @@ class ExportConfig(Spec):
 
     num_candidates: PositiveInt = 100
     max_k: PositiveInt = 100
+    is_seen_excluded: bool = True
     score_weights: dict[str, float] = {}
     score_fusion: str = "weighted_sum"
     fusion_options: dict[str, bool | int | float | tuple[str, ...]] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from recsys_tf.config import ExportConfig
+from recsys_tf.config import EvaluationConfig, ExportConfig
 from recsys_tf.export.answer_score import answer_tasks, fusion_option_faults
 from recsys_tf.export.calibrating import (
     calibrated_task,
@@ -22,7 +22,9 @@ from recsys_tf.score_fusion import CALIBRATIONS, SCORE_FUSIONS, make_score_fusio
 from recsys_tf.spec import SpecError, list_faults
 
 
-def check_export_config(config: ExportConfig, schema: Schema) -> None:
+def check_export_config(
+    config: ExportConfig, schema: Schema, evaluation: EvaluationConfig | None = None
+) -> None:
     """Checks the names and options of `export` that the schema and the tables of names decide.
 
     By the same checks that the export makes, where a fault would cost a training. Whether the
@@ -31,6 +33,8 @@ def check_export_config(config: ExportConfig, schema: Schema) -> None:
     Args:
         config: The `export` of a run.
         schema: The features and tasks of the run.
+        evaluation: The `evaluation` of the run, which must measure the list that is answered; None
+            where nothing is measured.
 
     Raises:
         SpecError: If anything is wrong; the text lists every fault with its field's path.
@@ -46,6 +50,8 @@ def check_export_config(config: ExportConfig, schema: Schema) -> None:
             faults += _told("", make, config.score_fusion, weights, tasks, None, **options)
     faults += _calibration_faults(config, schema)
     faults += _order_faults(config, schema)
+    if evaluation is not None and schema.retrieval_task is not None:
+        faults += _told("is_seen_excluded", _check_seen, config, evaluation)
     if faults:
         raise SpecError(list_faults("RunConfig", faults))
 
@@ -104,6 +110,15 @@ def _order_faults(config: ExportConfig, schema: Schema) -> Iterator[str]:
         if name is not None:
             yield from _told(field, check_category_feature, name, schema, field)
     yield from _told("", check_wish_names, config, schema)
+
+
+def _check_seen(config: ExportConfig, evaluation: EvaluationConfig) -> None:
+    if config.is_seen_excluded is not evaluation.is_seen_excluded:
+        raise ValueError(
+            f"must be {evaluation.is_seen_excluded}, as `evaluation.is_seen_excluded` is, received "
+            f"{config.is_seen_excluded}: another list would be answered than is measured. Set both "
+            "alike."
+        )
 
 
 def _told(field: str, check: Callable[..., Any], *values: Any, **options: Any) -> list[str]:

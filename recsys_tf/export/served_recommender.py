@@ -142,7 +142,7 @@ class ServedRecommender(tf.Module):
 
         Args:
             raw: Raw user and context features by name, as `preprocess` takes them. The items of
-                the history are left out of the answer.
+                the history are left out of the answer where `ExportConfig.is_seen_excluded`.
             k: int32 `[B]` or `[1]`, items wanted by each row; the longest list has `max(k)` places,
                 at most `ExportConfig.max_k` and the catalogue's size.
             diversity: float32 `[B]` or `[1]`, from 0 (order by score alone) to 1 (variety alone,
@@ -207,13 +207,14 @@ class ServedRecommender(tf.Module):
             What `rank` returns, and for each cut-off, float32 `[B]`:
 
             - `<retrieval task>_hit_at_K` and `<retrieval task>_ndcg_at_K`: 1 and
-              `1 / log2(1 + rank)` where the row's item is among the first `K` of the whole
-              catalogue without the history, by the retrieval task alone; else 0.
+              `1 / log2(1 + rank)` where the row's item is among the first `K` of what may be
+              answered of the whole catalogue, by the retrieval task alone; else 0.
             - `<retrieval task>_answered_hit_at_K` and `<retrieval task>_answered_ndcg_at_K`: the
               same of the list that `recommend` answers, by the score that orders it.
 
-            An item of the row's own history is never answered and is no hit. Their mean over rows
-            measures retrieval where only rows are averaged.
+            What `ExportConfig.is_seen_excluded` leaves out of answers, the items of the row's own
+            history, is no hit and before nothing. Their mean over rows measures retrieval where
+            only rows are averaged.
         """
         raw = parse_raw(serialized, self.schema)
         features = self._preprocessor(raw)
@@ -287,8 +288,10 @@ class ServedRecommender(tf.Module):
         return None if scenario is None else features[scenario.feature]
 
     def _seen(self, raw: TensorDict) -> Tensor:
+        """Returns what is left out of the answers, string `[B, L]`."""
         history = self.schema.history
-        if history is None or history.name not in raw:
+        is_excluded = self._config.is_seen_excluded
+        if not is_excluded or history is None or history.name not in raw:
             batch = tf.shape(raw[self.schema.user_id])[0]
             return tf.fill([batch, 0], "")
         seen = raw[history.name]

@@ -35,6 +35,8 @@ class ServedSequences(tf.Module):
         model: The trained model.
         data: What it was trained on; of a later catalogue where `with_content` has put it over one.
         max_k: Longest list that a request may ask for.
+        is_seen_excluded: Whether the items of a history are left out of its answer; None does as
+            `export.is_seen_excluded` of the run says.
 
     Raises:
         ValueError: If `max_k` is below 1, or the model's table is not that of the data.
@@ -50,7 +52,13 @@ class ServedSequences(tf.Module):
         TensorShape([1, 4])
     """
 
-    def __init__(self, model: SequenceRecommender, data: SequenceData, max_k: int = 1000) -> None:
+    def __init__(
+        self,
+        model: SequenceRecommender,
+        data: SequenceData,
+        max_k: int = 1000,
+        is_seen_excluded: bool | None = None,
+    ) -> None:
         super().__init__(name="served_sequences")
         if (model.num_indices, model.num_rows) != (data.num_indices, data.num_rows):
             raise ValueError(
@@ -61,6 +69,8 @@ class ServedSequences(tf.Module):
             )
         self._max_k = check_positive("max_k", max_k)
         self._config = model.config
+        of_run = data.data.config.export.is_seen_excluded
+        self._is_seen_excluded = of_run if is_seen_excluded is None else is_seen_excluded
         # A session restores the TensorFlow variables within, not Keras's copies of them.
         self._held = _Untracked(model)
         self._model_variables = [variable.value for variable in model.variables]
@@ -92,8 +102,8 @@ class ServedSequences(tf.Module):
         Args:
             history: string `[B, L]`, ids of the items that each user met, oldest first; `""` is
                 padding, at any place. The newest `max_length` are read, and all of them are left
-                out of the answer. An id that training has not met is read by its content, or as an
-                unknown item.
+                out of the answer where `is_seen_excluded`. An id that training has not met is read
+                by its content, or as an unknown item.
             k: int32 `[B]` or `[1]`, items wanted by each row; the longest list has `max(k)`
                 places, at most `max_k` and the number of items.
             actions: string `[B, L]`, `[B, 1]` or `[1, 1]`, the kinds of action; only read where
@@ -125,7 +135,8 @@ class ServedSequences(tf.Module):
         states = self._held.model.last_states(columns)
         is_empty = tf.reduce_all(items == PADDING_INDEX, axis=1, keepdims=True)
         scores = tf.where(is_empty, self._popularity, self._index.scores(states))
-        scores = tf.where(self._index.seen_mask(history), EXCLUDED_SCORE, scores)
+        if self._is_seen_excluded:
+            scores = tf.where(self._index.seen_mask(history), EXCLUDED_SCORE, scores)
         num_places = tf.minimum(tf.reduce_max(tf.pad(k, [[0, 1]])), self._index.num_candidates)
         best = tf.math.top_k(scores, num_places)
         is_wanted = tf.range(num_places) < k[:, tf.newaxis]

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from recsys_tf import CategoricalFeature, IdFeature, RunConfig, Schema, TaskSpec
-from recsys_tf.config import ExportConfig
+from recsys_tf.config import EvaluationConfig, ExportConfig
 from recsys_tf.export.config_faults import check_export_config
 from recsys_tf.spec import SpecError
 from recsys_tf.training import build_recommender
@@ -93,6 +93,19 @@ def test_every_wrong_name_is_told_with_its_path():
 def test_a_fusion_that_cannot_be_made_is_told(fields, text):
     (line,) = faults(**fields)
     assert re.match(f"  {text}", line), line
+
+
+@pytest.mark.parametrize("is_excluded", [True, False])
+def test_list_that_is_not_the_measured_one_is_told(is_excluded):
+    config = ExportConfig(is_seen_excluded=is_excluded)
+    check_export_config(config, SCHEMA, EvaluationConfig(is_seen_excluded=is_excluded))
+    with pytest.raises(SpecError) as error:
+        check_export_config(config, SCHEMA, EvaluationConfig(is_seen_excluded=not is_excluded))
+    text = f"export.is_seen_excluded: must be {not is_excluded}, as `evaluation.is_seen_excluded`"
+    assert text in str(error.value)
+    run = RunConfig(export=config, evaluation=EvaluationConfig(is_seen_excluded=not is_excluded))
+    with pytest.raises(SpecError, match="another list would be answered than is measured"):
+        build_recommender(SimpleNamespace(config=run, schema=SCHEMA))
 
 
 def test_feature_with_the_name_of_a_wish_is_told_where_the_wish_is_an_input():

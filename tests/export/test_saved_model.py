@@ -140,9 +140,8 @@ def test_an_item_that_the_user_has_met_is_no_hit(loaded, evaluated):
     assert float(found["watch_answered_hit_at_10"][row]) == 0.0
 
 
-def test_answered_row_metrics_are_those_of_the_answers(loaded, ask, small_data, evaluated):
-    examples, serialized, _ = evaluated
-    found = loaded.signatures["evaluate"](examples=serialized)
+def places_of_own_items(ask, examples, small_data):
+    """Asks for ten items a row; bool `[n, 10]`, True where the row's own item stands."""
     given = {
         name: tf.constant(values.astype("float32") if values.dtype != object else values)
         for name, values in examples.columns.items()
@@ -156,7 +155,13 @@ def test_answered_row_metrics_are_those_of_the_answers(loaded, ask, small_data, 
     given["history_rating"] = tf.ragged.constant(ratings, ragged_rank=1).to_tensor(float("nan"))
     answer = ask(given.pop("user_id"), histories, [10] * num, **given)
     items = examples.columns["item_id"].astype("S")[:, np.newaxis]
-    is_own = answer["item_ids"].numpy().astype("S") == items
+    return answer["item_ids"].numpy().astype("S") == items
+
+
+def test_answered_row_metrics_are_those_of_the_answers(loaded, ask, small_data, evaluated):
+    examples, serialized, _ = evaluated
+    found = loaded.signatures["evaluate"](examples=serialized)
+    is_own = places_of_own_items(ask, examples, small_data)
     np.testing.assert_array_equal(found["watch_answered_hit_at_10"], is_own.any(axis=1))
     gains = (is_own / np.log2(np.arange(10) + 2)).sum(axis=1)
     np.testing.assert_allclose(found["watch_answered_ndcg_at_10"], gains, atol=1e-6)
@@ -171,6 +176,41 @@ def test_plain_answers_are_measured_by_retrieval(make_served, evaluated):
     np.testing.assert_array_equal(
         found["watch_answered_ndcg_at_10"], np.where(is_within, found["watch_ndcg_at_10"], 0.0)
     )
+
+
+# Ratings alone are cut where they end, and equal scores count by half.
+@pytest.mark.parametrize(
+    "weights", [{}, {"click": 1.0, "rating": 0.1}], ids=["retrieval", "fusion"]
+)
+def test_items_of_the_history_are_answered_and_measured_where_they_may_be(
+    make_served, asking, evaluated, known, small_data, tmp_path, weights
+):
+    num_items = len(small_data.catalogue)
+    config = ExportConfig(
+        num_candidates=num_items, max_k=num_items, score_weights=weights, is_seen_excluded=False
+    )
+    served = make_served(config)
+    folder = export_saved_model(served, tmp_path / "with_seen" / "1")
+    loaded = tf.saved_model.load(str(folder))
+    ask = asking(loaded.signatures["recommend"], served)
+    users, histories = known
+    surfaces = tf.constant(["mail", "search"])
+    answer = ask(users, histories, [num_items], surface=surfaces)["item_ids"].numpy()
+    catalogue = {each.encode() for each in small_data.catalogue.columns["item_id"]}
+    assert set(answer[0]) == set(answer[1]) == catalogue
+    examples, serialized, row = evaluated
+    found = loaded.signatures["evaluate"](examples=serialized)
+    gains = (places_of_own_items(ask, examples, small_data) / np.log2(np.arange(10) + 2)).sum(1)
+    np.testing.assert_allclose(found["watch_answered_ndcg_at_10"], gains, atol=1e-6)
+    # More rivals: but for the item that was met, no place gets better.
+    without = make_served(config.model_copy(update={"is_seen_excluded": True}))
+    others = np.arange(len(examples)) != row
+    for name, values in without.evaluate_examples(serialized).items():
+        if "_at_10" in name:
+            lost = values.numpy() - found[name].numpy()
+            assert lost[row] <= 0
+            assert lost[others].min() > -1e-6
+            assert lost[others].max() > 0.01
 
 
 def test_evaluation_gives_every_task(trained, small_data):

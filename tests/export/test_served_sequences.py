@@ -1,5 +1,7 @@
 """The SavedModel of a sequential recommender: equal to the model, and sound on any history."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -119,6 +121,29 @@ def test_of_a_long_history_the_newest_are_read_and_all_left_out(plain):
     (ids,), _ = plain.ask([history], [400])
     newest, _ = plain.expected(history[-LENGTH:])
     assert ids[: len(plain.known) - len(history)] == [e for e in newest if e not in history]
+
+
+def test_items_of_the_history_are_answered_where_the_run_says_so(plain, small_data, tmp_path):
+    export = small_data.config.export.model_copy(update={"is_seen_excluded": False})
+    config = small_data.config.model_copy(update={"export": export})
+    served = Served(PLAIN, replace(small_data, config=config), tmp_path)
+    history = served.known[: LENGTH + 3]
+    ids, scores = served.ask([history, []], [400])
+    items = np.array([[served.index[each] for each in history[-LENGTH:]]])
+    expected = served.model.scores({"items": items}).numpy()[0]
+    ordered = sorted(served.known, key=lambda each: -expected[served.index[each]])
+    assert ids[0][: len(ordered)] == ordered
+    assert set(history) < set(ids[0])
+    np.testing.assert_allclose(
+        scores[0][: len(ordered)],
+        [expected[served.index[each]] for each in ordered],
+        rtol=1e-4,
+        atol=1e-5,
+    )
+    # What is asked for itself goes before the run.
+    left_out = ServedSequences(served.model, served.data, is_seen_excluded=True)
+    (answer,) = left_out.recommend(tf.constant([history]), tf.constant([400]))["item_ids"].numpy()
+    assert not set(history) & set(answer.astype(str))
 
 
 def test_padding_at_any_place_changes_nothing(plain):

@@ -6,9 +6,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from pipeline.measures import Measure, columns
+from pipeline.measures import Measure, columns, measures, row_values
 from pipeline.row_metrics import RowCombiner, described
+from recsys_tf import ExportConfig, IdFeature, RunConfig, Schema, TaskSpec
+from recsys_tf.features import FeatureState, Preprocessor
 from recsys_tf.metrics import auc
 
 MEASURES = (
@@ -34,6 +37,28 @@ def result(rows, parts=1):
 
 def test_columns_stand_once_in_the_order_of_the_measures():
     assert NAMES == ("squared", "weight", "absolute", "label", "score")
+
+
+def test_lists_with_what_was_met_stand_in_columns_of_their_own():
+    ids = IdFeature(name="user_id", side="user"), IdFeature(name="item_id", side="item")
+    schema = Schema(features=ids, tasks=(TaskSpec(name="watch", kind="retrieval"),))
+    preprocessor = Preprocessor(schema, FeatureState({"user_id": ("u",), "item_id": ("i",)}, {}))
+    without, with_seen = (
+        measures(schema, RunConfig(export=ExportConfig(is_seen_excluded=flag)), num_items=100)
+        for flag in (True, False)
+    )
+    # One name in results and thresholds; a model of the other kind is no baseline.
+    assert [each.name for each in without] == [each.name for each in with_seen]
+    assert set(columns(without)) & set(columns(with_seen)) == {"watch/weight"}
+    keys = [name.replace("/", "_") for name in columns(without) if name != "watch/weight"]
+    values = {key: tf.constant([float(place)]) for place, key in enumerate(keys)}
+    example = tf.constant([tf.train.Example().SerializeToString()])
+    rows = [
+        row_values(lambda _: values, schema, preprocessor, found)(example)["rows"].numpy()
+        for found in (without, with_seen)
+    ]
+    assert rows[0].shape == (1, len(columns(without)))
+    np.testing.assert_array_equal(*rows)
 
 
 def test_weighted_means_by_hand():
