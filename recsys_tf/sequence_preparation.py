@@ -161,6 +161,9 @@ class SequenceData:
     def question_dataset(self, part: Part, mask_index: int | None = None) -> tf.data.Dataset:
         """Makes batches that ask for each user's first held-out item; see `make_question_dataset`.
 
+        The items of the whole history, however little of it is read, are no rivals of the one
+        asked for where `evaluation.is_seen_excluded` says so; else all are.
+
         Args:
             part: Whose rows are held out.
             mask_index: The model's `mask_index`.
@@ -174,6 +177,7 @@ class SequenceData:
             mask_index=mask_index,
             columns=(*self.config.step_columns, *self.config.row_columns),
             asked_at=times if self.config.has_request_times else None,
+            is_seen_excluded=self.data.config.evaluation.is_seen_excluded,
         )
 
     def request_times(self, part: Part) -> IntArray:

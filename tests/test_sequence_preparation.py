@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from recsys_tf import SequenceConfig
+from recsys_tf.config import EvaluationConfig
 from recsys_tf.content_preparation import catalogue_content
 from recsys_tf.encoders import make_text_backbone
 from recsys_tf.features.frames import FrameColumns
@@ -145,6 +146,21 @@ def test_a_model_is_trained_and_ranked_with_all_of_it(data):
     assert 0 <= found["ndcg_at_10"] <= 1
     ranking = sequence_ranking(model, data, "validation")
     assert np.isfinite(ranking.means()["ndcg_at_10"])
+
+
+@pytest.mark.parametrize("is_seen_excluded", [True, False])
+def test_a_question_has_the_rivals_of_the_evaluation(data, is_seen_excluded):
+    config = data.data.config
+    changes = {"evaluation": EvaluationConfig(is_seen_excluded=is_seen_excluded)}
+    changed = replace(data.data, config=config.model_copy(update=changes))
+    short = data.config.model_copy(update={"max_length": 3})
+    dataset = SequenceData(changed, short).question_dataset("validation")
+    found = [(x["seen"].numpy() > 0).sum(axis=1) for x, _ in dataset]
+    sequences = data.sequences("validation")
+    is_asked = data.request_times("validation") > 0
+    lengths = sequences.different_items().lengths[is_asked] * is_seen_excluded
+    assert sorted(np.concatenate(found)) == sorted(lengths)
+    assert lengths.max() > 3 or not is_seen_excluded
 
 
 def test_a_question_is_asked_at_the_time_of_its_answer(small_data):

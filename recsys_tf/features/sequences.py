@@ -19,6 +19,7 @@ _as_written = tf.autograph.experimental.do_not_convert
 _LENGTH_NOISE = 0.1
 
 _ASKED_AT = "asked_at"
+_SEEN = "seen"
 
 
 def make_sequence_dataset(
@@ -194,6 +195,7 @@ def make_question_dataset(
     mask_index: int | None = None,
     columns: Iterable[str] = (),
     asked_at: IntArray | None = None,
+    is_seen_excluded: bool | None = None,
 ) -> tf.data.Dataset:
     """Makes batches that ask one question a row: which item came after the history?
 
@@ -205,6 +207,11 @@ def make_question_dataset(
         mask_index: None asks at the last event; an index puts itself after it and asks there.
         columns: See `make_sequence_dataset`; with `asked_at` that argument is needed.
         asked_at: int `[U]`, seconds, when each item is asked for.
+        is_seen_excluded: Whether the items of the whole history are no rivals of the one asked
+            for. True adds `seen`, int32 `[B, S]`, each item of the history once, then 0: what is
+            read of a long history, and so `max_length`, does not decide who the rivals are. False
+            adds an empty one, so that all items are rivals. None adds none; a model then takes
+            what it reads for what was seen.
 
     Returns:
         A dataset of known length: `{"items": int32 [B, L]}` with the `columns` beside it, and
@@ -226,8 +233,12 @@ def make_question_dataset(
             f"{'none' if asked_at is None else 'times'} with {columns}."
         )
     cut = histories.newest(max_length)
-    order = np.argsort(cut.lengths, kind="stable")
+    seen = histories.different_items() if is_seen_excluded else None
+    # Rows that have seen as many stand together too, so that one long history pads few others.
+    keys = (cut.lengths,) if seen is None else (seen.lengths, cut.lengths)
+    order = np.lexsort(keys)
     read = _WindowReader(cut.take(order), columns)
+    read_seen = None if seen is None else _WindowReader(seen.take(order), ())
     asked = _cpu_constant(np.asarray(items, np.int32)[order])
     moments = None if asked_at is None else _cpu_constant(np.asarray(asked_at, np.int64)[order])
 
@@ -246,6 +257,10 @@ def make_question_dataset(
             features["items"] += mask_index * at_place
         if moments is not None:
             features[_ASKED_AT] = tf.gather(moments, rows)
+        if read_seen is not None:
+            features[_SEEN] = read_seen(rows)["items"]
+        elif is_seen_excluded is not None:
+            features[_SEEN] = tf.fill([tf.size(rows), 1], PADDING_INDEX)
         # A mask can be asked for after no event as well, where no state could be.
         questions = tf.where(length > 0, tf.gather(asked, rows), PADDING_INDEX)
         return features, at_place * questions[:, tf.newaxis]

@@ -97,6 +97,29 @@ class Sequences:
         ends = self.ends[of_row] - place * max_length
         return self._cut(np.maximum(self.starts[of_row], ends - max_length - 1), ends)
 
+    def different_items(self) -> Sequences:
+        """Returns each sequence's different items, once each and in the order of their indices.
+
+        O(M log M) time, for sequences that do not overlap; the times are 0.
+
+        Example:
+            >>> sequences = Sequences(np.array([7, 5, 7, 5]), np.arange(4), np.array([0, 3]),
+            ...     np.array([3, 4]))
+            >>> found = sequences.different_items()
+            >>> [found.items[a:b].tolist() for a, b in zip(found.starts, found.ends)]
+            [[5, 7], [5]]
+        """
+        owners = np.repeat(np.arange(len(self)), self.lengths)
+        places = np.arange(len(owners)) + np.repeat(
+            self.ends - np.cumsum(self.lengths), self.lengths
+        )
+        # One number that sorts like (sequence, item).
+        width = int(self.items.max(initial=0)) + 1
+        pairs = np.unique(owners * width + self.items[places])
+        bounds = np.searchsorted(pairs, np.arange(len(self) + 1) * width)
+        items = (pairs % width).astype(np.int32)
+        return Sequences(items, np.zeros(len(items), np.int64), bounds[:-1], bounds[1:])
+
     def take(self, rows: IntArray) -> Sequences:
         """Returns the sequences of these rows, in their order."""
         return self._cut(self.starts[rows], self.ends[rows])

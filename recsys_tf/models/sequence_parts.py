@@ -112,6 +112,19 @@ def step_column(inputs: Mapping[str, Tensor], name: str) -> Tensor:
     return column
 
 
+def without_seen(inputs: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]:
+    """Parts what a model reads from what it is not measured by.
+
+    Args:
+        inputs: The batch; with `seen` where `make_question_dataset` was asked for it.
+
+    Returns:
+        The batch without `seen`; and that, int `[B, S]`, or else the events that are read.
+    """
+    read = {name: each for name, each in inputs.items() if name != "seen"}
+    return read, inputs.get("seen", inputs["items"])
+
+
 def with_mask(items: Tensor, mask_index: int) -> Tensor:
     """Puts the mask after the last event of each row, and padding after it."""
     is_valid = ops.not_equal(items, PADDING_INDEX)

@@ -24,6 +24,7 @@ from recsys_tf.models.sequence_parts import (
     question_weights,
     step_column,
     with_mask,
+    without_seen,
 )
 from recsys_tf.sequences import last_state
 from recsys_tf.tasks import ContentTable, make_retrieval_loss
@@ -58,9 +59,9 @@ class SequenceRecommender(keras.Model):
 
     `compile` needs an optimiser only; `fit` takes `make_sequence_dataset`'s batches, `evaluate`
     batches with one label a row, at its end, and reports `hit_at_10` and `ndcg_at_10` among all
-    items but those of the row itself; ties count against the item asked for. Its `loss` is, as
-    these, a mean over the questions by their weights; that of `fit` is the mean of the batches',
-    weighed by their rows.
+    items but those of the row itself, or those of its `seen`, int `[B, S]`, where the batch has
+    them; ties count against the item asked for. Its `loss` is, as these, a mean over the questions
+    by their weights; that of `fit` is the mean of the batches', weighed by their rows.
 
     Args:
         num_indices: Rows of the item table with the two reserved ones.
@@ -282,6 +283,7 @@ class SequenceRecommender(keras.Model):
     def test_step(self, data: Any) -> Any:
         """Measures loss and ranks of the questions of a batch."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        x, seen = without_seen(x)
         states = self(x, training=False)
         loss = self.compute_loss(x, y, states, sample_weight, training=False)
         asked = tf.where(tf.not_equal(y, PADDING_INDEX))
@@ -290,7 +292,7 @@ class SequenceRecommender(keras.Model):
         is_known = self._known(items) >= NUM_RESERVED_INDICES
         num_averaged = tf.reduce_sum(tf.where(is_known, weights, 0.0))
         self._loss_tracker.update_state(loss, sample_weight=num_averaged)
-        ranks = self._ranks(tf.gather_nd(states, asked), items, tf.gather(x["items"], asked[:, 0]))
+        ranks = self._ranks(tf.gather_nd(states, asked), items, tf.gather(seen, asked[:, 0]))
         # An item of which nothing is known is never answered, and so never found.
         is_hit = tf.cast((ranks < _CUTOFF) & (items >= NUM_RESERVED_INDICES), tf.float32)
         self.hit.update_state(is_hit, sample_weight=weights)

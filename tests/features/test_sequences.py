@@ -251,6 +251,41 @@ def test_a_question_stands_at_the_last_event_of_a_history():
     assert labels.numpy().tolist() == [[0, 0], [52, 0], [0, 50]]
 
 
+@pytest.mark.parametrize("mask_index", [None, 99])
+def test_all_of_a_history_is_seen_however_little_is_read(mask_index):
+    items = np.array([4, 5, 4, 6, 7, 9, 9, 9], np.int32)
+    starts, ends = np.array([0, 5, 5]), np.array([5, 5, 8])
+    histories = Sequences(items, np.arange(8), starts, ends)
+    found = {}
+    for flag in (True, False, None):
+        dataset = make_question_dataset(
+            histories, np.array([50, 51, 52]), 2, 3, mask_index=mask_index, is_seen_excluded=flag
+        )
+        ((found[flag], labels),) = list(dataset)
+        # Of those that are cut to one length, the one who has seen less comes first.
+        order = [51, 52, 50] if flag else [51, 50, 52]
+        assert labels.numpy().max(axis=1).tolist() == [0, *order[1:]]
+    assert {found[flag]["seen"].numpy().dtype for flag in (True, False)} == {np.dtype("int32")}
+    assert found[True]["seen"].numpy().tolist() == [[0, 0, 0, 0], [9, 0, 0, 0], [4, 5, 6, 7]]
+    assert found[False]["seen"].numpy().tolist() == [[0], [0], [0]]
+    assert "seen" not in found[None]
+
+
+def test_different_items_of_sequences_that_were_chosen():
+    random = np.random.default_rng(0)
+    ends = np.sort(random.integers(0, 200, 20))
+    starts = np.append(0, ends[:-1])
+    items = random.integers(2, 12, 200).astype(np.int32)
+    chosen = Sequences(items, np.arange(200), starts, ends).take(random.permutation(20)[:12])
+    found = chosen.different_items()
+    for row in range(12):
+        own = chosen.items[chosen.starts[row] : chosen.ends[row]]
+        assert found.items[found.starts[row] : found.ends[row]].tolist() == sorted(
+            set(own.tolist())
+        )
+    assert len(chosen.take(np.array([], int)).different_items()) == 0
+
+
 def test_a_masked_question_stands_after_the_last_event():
     dataset = make_question_dataset(of_lengths(2, 1), np.array([50, 51]), 9, 2, mask_index=99)
     ((features, labels),) = list(dataset)

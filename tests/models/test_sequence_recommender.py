@@ -119,6 +119,41 @@ def test_only_items_outside_the_row_stand_before_the_answer():
     assert model._ranks(states, tf.constant([5, 5, 5]), seen).numpy().tolist() == [1, 2, 3]
 
 
+@pytest.mark.parametrize("encoder", ["sasrec", "bert4rec"])
+def test_what_was_seen_before_what_is_read_is_no_rival(encoder):
+    config = SequenceConfig(**{**SIZES, "max_length": 2}, encoder=encoder)
+    model = SequenceRecommender(30, config)
+    model.compile("adam")
+    model.item_encoder.table.assign(np.random.default_rng(0).normal(size=(30, 8)))
+    # Of twenty items met two are read; asked for is what has the lowest score of the eight others.
+    items = np.arange(5, 25, dtype=np.int32)
+    scores = model.scores({"items": items[np.newaxis, -2:]}).numpy()[0]
+    others = np.setdiff1d(np.arange(2, 30), items)
+    asked = others[scores[others].argmin()]
+    rivals = {None: [*items[:-2], *others], True: others, False: np.arange(2, 30)}
+    ranks = {}
+    for flag, of_flag in rivals.items():
+        questions = make_question_dataset(
+            Sequences(items, np.arange(20), np.array([0]), np.array([20])),
+            np.array([asked]),
+            max_length=2,
+            batch_size=4,
+            mask_index=model.mask_index,
+            is_seen_excluded=flag,
+        )
+        values = model.evaluate(questions, verbose=0, return_dict=True)
+        ranks[flag] = int((scores[of_flag] > scores[asked]).sum())
+        is_hit = ranks[flag] < 10
+        assert values["hit_at_10"] == is_hit
+        assert values["ndcg_at_10"] == pytest.approx(is_hit / np.log2(ranks[flag] + 2))
+        if model.is_causal:
+            # Whom it is measured against is nothing that is read.
+            found = model.predict(questions, verbose=0)[0]
+            np.testing.assert_allclose(found, scores, rtol=1e-4, atol=1e-6)
+    assert ranks[True] == 7
+    assert min(ranks[None], ranks[False]) > 7
+
+
 def test_ties_and_scores_that_are_no_numbers_stand_before_the_answer():
     scores = tf.constant([[9.0, 9.0, 1.0, 1.0, 2.0, np.nan, 0.0]] * 2)
     # Before item 2 stand 3, 4 and 5, of which the second row has seen one; and itself nowhere.
