@@ -16,7 +16,7 @@ class RetrievalConfig(Spec):
     """The retrieval task's loss.
 
     Attributes:
-        loss: `in_batch`, the softmax over the items of the batch, or a name out of
+        loss: `in_batch`, the softmax over the items of the batch, or another name out of
             `recsys_tf.tasks.RETRIEVAL_LOSSES`: a loss over the whole catalogue, whose items the
             candidate tower then reads in every step, all of them for `full_softmax`, those that
             are drawn for the others. Rows whose item is unknown teach those nothing.

@@ -23,7 +23,8 @@ class SequenceConfig(Spec):
             which units these are, each encoder says.
         event_dropout: Share of the events that are hidden from the encoder while training; the
             items asked for stay.
-        loss: A name out of `recsys_tf.tasks.RETRIEVAL_LOSSES`.
+        loss: A name out of `recsys_tf.tasks.RETRIEVAL_LOSSES`; `in_batch` takes the items that the
+            batch's questions ask for as each other's negatives.
         loss_options: Further arguments of the loss by name, such as `{"num_negatives": 256}`.
         windows: Training rows of a user with more than `max_length` events: the `newest` ones
             alone, or `all` of them, cut into rows one after the other.

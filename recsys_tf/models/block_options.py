@@ -53,7 +53,7 @@ _BLOCKS: dict[str, tuple[Mapping[str, type], dict[str, str]]] = {
     "encoder": (SEQUENCE_ENCODERS, {"max_length": "max_length", "has_times": "has_times"}),
     "loss": (RETRIEVAL_LOSSES, {}),
     "retrieval.loss": (
-        {"in_batch": RetrievalTask, **RETRIEVAL_LOSSES},
+        {**RETRIEVAL_LOSSES, "in_batch": RetrievalTask},
         {"temperature": "temperature", "popularity_correction": "popularity_correction"},
     ),
 }

@@ -12,6 +12,7 @@ from recsys_tf.tasks.content_table import ContentTable
 from recsys_tf.tasks.full_softmax import FullSoftmax
 from recsys_tf.tasks.gbce import GBCE
 from recsys_tf.tasks.hard_negatives import HardNegatives
+from recsys_tf.tasks.in_batch import InBatch
 from recsys_tf.tasks.negative_sampling import (
     MixedSampler,
     Negatives,
@@ -25,6 +26,7 @@ from recsys_tf.tasks.sampled_softmax import MixedNegatives, SampledSoftmax
 
 RETRIEVAL_LOSSES: dict[str, type[RetrievalLoss]] = {
     "full_softmax": FullSoftmax,
+    "in_batch": InBatch,
     "sampled_softmax": SampledSoftmax,
     "mixed_negatives": MixedNegatives,
     "gbce": GBCE,
@@ -41,6 +43,7 @@ __all__ = [
     "ContentTable",
     "FullSoftmax",
     "HardNegatives",
+    "InBatch",
     "MixedNegatives",
     "MixedSampler",
     "Negatives",

@@ -233,12 +233,12 @@ def check_at_least(name: str, value: float, least: float) -> None:
         raise ValueError(f"`{name}` must be {least} or above, received {value!r}.")
 
 
-def check_popularity_length(popularity: FloatArray, num_rows: int | Tensor) -> None:
+def check_popularity_length(popularity: FloatArray, num_rows: int | Tensor | None) -> None:
     """Raises an error where a popularity is not of the table's length, as far as that is known.
 
     Args:
         popularity: `[N]`.
-        num_rows: Rows of the table.
+        num_rows: Rows of the table; a tensor or None where they are not known yet.
 
     Raises:
         ValueError: If the lengths differ.

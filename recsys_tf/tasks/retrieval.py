@@ -100,7 +100,7 @@ class _RetrievalInBlocks(tfrs.tasks.Retrieval):
         In the place of its `candidate_sampling_probability` stand `corrections`, float `[B]`, which
         are added to the candidates' scores.
         """
-        return _summed_crossentropy(
+        return summed_crossentropy(
             query_embeddings / self._temperature,
             candidate_embeddings,
             corrections,
@@ -109,10 +109,22 @@ class _RetrievalInBlocks(tfrs.tasks.Retrieval):
         )
 
 
-def _summed_crossentropy(
+def summed_crossentropy(
     query: Tensor, candidate: Tensor, correction: Tensor, weight: Tensor, items: Tensor
 ) -> Tensor:
-    """Sums the weighted losses of all queries, block by block."""
+    """Sums the weighted losses of all queries, block by block.
+
+    Args:
+        query: float32 `[B, D]`.
+        candidate: float32 `[B, D]`; row `i` is the item that query `i` met.
+        correction: float32 `[B]`, added to the scores of each candidate.
+        weight: float32 `[B]`.
+        items: int32 `[B]`; of equal ones, a query's own candidate alone is scored.
+
+    Returns:
+        float32 scalar, `-sum_i w_i log softmax_j(q_i . c_j + correction_j)[i]`, with gradients of
+        `query` and `candidate`.
+    """
 
     @tf.custom_gradient
     def total(query: Tensor, candidate: Tensor) -> tuple[Tensor, Any]:

@@ -76,7 +76,7 @@ def test_code_in_the_readme_runs(place, left, tmp_path, monkeypatch):
         ("model.cross", CROSSES),
         ("model.multiscenario", SCENARIO_BLOCKS),
         ("model.multitask", MULTITASK_BLOCKS),
-        ("retrieval.loss", ["in_batch", *RETRIEVAL_LOSSES]),
+        ("retrieval.loss", RETRIEVAL_LOSSES),
         ("training.weighting", WEIGHTINGS),
     ],
 )

@@ -87,7 +87,7 @@ def test_content_is_added_where_an_item_is_read_and_where_it_is_scored(model):
     np.testing.assert_allclose(plain(HISTORY), model(HISTORY), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("loss", ["full_softmax", "gbce", "bpr"])
+@pytest.mark.parametrize("loss", ["full_softmax", "in_batch", "gbce", "bpr"])
 def test_every_variable_learns(loss):
     model = make_model("hstu", loss=loss)
     labels = np.array([[4, 5, 6, 0]])

@@ -11,7 +11,9 @@ from recsys_tf.tasks import (
     RETRIEVAL_LOSSES,
     FullSoftmax,
     HardNegatives,
+    InBatch,
     MixedNegatives,
+    RetrievalTask,
     SampledSoftmax,
     UniformSampler,
     make_retrieval_loss,
@@ -21,6 +23,7 @@ from recsys_tf.tasks.negative_sampling import Negatives
 
 OPTIONS = {
     "full_softmax": {"temperature": 0.5, "max_scores": 30},
+    "in_batch": {"temperature": 0.5, "popularity": [0.0, 0, 1, 2, 3, 4, 5, 6]},
     "sampled_softmax": {"num_negatives": 5, "popularity": [0.0, 0, 1, 2, 3, 4, 5, 6]},
     "mixed_negatives": {"num_negatives": 5, "batch_share": 0.4},
     "gbce": {"num_negatives": 5, "calibration": 0.5},
@@ -177,6 +180,44 @@ def test_many_more_draws_than_items_come_to_the_full_softmax(batch, kind, option
     assert found == pytest.approx(float(FullSoftmax()(**batch)), rel=0.02)
 
 
+@pytest.mark.parametrize("correction", [0.0, 1.3])
+@pytest.mark.parametrize("popularity", [None, [7, 7, 1, 2, 3, 4, 0, 6]], ids=["batch", "given"])
+def test_batchs_softmax_is_the_two_towers_loss_over_a_table(batch, popularity, correction):
+    positives = np.array([2, 3, 3, 4, 7, 2, 6])
+    random = np.random.default_rng(1)
+    queries = random.normal(size=(7, 3)).astype("float32")
+    weights = random.uniform(0.5, 2, size=7).astype("float32")
+    if popularity is None:
+        share = np.array([2, 2, 2, 1, 1, 2, 1]) / 7
+    else:
+        # What was never met counts as the rarest other.
+        share = np.array([1, 2, 2, 3, 6, 1, 1]) / 16
+    found = run(InBatch(popularity, 0.5, correction), queries, positives, batch["table"], weights)
+
+    def two_towers(queries, positives, table, weights):
+        vectors = tf.gather(table, positives)
+        task = RetrievalTask(0.5, correction)
+        return task.loss(queries, vectors, positives, share.astype("float32"), weights)
+
+    expected = run(two_towers, queries, positives, batch["table"], weights)
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
+def test_batchs_softmax_by_hand():
+    # Items of 0, 1 and 2; a query of 1 that met the first twice, once the second, never the third.
+    table, positives = tf.constant([[9.0], [9.0], [0.0], [1.0], [2.0]]), [2, 2, 3]
+    queries, e = tf.ones([3, 1]), np.e
+    plain = (2 * np.log(1 + e) + np.log(1 + 2 / e)) / 3
+    assert float(InBatch(correction=0.0)(queries, positives, table)) == pytest.approx(plain)
+    # Divided by shares of 2/3 and 1/3.
+    share = (2 * np.log(1 + 2 * e) + np.log(1 + 1 / e)) / 3
+    assert float(InBatch()(queries, positives, table)) == pytest.approx(share)
+    popularity = [0, 0, 1, 4, 1]
+    given = (2 * np.log(1 + e / 4) + np.log(1 + 2 * 4 / e)) / 3
+    assert float(InBatch(popularity)(queries, positives, table)) == pytest.approx(given)
+
+
 def test_accidental_hit_is_no_negative():
     table = tf.constant([[9.0], [9.0], [1.0], [0.5]])
     for loss in (SampledSoftmax(), BPR()):
@@ -252,6 +293,11 @@ def test_temperature_must_be_above_zero(name):
     [
         (lambda: GBCE(calibration=2), "`calibration` must be from 0 to 1, received 2"),
         (lambda: SampledSoftmax(correction=-1), "`correction` must be 0 or above, received -1"),
+        (lambda: InBatch(correction=-1), "`correction` must be 0 or above, received -1"),
+        (
+            lambda: InBatch([0, 0, 1])(tf.ones([1, 1]), [2], tf.ones([4, 1])),
+            "`popularity` must have one number a row of the table, 4 with .* received 3",
+        ),
         (lambda: UniformSampler(0), "`num_negatives` must be 1 or above"),
     ],
 )
