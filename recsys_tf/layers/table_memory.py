@@ -52,7 +52,10 @@ def check_table_memory(
 
 
 def free_bytes() -> int | None:
-    """Returns the memory that a process may still take; None where the system does not tell."""
+    """Returns the memory that a process may still take; None where the system does not tell.
+
+    Cached files count as free, which the system drops for it.
+    """
     found = [each for each in (_of_the_machine(), _of_the_container()) if each is not None]
     return min(found, default=None)
 
@@ -68,12 +71,22 @@ def _of_the_machine() -> int | None:
 
 
 def _of_the_container(folder: Path = Path("/sys/fs/cgroup")) -> int | None:
-    try:
-        limit = (folder / "memory.max").read_text(encoding="ascii").strip()
-        used = (folder / "memory.current").read_text(encoding="ascii").strip()
-        return None if limit == "max" else max(0, int(limit) - int(used))
-    except (OSError, ValueError):
-        return None
+    """Reads what a control group of version 2 or 1 may still take; None without a limit."""
+    for place, limit, current, prefix in (
+        (folder, "memory.max", "memory.current", ""),
+        (folder / "memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_"),
+    ):
+        try:
+            most, used = (int((place / name).read_text("ascii")) for name in (limit, current))
+            lines = (place / "memory.stat").read_text("ascii").splitlines()
+            counts = {name: int(count) for name, count in map(str.split, lines)}
+        except (OSError, ValueError):  # No limit is the word `max` in version 2.
+            continue
+        # What was read of files counts as used, and is dropped where room is wanted: both lists,
+        # before anything is killed, as `MemAvailable` has it. Not `file`, which holds tmpfs too.
+        cached = sum(counts.get(f"{prefix}{name}_file", 0) for name in ("inactive", "active"))
+        return max(0, most - max(0, used - cached))
+    return None
 
 
 def _gibibytes(count: int) -> str:

@@ -114,13 +114,51 @@ def test_layer_refuses_a_table_larger_than_memory():
         EmbeddingTable(10**12, 64, name="huge").build()
 
 
-def test_free_memory_is_the_least_of_machine_and_container(monkeypatch, tmp_path):
-    (tmp_path / "memory.max").write_text("5000\n")
-    (tmp_path / "memory.current").write_text("2000\n")
-    assert memory._of_the_container(tmp_path) == 3000
-    (tmp_path / "memory.max").write_text("max\n")
+def write_group(folder, limit, used, cached, version=2):
+    """Writes what a control group tells of its memory; of version 1 it has children besides."""
+    names = ("memory.max", "memory.current")
+    stat = {"anon": used - cached, "file": cached + 300, "shmem": 300}
+    lists = {"inactive_file": cached - cached // 4, "active_file": cached // 4}
+    if version == 1:
+        folder = folder / "memory"
+        names = ("memory.limit_in_bytes", "memory.usage_in_bytes")
+        lists = {"inactive_file": 7, "active_file": 5} | {f"total_{n}": lists[n] for n in lists}
+    folder.mkdir(exist_ok=True)
+    for name, value in zip(names, (limit, used), strict=True):
+        (folder / name).write_text(f"{value}\n")
+    text = "".join(f"{name} {value}\n" for name, value in (stat | lists).items())
+    (folder / "memory.stat").write_text(text)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_files_that_a_container_has_read_take_no_memory_from_a_table(version, tmp_path):
+    # All but 10 of the limit are used, 4,000 of it by files that can be read again.
+    write_group(tmp_path, 10_000, 9_990, cached=4_000, version=version)
+    assert memory._of_the_container(tmp_path) == 4_010
+    write_group(tmp_path, 10_000, 9_990, cached=0, version=version)
+    assert memory._of_the_container(tmp_path) == 10
+    # Over the limit for a moment, or counted at another one than the files.
+    write_group(tmp_path, 10_000, 11_000, cached=0, version=version)
+    assert memory._of_the_container(tmp_path) == 0
+    write_group(tmp_path, 10_000, 3_000, cached=4_000, version=version)
+    assert memory._of_the_container(tmp_path) == 10_000
+
+
+def test_container_without_a_limit_tells_nothing(tmp_path):
     assert memory._of_the_container(tmp_path) is None
+    write_group(tmp_path, "max", 9_990, cached=4_000)
+    assert memory._of_the_container(tmp_path) is None
+    # Version 1 gives a number that no machine has.
+    write_group(tmp_path, 2**63 - 4096, 9_990, cached=4_000, version=1)
+    assert memory._of_the_container(tmp_path) > 2**62
+
+
+def test_free_memory_is_the_least_of_machine_and_container(monkeypatch):
+    monkeypatch.setattr(memory, "_of_the_machine", lambda: 5000)
+    monkeypatch.setattr(memory, "_of_the_container", lambda: 3000)
+    assert memory.free_bytes() == 3000
     monkeypatch.setattr(memory, "_of_the_machine", lambda: None)
+    assert memory.free_bytes() == 3000
     monkeypatch.setattr(memory, "_of_the_container", lambda: None)
     assert memory.free_bytes() is None
     memory.check_table_memory({"item": (10**12, 64)})
