@@ -30,19 +30,60 @@ def test_two_functions_collide_seldom_together(rng):
 def test_hash_is_that_of_its_formula():
     layer = HashedIds(1000, num_hashes=1, seed=3)
     factors, offsets = layer._factors.astype(object), layer._offsets.astype(object)
-    number = 123_456_789_012
-    digits = [(number >> (15 * place)) & 0x7FFF for place in range(5)]
-    high, low = (
-        (offsets[k] + sum(d * f for d, f in zip(digits, factors[:, k], strict=True))) % 32_749
-        for k in (0, 1)
-    )
-    assert int(layer(np.array([number]))[0, 0]) == (high * 32_749 + low) % 1000 + 2
+    for number in (123_456_789_012, 2**63 - 1, -5):
+        digits = [(number >> (14 * place)) & 0x3FFF for place in range(5)]
+        high, low = (
+            (offsets[k] + sum(d * f for d, f in zip(digits, factors[:, k], strict=True))) % 32_749
+            for k in (0, 1)
+        )
+        assert int(layer(np.array([number]))[0, 0]) == (high * 32_749 + low) % 1000 + 2
 
 
-def test_id_is_hashed_alike_in_both_widths_and_other_seeds_hash_otherwise():
-    wide, narrow = (np.array(HashedIds(1000)(IDS.astype(t))) for t in ("int64", "int32"))
-    np.testing.assert_array_equal(wide, narrow)
-    assert (np.array(HashedIds(1000, seed=1)(IDS)) != wide).mean() > 0.9
+@pytest.mark.parametrize("seed", range(5))
+def test_ids_as_far_apart_as_the_prime_share_no_rows(seed):
+    layer = HashedIds(10_000_000, num_hashes=3, seed=seed)
+    first = np.array([2, 5, 5, 2**14 + 2, 2**40])
+    second = np.array([32_751, 5 + 32_749, 5 + 2**32, 2**14 + 2 + 32_749, 2**40 + 32_749])
+    assert (np.array(layer(first)) != np.array(layer(second))).all()
+
+
+def test_a_million_ids_in_ten_million_buckets_share_no_pair_of_rows():
+    rows = np.sort(np.array(HashedIds(10_000_000)(np.arange(2, 1_000_002))).astype("int64"), axis=1)
+    # 5e11 pairs of ids, of which one in 5e13 shares both rows.
+    assert len(np.unique(rows[:, 0] * 10**8 + rows[:, 1])) == 1_000_000
+
+
+def test_whole_vectors_are_shared_at_the_stated_rate(rng):
+    # 1000 ids are 499,500 pairs, of which 2 / 40^2 share both rows: 624, and over 20 seeds 12,488.
+    ids = rng.choice(10**6, 1000, replace=False) + 2
+    shared = 0
+    for seed in range(20):
+        rows = np.sort(np.array(HashedIds(40, seed=seed)(ids)), axis=1)
+        counts = np.unique(rows, axis=0, return_counts=True)[1]
+        shared += (counts * (counts - 1) // 2).sum()
+    assert 11_500 < shared < 13_500
+
+
+def test_id_is_hashed_alike_in_every_type_that_holds_it():
+    wide = np.array(HashedIds(1000)(IDS))
+    for dtype in ("int32", "uint32", "uint64"):
+        np.testing.assert_array_equal(HashedIds(1000)(IDS.astype(dtype)), wide)
+    below = np.array(HashedIds(1000)(-IDS))
+    np.testing.assert_array_equal(HashedIds(1000)((-IDS).astype("int32")), below)
+    np.testing.assert_array_equal(HashedIds(1000)((-IDS).astype("uint64")), below)
+    small = np.array([-7, -1, 0, 1, 2, 127])
+    np.testing.assert_array_equal(HashedIds(9)(small.astype("int8")), HashedIds(9)(small))
+
+
+def test_large_ids_without_a_sign_are_told_apart():
+    ids = np.array([5, 5 + 2**32, 5 + 2**63], "uint64")
+    assert len(np.unique(np.array(HashedIds(10_000)(ids))[:, 0])) == 3
+    ids = np.array([5, 5 + 2**31], "uint32")
+    assert len(np.unique(np.array(HashedIds(10_000)(ids))[:, 0])) == 2
+
+
+def test_other_seeds_hash_otherwise():
+    assert (np.array(HashedIds(1000, seed=1)(IDS)) != np.array(HashedIds(1000)(IDS))).mean() > 0.9
 
 
 def test_too_many_buckets_are_refused():
