@@ -67,6 +67,8 @@ class ItemContent(keras.layers.Layer):
             # Mixed precision must not cast the whole of it before a few rows are read.
             autocast=False,
         )
+        # Of the items of this very model: `grow_tables` leaves it.
+        self.content.is_given = True
         self.kernel = self.add_weight(
             name="kernel",
             shape=(self.content_dim, self.embedding_dim),

@@ -56,6 +56,8 @@ class CatalogueFeatures(keras.layers.Layer):
             for name, shape, dtype in self.inputs_of_row
             if name != item_id
         }
+        for column in self.columns.values():
+            column.is_given = True  # Of the items of this very model: `grow_tables` leaves it.
         self.built = True
 
     def set_columns(self, columns: Mapping[str, Array]) -> None:

@@ -25,7 +25,12 @@ def grow_tables(
     Make `target` of the same configuration and more indices, compile it alike and build its
     optimiser, and call this; training then goes on. A table is any variable that differs in the
     number of its rows alone. The slots of new rows stay as the optimiser starts them; FTRL's sums,
-    of which it makes the rows, start at what gives the rows that are written.
+    of which it makes the rows, start at what gives the rows that are written. What is counted of
+    ids and not trained, such as `FrequencyGate`'s sights, stays as `target` has it for new rows.
+
+    What is known of the items is no part of it: the content of a `SequenceRecommender` and the
+    catalogue of a `Recommender` stay as `target` has them, whose items they are of. Make `target`
+    with them.
 
     Args:
         source: The trained model.
@@ -120,8 +125,9 @@ def _grown(
             f"{len(source)}. Build it from the same configuration, and its optimiser alike."
         )
     return [
-        (theirs, *_rows(np.array(mine), theirs, old_rows, first))
+        (theirs, *_rows(np.array(mine), theirs, old_rows, first if theirs.trainable else None))
         for mine, theirs in zip(source, target, strict=True)
+        if not getattr(theirs, "is_given", False)
     ]
 
 

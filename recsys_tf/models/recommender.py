@@ -127,8 +127,8 @@ class Recommender(MultitaskModel):
     def set_catalogue(self, columns: Mapping[str, Array]) -> None:
         """Tells the items' features to a loss over the whole catalogue.
 
-        They are saved with the weights. Set them again where the catalogue has changed, or after
-        `grow_tables` into this model.
+        They are saved with the weights, and `grow_tables` into this model leaves them. Set them
+        again where the catalogue has changed.
 
         Args:
             columns: What `transform_catalogue` returns: `[C, ...]` by feature, a row an item.

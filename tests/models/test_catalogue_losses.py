@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from recsys_tf import RetrievalConfig, SpecError
 from recsys_tf.features import transform_catalogue
-from recsys_tf.models import Recommender
+from recsys_tf.models import Recommender, grow_tables
 from recsys_tf.models.block_options import check_blocks
 from recsys_tf.models.catalogue_features import CatalogueFeatures
 from recsys_tf.models.tower_table import TowerTable
@@ -154,6 +154,18 @@ def test_a_rare_item_is_corrected_alike_in_the_batch_and_over_the_catalogue(data
         model.core.set_weights(start)
         losses.append(watch_loss(model, batch))
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+def test_grown_model_keeps_the_catalogue_of_its_own_items(data, full, columns):
+    target = build(data, "full_softmax")
+    own = {name: each if name == "item_id" else each[::-1] for name, each in columns.items()}
+    target.set_catalogue(own)
+    before = {name: np.array(each) for name, each in target.catalogue.columns.items()}
+    grow_tables(full, target)
+    for name, column in target.catalogue.columns.items():
+        np.testing.assert_array_equal(column, before[name])
+    mine, theirs = (each.candidate_tower.get_weights() for each in (target, full))
+    assert all((a == b).all() for a, b in zip(mine, theirs, strict=True))
 
 
 def test_many_draws_come_to_the_full_softmax(data, full, batch):

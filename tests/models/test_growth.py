@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from recsys_tf.layers import EmbeddingTable
-from recsys_tf.models import grow_tables
+from recsys_tf import SequenceConfig
+from recsys_tf.layers import EmbeddingTable, FrequencyGate
+from recsys_tf.models import SequenceRecommender, grow_tables
 from recsys_tf.optimizers import FusedAdam, RowWiseAdagrad, RowWiseFtrl, TableOptimizer
 
 
@@ -104,3 +105,39 @@ def test_numbers_beyond_the_old_table_and_unknown_names_are_refused(small):
         grow_tables(small, model(6), old_rows={"item": np.array([0, 1, 2, 3, 4, 9])})
     with pytest.raises(ValueError, match="`old_rows` must be named by parts .* 'user'"):
         grow_tables(small, model(6), old_rows={"user": np.arange(6)})
+
+
+def sequences(num_indices, num_rows):
+    keras.utils.set_random_seed(num_rows)
+    content = np.random.default_rng(num_indices).normal(size=(num_rows, 2))
+    config = SequenceConfig(embedding_dim=4, max_length=3, encoder="gru4rec")
+    return SequenceRecommender(num_indices, config, content)
+
+
+@pytest.mark.parametrize("num_rows", [12, 14, 11])
+def test_content_stays_that_of_the_targets_own_items(num_rows):
+    # Items of the rows 10 and 11 were known by content alone; the target's row 10 is another item.
+    source, target = sequences(10, 12), sequences(11, num_rows)
+    content = np.array(target.item_content.content)
+    grow_tables(source, target)
+    np.testing.assert_array_equal(target.item_content.content, content)
+    np.testing.assert_array_equal(target.item_content.kernel, source.item_content.kernel)
+    old, new = (np.array(each.item_encoder.table) for each in (source, target))
+    np.testing.assert_array_equal(new, old[[*range(10), 1]])
+
+
+def counted(num_rows):
+    gate, table = FrequencyGate(num_rows, min_count=2, name="gate"), EmbeddingTable(num_rows, 1)
+    return keras.Sequential([keras.Input([], dtype="int64"), gate, table])
+
+
+def test_new_ids_have_been_met_by_nobody():
+    small, large = counted(5), counted(7)
+    small(np.array([3, 3, 1, 1, 1]), training=True)
+    grow_tables(small, large)
+    # Those of the unknown id are no new one's.
+    assert np.array(large.layers[0].counts).tolist() == [0, 3, 0, 2, 0, 0, 0]
+    numbers = np.array([0, 1, 3, -1, 2])
+    again = counted(5)
+    grow_tables(small, again, old_rows={"gate": numbers})
+    assert np.array(again.layers[0].counts).tolist() == [0, 3, 2, 0, 0]
