@@ -71,8 +71,20 @@ class ModelConfig(Spec):
             learns to answer for new users; near 1 where histories say all. None hides half of
             them in a `Recommender`, and as many as of the items' in a `Ranker`.
         item_dropout: The same for item ids and new items.
+        id_tables: By the name of an id or categorical feature with too many values for a row
+            each, what stands for its table: a name out of `recsys_tf.encoders.ID_TABLES`. An item's
+            history reads it too, but for `bag`, which has a table of its own. The biases of users
+            and items stay a number each. `SequenceConfig` has no such field: every step scores the
+            whole table of the items, which is to be made row by row for that.
+        id_table_options: Further arguments of these blocks, by the feature and by name, such as
+            `{"user_id": {"num_buckets": 1_000_000}}`.
+        frequency_gates: By the name of an id or categorical feature, the sights in training below
+            which a value counts as unknown (`FrequencyGate`), where rows stream in; where they are
+            all there, `min_count` of an id counts them before. Not for what an item has where
+            `retrieval.loss` is over the whole catalogue, which would count items of no row.
         l2_regularization: Factor of the embeddings' squared norm in the loss. It reads and steps
-            every row of every table, so that it excludes `training.table_optimizer`.
+            every row of every table, so that it excludes `training.table_optimizer`. Rows of
+            `id_tables` are no vectors, so that it excludes them, too.
         text: The text encoder.
     """
 
@@ -112,6 +124,9 @@ class ModelConfig(Spec):
     empty_history_share: Rate = 0.0
     user_dropout: Rate | None = None
     item_dropout: Rate = 0.02
+    id_tables: dict[str, str] = {}
+    id_table_options: dict[str, BlockOptions] = {}
+    frequency_gates: dict[str, PositiveInt] = {}
     l2_regularization: Annotated[float, Field(ge=0)] = 0.0
     text: TextConfig = TextConfig()
 
@@ -122,6 +137,16 @@ class ModelConfig(Spec):
             for block in ("target_attention", "cross", "multiscenario")
             if getattr(self, f"{block}_options") and getattr(self, block) is None
         ]
+        faults += [
+            f"id_table_options.{feature}: has no meaning without `id_tables.{feature}`"
+            for feature in self.id_table_options
+            if feature not in self.id_tables
+        ]
+        if self.id_tables and self.l2_regularization:
+            faults.append(
+                "l2_regularization: must be 0 with `id_tables`, whose rows are of many ids and no "
+                f"one's vector, received {self.l2_regularization}"
+            )
         if self.calibrator_weight and self.chain != "none":
             faults.append(
                 f"calibrator_weight: must be 0 with the chain {self.chain!r}, under which no task "

@@ -22,6 +22,7 @@ from recsys_tf.encoders.history_makers import (
     LayerDict,
 )
 from recsys_tf.encoders.id_encoder import IdEncoder
+from recsys_tf.encoders.id_tables import ID_TABLES, id_arguments
 from recsys_tf.encoders.item_content import ItemContent
 from recsys_tf.encoders.joined_categories import JoinedCategories
 from recsys_tf.encoders.numeric_encoder import NumericEncoder
@@ -115,10 +116,8 @@ def _make_id(
 ) -> IdEncoder:
     of_users = _USER_DROPOUT if model.user_dropout is None else model.user_dropout
     return IdEncoder(
-        _num_indices(spec.name, num_indices),
-        model.embedding_dim,
         id_dropout=of_users if spec.side == "user" else model.item_dropout,
-        l2_regularization=model.l2_regularization,
+        **id_arguments(spec.name, _num_indices(spec.name, num_indices), model),
         name=name,
     )
 
@@ -131,10 +130,8 @@ def _make_categorical(
     name: str,
 ) -> CategoricalEncoder:
     return CategoricalEncoder(
-        _num_indices(spec.name, num_indices),
-        model.embedding_dim,
         is_multivalent=spec.is_multivalent,
-        l2_regularization=model.l2_regularization,
+        **id_arguments(spec.name, _num_indices(spec.name, num_indices), model),
         name=name,
     )
 
@@ -205,6 +202,7 @@ __all__ = [
     "FUSIONS",
     "HISTORY_BLOCKS",
     "HISTORY_ENCODERS",
+    "ID_TABLES",
     "POOLINGS",
     "BagHistoryEncoder",
     "CategoricalEncoder",

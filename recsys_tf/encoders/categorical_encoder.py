@@ -24,6 +24,8 @@ class CategoricalEncoder(keras.layers.Layer):
         embedding_dim: Width `D` of the vectors.
         is_multivalent: Whether a row holds a set of values, padded with index 0.
         l2_regularization: Factor of the table's squared norm in the loss.
+        embedding: What looks vectors up in place of a table of a row an index, see `IdEncoder`.
+        min_count: Sights in training below which a value counts as unknown; None passes each.
         **kwargs: Arguments of every Keras layer.
 
     Raises:
@@ -45,6 +47,8 @@ class CategoricalEncoder(keras.layers.Layer):
         embedding_dim: int,
         is_multivalent: bool = False,
         l2_regularization: float = 0.0,
+        embedding: keras.layers.Layer | None = None,
+        min_count: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -53,6 +57,8 @@ class CategoricalEncoder(keras.layers.Layer):
             num_indices,
             embedding_dim,
             l2_regularization=l2_regularization,
+            embedding=embedding,
+            min_count=min_count,
             dtype=self.dtype_policy,
             name="table",
         )
@@ -63,16 +69,17 @@ class CategoricalEncoder(keras.layers.Layer):
         check_rank("values", values_shape, 2 if self.is_multivalent else 1)
         self.table.build(values_shape)
 
-    def call(self, values: Tensor) -> Tensor:
+    def call(self, values: Tensor, training: bool = False) -> Tensor:
         """Looks the vectors up, and averages them where a row holds a set.
 
         Args:
             values: Indices, int `[B]`, or `[B, V]` for sets of at most `V` values.
+            training: Whether values are counted by their gate.
 
         Returns:
             Float `[B, D]`; zeros where no value is given.
         """
-        vectors = self.table(values)
+        vectors = self.table(values, training=training)
         if not self.is_multivalent:
             return vectors
         return self.pooling(vectors, ops.not_equal(values, PADDING_INDEX))
@@ -83,10 +90,20 @@ class CategoricalEncoder(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
+        of_table = self.table.get_config()
         config = {
             "num_indices": self.table.num_indices,
             "embedding_dim": self.table.embedding_dim,
             "is_multivalent": self.is_multivalent,
             "l2_regularization": self.table.l2_regularization,
+            **{name: of_table[name] for name in ("embedding", "min_count")},
         }
         return {**super().get_config(), **config}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> CategoricalEncoder:
+        """Makes the layer again from `get_config`'s values."""
+        config = dict(config)
+        if isinstance(config.get("embedding"), dict):
+            config["embedding"] = keras.saving.deserialize_keras_object(config["embedding"])
+        return cls(**config)

@@ -12,6 +12,7 @@ from recsys_tf.config import ModelConfig
 from recsys_tf.encoders.bag_history_encoder import BagHistoryEncoder
 from recsys_tf.encoders.history_encoder import HistoryEncoder
 from recsys_tf.encoders.id_encoder import IdEncoder
+from recsys_tf.encoders.id_tables import id_arguments
 from recsys_tf.layers import AttentionPooling, MaskedMeanPooling
 from recsys_tf.naming import known_arguments
 from recsys_tf.schema import HistoryFeature
@@ -30,6 +31,12 @@ POOLINGS: dict[str, Callable[..., keras.layers.Layer]] = {
 def _bag(
     spec: HistoryFeature, num_items: int, model: ModelConfig, _: LayerDict, name: str
 ) -> BagHistoryEncoder:
+    if spec.of in model.id_tables:
+        raise ValueError(
+            f"`id_tables` must not hold {spec.of!r} with the history encoder 'bag', which has a "
+            f"table of its own with a row an item, received {model.id_tables[spec.of]!r}. Take "
+            "another encoder, such as 'mean', which reads the history by the item's own vectors."
+        )
     options: dict[str, Any] = {**model.history_encoder_options}
     return BagHistoryEncoder(
         num_items,
@@ -80,12 +87,7 @@ def _history(
 ) -> HistoryEncoder:
     item_encoder = shared.get(spec.of)
     if item_encoder is None:
-        item_encoder = IdEncoder(
-            num_items,
-            model.embedding_dim,
-            l2_regularization=model.l2_regularization,
-            name=f"{name}_item",
-        )
+        item_encoder = IdEncoder(**id_arguments(spec.of, num_items, model), name=f"{name}_item")
     return HistoryEncoder(
         item_encoder,
         pooling,

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from recsys_tf.layers import EmbeddingTable, IdDropout
+from recsys_tf.layers import EmbeddingTable, FrequencyGate, IdDropout
 from recsys_tf.layers.shapes import check_positive
 from recsys_tf.types import PADDING_INDEX, Tensor
 
@@ -27,10 +27,15 @@ class IdEncoder(keras.layers.Layer):
             table in every step; leave it at 0 for large tables.
         initial_stddev: Standard deviation of the vectors' first values. Small, so that the dot
             product of two fresh vectors is near 0.
+        embedding: What looks vectors up in place of a table of a row an index: a layer out of
+            `ID_TABLES`, of the same width, with first values of its own. None makes the table.
+        min_count: Sights in training below which an id counts as unknown, see `FrequencyGate`;
+            events of a history are none. None passes every id.
         **kwargs: Arguments of every Keras layer.
 
     Raises:
-        ValueError: If a size is below 1 or `id_dropout` is not from 0 to below 1.
+        ValueError: If a size is below 1, `id_dropout` is not from 0 to below 1, or `embedding` is
+            of another width or given with a regularisation.
 
     Example:
         >>> import numpy as np
@@ -49,6 +54,8 @@ class IdEncoder(keras.layers.Layer):
         id_dropout: float = 0.0,
         l2_regularization: float = 0.0,
         initial_stddev: float = 0.05,
+        embedding: keras.layers.Layer | None = None,
+        min_count: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -56,38 +63,39 @@ class IdEncoder(keras.layers.Layer):
         self.embedding_dim = check_positive("embedding_dim", embedding_dim)
         self.l2_regularization = float(l2_regularization)
         self.initial_stddev = float(initial_stddev)
+        self.gate = None
+        if min_count is not None:
+            self.gate = FrequencyGate(num_indices, min_count, name="gate")
         self.id_dropout = IdDropout(id_dropout, name="id_dropout")
-        self.embedding = EmbeddingTable(
-            num_indices,
-            embedding_dim,
-            embeddings_initializer=keras.initializers.RandomNormal(stddev=initial_stddev),
-            embeddings_regularizer=(
-                keras.regularizers.L2(l2_regularization) if l2_regularization else None
-            ),
-            dtype=self.dtype_policy,
-            name="embedding",
-        )
+        self.has_row_an_index = embedding is None
+        self.embedding = self._full_table() if embedding is None else embedding
+        if embedding is not None:
+            self._check_embedding()
 
     @property
     def table(self) -> keras.Variable:
-        """The vectors by index, `[num_indices, D]`."""
+        """The vectors by index, `[num_indices, D]`, where each has a row."""
         return self.embedding.embeddings
 
     def build(self, ids_shape: tuple[int | None, ...]) -> None:
         """Makes the table, once: a shared encoder is called with other shapes as well."""
-        if not self.embedding.built:
-            self.embedding.build(ids_shape)
+        for part in (self.gate, self.embedding):
+            if part is not None and not part.built:
+                part.build(ids_shape)
 
     def call(self, ids: Tensor, training: bool = False) -> Tensor:
         """Looks the vectors up.
 
         Args:
             ids: Indices below `num_indices`, int of any shape, `[B]` or `[B, L]`.
-            training: Whether ids are hidden by `id_dropout`.
+            training: Whether ids are counted, and hidden by `id_dropout`.
 
         Returns:
             Float of the shape of `ids` and `[D]`; zeros at padding (index 0).
         """
+        # Told even where it is False: Keras would hand on that of the layer around this one.
+        if self.gate is not None:
+            ids = self.gate(ids, training=training)
         ids = self.id_dropout(ids, training=training)
         is_given = ops.expand_dims(ops.not_equal(ids, PADDING_INDEX), -1)
         vectors = self.embedding(ids)
@@ -105,5 +113,42 @@ class IdEncoder(keras.layers.Layer):
             "id_dropout": self.id_dropout.rate,
             "l2_regularization": self.l2_regularization,
             "initial_stddev": self.initial_stddev,
+            "embedding": None,
+            "min_count": None if self.gate is None else self.gate.min_count,
         }
+        if not self.has_row_an_index:
+            config["embedding"] = keras.saving.serialize_keras_object(self.embedding)
         return {**super().get_config(), **config}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> IdEncoder:
+        """Makes the layer again from `get_config`'s values."""
+        config = dict(config)
+        if isinstance(config.get("embedding"), dict):
+            config["embedding"] = keras.saving.deserialize_keras_object(config["embedding"])
+        return cls(**config)
+
+    def _full_table(self) -> EmbeddingTable:
+        return EmbeddingTable(
+            self.num_indices,
+            self.embedding_dim,
+            embeddings_initializer=keras.initializers.RandomNormal(stddev=self.initial_stddev),
+            embeddings_regularizer=(
+                keras.regularizers.L2(self.l2_regularization) if self.l2_regularization else None
+            ),
+            dtype=self.dtype_policy,
+            name="embedding",
+        )
+
+    def _check_embedding(self) -> None:
+        width = self.embedding.compute_output_shape((None,))[-1]
+        if width != self.embedding_dim:
+            raise ValueError(
+                f"`embedding` must give vectors of the width `embedding_dim` "
+                f"({self.embedding_dim}), received {width}."
+            )
+        if self.l2_regularization:
+            raise ValueError(
+                "`l2_regularization` must be 0 where `embedding` is given, whose rows are of many "
+                f"ids and no one's vector, received {self.l2_regularization}."
+            )

@@ -16,6 +16,7 @@ from recsys_tf.layers.gated_cross import GatedCrossLayer
 from recsys_tf.layers.gates import SoftmaxGates
 from recsys_tf.layers.group_bilinear import GroupBilinear
 from recsys_tf.layers.hashed_ids import HashedIds
+from recsys_tf.layers.hashed_table import HashedTable
 from recsys_tf.layers.history_dropout import HistoryDropout
 from recsys_tf.layers.id_dropout import IdDropout
 from recsys_tf.layers.masked_mean_pooling import MaskedMeanPooling
@@ -39,6 +40,7 @@ __all__ = [
     "GatedCrossLayer",
     "GroupBilinear",
     "HashedIds",
+    "HashedTable",
     "HistoryDropout",
     "IdDropout",
     "MaskedMeanPooling",

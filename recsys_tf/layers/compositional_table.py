@@ -22,13 +22,14 @@ class CompositionalTable(keras.layers.Layer):
     Every id has a pair of rows of its own, so that no two share a vector, though two tables of
     about `sqrt(N)` rows stand for one of `N`: 1,000 and 1,001 rows for a million ids. Ids whose
     quotient is equal share what is learned. Choose it where the table does not fit and all ids
-    matter; where few ids are frequent, `HashedIds` or `min_count` lose less.
+    matter; where few ids are frequent, `HashedTable` or `min_count` lose less.
 
     Args:
         num_indices: Ids `N`, the reserved indices included.
         embedding_dim: Width `D` of the vectors.
         num_remainders: Rows `m` of the remainders' table; None takes `sqrt(N)`, the fewest rows in
-            all. More of them, up to `N`, share less.
+            all. More of them, up to `N`, share less. Give it where the ids will grow, see
+            `grow_tables`.
         operation: `multiply` or `add`. The paper found products better.
         initial_stddev: Standard deviation of the vectors' first values. A product's remainders
             start around 1, so that its vectors start of that size too.
@@ -72,6 +73,11 @@ class CompositionalTable(keras.layers.Layer):
         num_quotients = (num_indices - 1) // self.num_remainders + 1
         self.quotients = self._table(num_quotients, 0.0, "quotients")
         self.remainders = self._table(self.num_remainders, centre, "remainders")
+
+    @property
+    def id_assignment(self) -> tuple[Any, ...]:
+        """What tells the rows of an id: tables that agree in it give an id the same ones."""
+        return (self.num_remainders, self.operation)
 
     def build(self, ids_shape: tuple[int | None, ...]) -> None:
         """Makes the two tables."""

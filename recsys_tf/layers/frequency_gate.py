@@ -17,10 +17,10 @@ class FrequencyGate(keras.layers.Layer):
     """Passes an id once training has met it `min_count` times; before, it is the unknown one.
 
     `y = x` where `count(x) >= min_count`, else `UNKNOWN_INDEX`. The counts grow while training
-    alone, by the whole batch before it is passed on, and are saved with the weights. A row of a
-    table is so not trained on the two or three sights that only overfit it, and rare ids train the
-    unknown's. Choose it where rows stream in; where the training rows are all there, the
-    preprocessing's `min_count` does the same before training and saves the rows.
+    alone, by the whole batch before it is passed on and in each epoch anew, and are saved with the
+    weights. A row of a table is so not trained on the two or three sights that only overfit it, and
+    rare ids train the unknown's. Choose it where rows stream in; where the training rows are all
+    there, the preprocessing's `min_count` does the same before training and saves the rows.
 
     Args:
         num_indices: Ids, the reserved indices included.

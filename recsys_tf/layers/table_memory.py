@@ -45,9 +45,8 @@ def check_table_memory(
         f"(1 + {slots[name]} of the optimiser) = {_gibibytes(needed[name])}"
         + (f", and {len(tables) - 1} others {_gibibytes(others)}" if others else "")
         + f"; {_gibibytes(free)} of memory are free{' beside the tables' * is_made}. Lower "
-        "`embedding_dim`, count rare ids as unknown (`min_count`), hash them (`HashedIds`), "
-        "compose their vectors (`CompositionalTable`), or take an optimiser with fewer slots "
-        "(`adagrad`)."
+        "`embedding_dim`, count rare ids as unknown (`min_count`), hash the ids or compose their "
+        "vectors (`model.id_tables`), or take an optimiser with fewer slots (`adagrad`)."
     )
 
 

@@ -9,7 +9,7 @@ import keras
 
 from recsys_tf.config import ModelConfig, RetrievalConfig, SequenceConfig, TrainingConfig
 from recsys_tf.crosses import CROSSES
-from recsys_tf.encoders import FUSIONS, HISTORY_BLOCKS
+from recsys_tf.encoders import FUSIONS, HISTORY_BLOCKS, ID_TABLES
 from recsys_tf.multiscenario import SCENARIO_BLOCKS
 from recsys_tf.multitask import MULTITASK_BLOCKS
 from recsys_tf.naming import option_faults, unknown_name_message
@@ -75,7 +75,7 @@ def check_blocks(
 
     Args:
         model: Names the fusion, the history's encoder, the target attention, the cross, the
-            scenario block and the multi-task block.
+            scenario block, the multi-task block and the tables of ids.
         training: Names the weighting; None leaves it out.
         retrieval: Names the loss of retrieval; None leaves it out.
 
@@ -90,6 +90,7 @@ def check_blocks(
     for field in _OF_MODEL:
         name, options = getattr(model, field), getattr(model, f"{field}_options")
         faults += [f"model.{each}" for each in _faults(field, name, options)]
+    faults += [f"model.{each}" for each in _id_table_faults(model)]
     if training is not None:
         faults += [
             f"training.{each}"
@@ -132,3 +133,15 @@ def _faults(
     argument = f"{field}_options"
     for fault in option_faults(argument, blocks[name], name, options, {**_OF_LAYERS, **given}):
         yield f"{argument}: {fault}"
+
+
+def _id_table_faults(model: ModelConfig) -> Iterator[str]:
+    given = {**_OF_LAYERS, "num_indices": "", "embedding_dim": "embedding_dim"}
+    for feature, name in model.id_tables.items():
+        field, argument = f"id_tables.{feature}", f"id_table_options.{feature}"
+        if name not in ID_TABLES:
+            yield f"{field}: {unknown_name_message(field, name, ID_TABLES)}"
+            continue
+        options = model.id_table_options.get(feature, {})
+        for fault in option_faults(argument, ID_TABLES[name], name, options, given):
+            yield f"{argument}: {fault}"

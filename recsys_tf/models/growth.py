@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal, cast
 
 import keras
@@ -28,6 +28,10 @@ def grow_tables(
     of which it makes the rows, start at what gives the rows that are written. What is counted of
     ids and not trained, such as `FrequencyGate`'s sights, stays as `target` has it for new rows.
 
+    A table whose rows are of many ids (`model.id_tables`) is taken over where both models choose
+    them alike: give it `num_buckets`, or `num_remainders`, which otherwise follow the number of
+    ids. A new id has then the rows that the choice gives it, whatever `new_rows` says.
+
     What is known of the items is no part of it: the content of a `SequenceRecommender` and the
     catalogue of a `Recommender` stay as `target` has them, whose items they are of. Make `target`
     with them.
@@ -44,7 +48,8 @@ def grow_tables(
 
     Raises:
         ValueError: If the models differ in more than the rows, a table would shrink without being
-            in `old_rows`, or a name of `old_rows` is of no variable.
+            in `old_rows`, a name of `old_rows` is of no variable, or a table of rows of many ids
+            chooses them otherwise or is in `old_rows`.
 
     Example:
         >>> from recsys_tf.layers import EmbeddingTable
@@ -57,8 +62,9 @@ def grow_tables(
     """
     old_rows = old_rows or {}
     _check_names(old_rows, target)
+    shared = _rows_of_many_ids(source, target, old_rows)
     first = UNKNOWN_INDEX if new_rows == "unknown" else None
-    written = _grown(source.variables, target.variables, old_rows, first)
+    written = _grown(source.variables, target.variables, old_rows, first, shared)
     mine, theirs = (getattr(each, "optimizer", None) for each in (source, target))
     if mine is not None and theirs is not None and mine.built and theirs.built:
         written += _grown(mine.variables, theirs.variables, old_rows, None)
@@ -117,6 +123,7 @@ def _grown(
     target: Sequence[Any],
     old_rows: Mapping[str, IntArray],
     first: int | None,
+    shared: Collection[int] = (),
 ) -> list[tuple[Any, Array, Array]]:
     """Returns each variable of the target, what it is to hold, and which rows of it are new."""
     if len(source) != len(target):
@@ -124,11 +131,39 @@ def _grown(
             f"`target` must have the variables of `source`, received {len(target)} and "
             f"{len(source)}. Build it from the same configuration, and its optimiser alike."
         )
-    return [
-        (theirs, *_rows(np.array(mine), theirs, old_rows, first if theirs.trainable else None))
-        for mine, theirs in zip(source, target, strict=True)
-        if not getattr(theirs, "is_given", False)
-    ]
+    grown = []
+    for mine, theirs in zip(source, target, strict=True):
+        if not getattr(theirs, "is_given", False):
+            # Elsewhere the row of the unknown id says nothing of a new one's.
+            is_of_ids = theirs.trainable and id(theirs) not in shared
+            rows = _rows(np.array(mine), theirs, old_rows, first if is_of_ids else None)
+            grown.append((theirs, *rows))
+    return grown
+
+
+def _rows_of_many_ids(
+    source: keras.Model, target: keras.Model, old_rows: Mapping[str, IntArray]
+) -> set[int]:
+    """Checks that ids keep the rows that they share; returns the target's variables of these."""
+    mine, theirs = (
+        [each for each in model._flatten_layers() if hasattr(each, "id_assignment")]
+        for model in (source, target)
+    )
+    found = [[each.id_assignment for each in layers] for layers in (mine, theirs)]
+    if found[0] != found[1]:
+        raise ValueError(
+            "`target` must choose the rows of its ids as `source` does, where several ids share "
+            f"them, received {found[1]} and {found[0]}. Give `num_buckets`, or `num_remainders`, "
+            "in `id_table_options`, and the same seed: by default they follow the number of ids."
+        )
+    variables = [variable for each in theirs for variable in each.variables]
+    for name in old_rows:
+        if any(_is_of(name, each) for each in variables):
+            raise ValueError(
+                f"`old_rows` must not hold {name!r}, whose rows several ids share by their "
+                "numbers; keep the numbers, and put new ids after them."
+            )
+    return {id(each) for each in variables}
 
 
 def _rows(

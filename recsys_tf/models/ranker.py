@@ -15,6 +15,7 @@ from recsys_tf.models.bilinear_logits import bilinear_logits, check_bilinear
 from recsys_tf.models.chains import chained
 from recsys_tf.models.core import num_outputs, num_scenarios
 from recsys_tf.models.dtypes import layers_of_dtype
+from recsys_tf.models.id_table_features import check_id_tables
 from recsys_tf.models.judgement import cross_layers, join_cross, join_fields, judge
 from recsys_tf.models.multitask_model import MultitaskModel
 from recsys_tf.models.once_per_row import OncePerRow
@@ -104,6 +105,7 @@ def _build_core(
     names = [spec.name for spec in schema.features]
     check_bilinear(config, names, names, biased_tasks(schema))
     check_target_attention(schema, config)
+    check_id_tables(schema, config)
     inputs = {
         name: keras.Input(shape, dtype=dtype, name=name)
         for spec in schema.features
@@ -144,7 +146,8 @@ def _encode(
     vectors: dict[str, Any] = {}
     parts = []
     pair = config.bilinear
-    alone = () if pair is None else (pair.query_feature, pair.candidate_feature)
+    alone = {*config.id_tables, *config.frequency_gates}
+    alone |= set() if pair is None else {pair.query_feature, pair.candidate_feature}
 
     def is_joined(spec: FeatureSpec) -> bool:
         is_single = spec.kind == "categorical" and not spec.is_multivalent

@@ -13,6 +13,7 @@ from recsys_tf.config import ModelConfig, RetrievalConfig
 from recsys_tf.encoders import make_encoder, make_fusion
 from recsys_tf.layers import DenseStack, EmbeddingTable
 from recsys_tf.models.bilinear_logits import check_bilinear
+from recsys_tf.models.id_table_features import check_id_tables
 from recsys_tf.models.item_bias import ItemBias
 from recsys_tf.models.once_per_row import OncePerRow
 from recsys_tf.models.target_reading import (
@@ -67,7 +68,8 @@ def build_towers(
 
     Raises:
         ValueError: If the bilinear model names a feature that is not on its side, the target
-            attention has no history, or no task has a use for either.
+            attention has no history, no task has a use for either, or a table of ids is of a
+            feature without ids.
     """
     check_bilinear(
         config,
@@ -76,6 +78,7 @@ def build_towers(
         biased_tasks(schema),
     )
     check_target_attention(schema, config)
+    check_id_tables(schema, config, retrieval)
     shared: dict[str, keras.layers.Layer] = {}
     encoders = {}
     # The item's own encoder first, since the history borrows it.

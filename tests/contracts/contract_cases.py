@@ -22,6 +22,7 @@ from recsys_tf.encoders import (
     FUSIONS,
     HISTORY_BLOCKS,
     HISTORY_ENCODERS,
+    ID_TABLES,
     POOLINGS,
     EventEncoder,
     HistoryEvents,
@@ -125,6 +126,9 @@ LAYERS = {
     "GatedCrossLayer": Case(layers.GatedCrossLayer, join(floats(D), floats(D)), (D,)),
     "GroupBilinear": Case(lambda: layers.GroupBilinear(2), join(floats(D), floats(D)), (D,)),
     "HashedIds": Case(lambda: layers.HashedIds(7), join(indices(L)), (L, 2)),
+    "HashedTable": Case(
+        lambda: layers.HashedTable(NUM_INDICES, D, num_buckets=7), join(indices(L)), (L, D)
+    ),
     "HistoryDropout": Case(
         lambda: layers.HistoryDropout(0.5, is_rate_varied=True, seed=1), join(indices(L)), (L,)
     ),
@@ -346,6 +350,19 @@ def make_cases() -> dict[str, Case]:
             join(indices(L)),
             (D,),
         )
+    for name in ID_TABLES:
+        # The item's own table, behind a gate, is the history's and that of a set of values too.
+        config = CONFIG.model_copy(
+            update={
+                "id_tables": dict.fromkeys(NUM_ROWS, name),
+                "frequency_gates": dict.fromkeys(NUM_ROWS, 2),
+            }
+        )
+        tags = schema.CategoricalFeature(name="genres", side="item", is_multivalent=True)
+        for spec, inputs in (FEATURES["id"], FEATURES["history"], (tags, join(indices(L)))):
+            cases[f"{spec.kind} by the table {name}"] = Case(
+                lambda spec=spec, config=config: make_encoder(spec, NUM_ROWS, config), inputs, (D,)
+            )
     cases["history events"] = Case(
         lambda: HistoryEvents(IdEncoder(NUM_INDICES, D)), join(indices(L)), (L, D)
     )

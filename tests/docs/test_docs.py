@@ -11,7 +11,7 @@ import pytest
 
 import recsys_tf
 from recsys_tf.crosses import CROSSES
-from recsys_tf.encoders import FUSIONS, HISTORY_ENCODERS
+from recsys_tf.encoders import FUSIONS, HISTORY_ENCODERS, ID_TABLES
 from recsys_tf.multiscenario import SCENARIO_BLOCKS
 from recsys_tf.multitask import MULTITASK_BLOCKS
 from recsys_tf.reranking import RERANKERS
@@ -29,7 +29,7 @@ MODULES = sorted(
 )
 
 TABLES = (CROSSES, MULTITASK_BLOCKS, SCENARIO_BLOCKS, WEIGHTINGS, SCORE_FUSIONS)
-TABLES += (SEQUENCE_ENCODERS, TARGET_ATTENTIONS)
+TABLES += (SEQUENCE_ENCODERS, TARGET_ATTENTIONS, ID_TABLES)
 BLOCKS = sorted({each for table in TABLES for each in table.values()}, key=lambda b: b.__name__)
 BLOCKS += list(RERANKERS.values())
 
@@ -71,6 +71,7 @@ def test_code_in_the_readme_runs(place, left, tmp_path, monkeypatch):
     ("field", "names"),
     [
         ("model.history_encoder", HISTORY_ENCODERS),
+        ("model.id_tables", ID_TABLES),
         ("model.target_attention", TARGET_ATTENTIONS),
         ("model.fusion", FUSIONS),
         ("model.cross", CROSSES),
