@@ -24,6 +24,7 @@ from recsys_tf.metrics.classification import (
     multiclass_accuracy,
 )
 from recsys_tf.metrics.diversity import DISTANCES, intra_list_diversity
+from recsys_tf.metrics.expected_ndcg import expected_ndcg
 from recsys_tf.metrics.exposure import exposure_entropy, exposure_gini
 from recsys_tf.metrics.grouped_auc import GroupAucs, gauc, group_aucs
 from recsys_tf.metrics.negatives import draw_negatives
@@ -114,6 +115,7 @@ __all__ = [
     "coverage",
     "draw_negatives",
     "expected_calibration_error",
+    "expected_ndcg",
     "exposure_entropy",
     "exposure_gini",
     "gauc",

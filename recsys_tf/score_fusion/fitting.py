@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_tf.layers.shapes import check_positive
-from recsys_tf.metrics import ndcg, top_k
+from recsys_tf.metrics import expected_ndcg
 from recsys_tf.naming import look_up
 from recsys_tf.score_fusion.fusion import ScoreFusion
 from recsys_tf.score_fusion.validation_lists import ValidationLists
@@ -54,6 +54,8 @@ def fit_fusion(
     half of the trials are drawn evenly over all mixtures of the tasks (after each task alone, all
     alike, and the weights given), the others around the best so far, a coordinate at a time and
     all together, in ever smaller steps. A request counts for a task that it has a success of.
+    Candidates of equal score have the mean gain of their places: the order in which the lists name
+    the candidates, such as the success first, is worth nothing.
 
     Args:
         fusion: Says how tasks are joined and calibrated, which tasks have a weight, and each
@@ -108,8 +110,11 @@ class _Search:
         self._tasks = list(fusion.weights)
         weights = np.array(list(fusion.weights.values()))
         # A mixture is of terms of equal spread, whatever their units.
-        spreads = self._terms[:, lists.mask].std(axis=1, dtype=np.float64)
-        self._units = np.where(weights < 0, -1, 1) / np.where(spreads > 0, spreads, 1)
+        of_candidates = self._terms[:, lists.mask]
+        spreads = of_candidates.std(axis=1, dtype=np.float64)
+        # Of equal terms the standard deviation is a rounding error, not always 0.
+        least = 1e-6 * np.abs(of_candidates).max(axis=1, initial=0)
+        self._units = np.where(weights < 0, -1, 1) / np.where(spreads > least, spreads, 1)
         self._given = weights / self._units
 
     def run(
@@ -152,14 +157,16 @@ class _Search:
     def _ndcg(self, weights: FloatArray) -> FloatArray:
         """Returns NDCG@K `[M, measured]` for weights `[M, T]`."""
         num_users, num = self._lists.mask.shape
-        totals = np.tensordot(weights.astype(np.float32), self._terms, axes=1)
+        # Term by term, as the fusion adds them: a matrix product may round the sums of equal
+        # candidates differently, and they would be no longer equal.
+        totals = np.zeros((len(weights), num_users, num), np.float32)
+        for column, terms in zip(weights.astype(np.float32).T, self._terms, strict=True):
+            totals += column[:, np.newaxis, np.newaxis] * terms
         totals[:, ~self._lists.mask] = -np.inf
-        items = top_k(totals.reshape(-1, num), self._k)
-        users = np.tile(np.arange(num_users), len(weights))
         values = []
         for task in self._measured:
-            hits = self._lists.labels[task][users[:, np.newaxis], items] & (items >= 0)
-            by_user = ndcg(hits, self._lists.num_relevant(task)[users], self._k)
+            labels = np.tile(self._lists.labels[task], (len(weights), 1))
+            by_user = expected_ndcg(totals.reshape(-1, num), labels, self._k)
             values.append(np.nanmean(by_user.reshape(len(weights), num_users), axis=1))
         return np.stack(values, axis=1)
 

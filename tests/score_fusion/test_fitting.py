@@ -81,6 +81,33 @@ def test_logged_values_are_those_of_the_fitted_fusion(name, lists, twin, rng):
     assert best["ndcg_buy"] >= measured(fusion, lists, "buy", 4, twin) - 1e-4
 
 
+@pytest.mark.parametrize("name", ["geometric", "rank_fusion", "voting", "weighted_sum"])
+def test_task_that_says_the_same_of_all_is_worth_chance(name, rng):
+    # As lists of one positive and sampled negatives are mostly made: the positive first.
+    labels = np.zeros((300, 20))
+    labels[:, 0] = 1
+    real = rng.random((300, 20)) + 0.3 * labels
+    lists = ValidationLists({"same": np.full((300, 20), 0.5), "real": real}, {"buy": labels})
+    fusion = make_score_fusion(name, {"same": 1.0, "real": 1.0}, ["same", "real"])
+    fit = fit_fusion(fusion, lists, goal="buy", k=5, num_trials=30)
+    # The first trial is the constant task alone: each of 20 places is as likely.
+    chance = sum(1 / np.log2(place + 1) for place in range(1, 6)) / 20
+    assert fit.trials["ndcg_buy"][0] == pytest.approx(chance)
+    assert fit.trials["ndcg_buy"][fit.best_trial] > 1.3 * chance
+    assert fit.fusion.weights["real"] > 0
+
+
+def test_one_vote_a_task_does_not_elect_by_column(rng):
+    labels = np.zeros((200, 10))
+    labels[:, 0] = 1
+    lists = ValidationLists({"noise": rng.random((200, 10))}, {"buy": labels})
+    fusion = make_score_fusion("voting", {"noise": 1.0}, ["noise"], num_places=1)
+    # Nine of ten candidates have no vote, and mostly the success among them.
+    fit = fit_fusion(fusion, lists, goal="buy", k=3, num_trials=1)
+    chance = sum(1 / np.log2(place + 1) for place in range(1, 4)) / 10
+    assert fit.trials["ndcg_buy"][0] == pytest.approx(chance, abs=0.06)
+
+
 def test_same_seed_gives_the_same_trials_and_another_others(lists, fusion):
     first, again, other = (
         fit_fusion(fusion, lists, goal="buy", num_trials=50, seed=seed).trials for seed in (1, 1, 2)
