@@ -11,7 +11,7 @@ import pandas as pd
 from recsys_tf.layers.shapes import check_positive
 from recsys_tf.metrics import expected_ndcg
 from recsys_tf.naming import look_up
-from recsys_tf.score_fusion.fusion import ScoreFusion
+from recsys_tf.score_fusion.fusion import ScoreFusion, check_scenarios_given
 from recsys_tf.score_fusion.validation_lists import ValidationLists
 from recsys_tf.types import FloatArray
 
@@ -73,7 +73,8 @@ def fit_fusion(
 
     Raises:
         ValueError: If a name is not known, a task has no success, a size is below 1, a floor is
-            outside of `[0, 1]`, or no trial met the floors; the text says what was reached.
+            outside of `[0, 1]`, a calibration by scenario meets lists without scenarios, or no
+            trial met the floors; the text says what was reached.
 
     Example:
         >>> from recsys_tf.score_fusion import WeightedSum
@@ -88,6 +89,7 @@ def fit_fusion(
     floors = dict(floors or {})
     check_positive("num_trials", num_trials)
     _check_goal(lists, goal, floors)
+    check_scenarios_given(fusion, lists.scenarios)
     search = _Search(fusion, lists, (goal, *floors), check_positive("k", k))
     trials = search.run(floors, num_trials, np.random.default_rng(seed))
     best = _best(trials, goal, floors)

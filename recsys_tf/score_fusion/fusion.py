@@ -123,3 +123,19 @@ class ScoreFusion(ABC):
             for task, each in config.get("calibrations", {}).items()
         }
         return cls(**{**config, "calibrations": calibrations})
+
+
+def check_scenarios_given(fusion: ScoreFusion, scenarios: Any) -> None:
+    """Checks that weights are not fitted to other values than those that are served.
+
+    Without scenarios a calibration takes the curve of all rows; an answer takes the scenario's.
+
+    Raises:
+        ValueError: If a calibration has curves by scenario, and no scenarios are given.
+    """
+    named = [task for task, each in fusion.calibrations.items() if each.by_scenario]
+    if named and scenarios is None:
+        raise ValueError(
+            f"`scenarios` must be given, as the calibration of {', '.join(map(repr, named))} has "
+            "curves by scenario, which an answer takes: weights would be fitted to other values."
+        )

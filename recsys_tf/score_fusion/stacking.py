@@ -13,8 +13,8 @@ from typing_extensions import Self
 
 from recsys_tf.naming import look_up
 from recsys_tf.score_fusion.calibration import Calibration
-from recsys_tf.score_fusion.fusion import ScoreFusion
-from recsys_tf.types import Array, FloatArray, Tensor
+from recsys_tf.score_fusion.fusion import ScoreFusion, check_scenarios_given
+from recsys_tf.types import Array, FloatArray, IntArray, Tensor
 
 # Probabilities are kept so far from 0 and 1, where log odds are infinite.
 _MARGIN = 1e-6
@@ -86,6 +86,7 @@ class Stacking(ScoreFusion):
         labels: Array,
         *,
         calibrations: Mapping[str, Calibration] | None = None,
+        scenarios: IntArray | None = None,
         probability_tasks: Iterable[str] = (),
         is_logistic: bool = True,
         l2: float = 1.0,
@@ -100,6 +101,7 @@ class Stacking(ScoreFusion):
             predictions: Float `[rows]` by task, of validation rows.
             labels: Float `[rows]` of what is wanted; NaN = no label.
             calibrations: See the class; applied first.
+            scenarios: int `[rows]`, for calibrations by scenario; None without.
             probability_tasks: See the class.
             is_logistic: See the class.
             l2: Strength of the shrinkage, in rows; at least 0.
@@ -109,7 +111,8 @@ class Stacking(ScoreFusion):
 
         Raises:
             ValueError: If shapes differ, a prediction is not finite, all labels are equal or none,
-                labels are outside of `[0, 1]` though `is_logistic`, or `l2` is negative.
+                labels are outside of `[0, 1]` though `is_logistic`, `l2` is negative, or a
+                calibration by scenario has no `scenarios`.
         """
         tasks = list(predictions)
         options: dict[str, Any] = {
@@ -121,7 +124,16 @@ class Stacking(ScoreFusion):
         is_kept = ~np.isnan(targets)
         rows = {task: np.asarray(values, np.float32) for task, values in predictions.items()}
         _check_rows(rows, targets, is_kept, is_logistic, l2)
-        terms = unfitted.terms({task: values[is_kept] for task, values in rows.items()})
+        check_scenarios_given(unfitted, scenarios)
+        of_rows = None if scenarios is None else np.asarray(scenarios)
+        if of_rows is not None and of_rows.shape != targets.shape:
+            raise ValueError(
+                f"`scenarios` must be [rows], {targets.shape}, received {of_rows.shape}."
+            )
+        terms = unfitted.terms(
+            {task: values[is_kept] for task, values in rows.items()},
+            scenario=None if of_rows is None else of_rows[is_kept],
+        )
         inputs = np.stack([np.asarray(terms[task], np.float64) for task in tasks], axis=1)
         weights, bias = _fit_line(inputs, targets[is_kept], is_logistic, l2)
         by_task = dict(zip(tasks, weights.tolist(), strict=True))

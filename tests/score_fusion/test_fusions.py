@@ -11,8 +11,10 @@ from recsys_tf.score_fusion import (
     Geometric,
     RankFusion,
     Stacking,
+    ValidationLists,
     Voting,
     fit_calibration,
+    fit_fusion,
     make_score_fusion,
     score_fusion_from_dict,
     score_fusion_to_dict,
@@ -146,6 +148,47 @@ def test_stacking_of_ratings_is_ridge_regression(rng):
     fusion = Stacking.fit({"a": a, "b": b}, 2 * a - b + 3, is_logistic=False, l2=0.0)
     assert fusion.weights == pytest.approx({"a": 2.0, "b": -1.0}, abs=1e-5)
     assert fusion.bias == pytest.approx(3.0, abs=1e-5)
+
+
+def by_scenario(rng):
+    """In scenario 1 a prediction means less than a third of what it means in scenario 0."""
+    click, scenarios = rng.uniform(0.05, 0.95, 4000), rng.integers(0, 2, 4000)
+    shares = np.where(scenarios == 0, click, 0.3 * click)
+    labels = (rng.random(4000) < shares).astype(float)
+    return click, scenarios, labels, fit_calibration("platt", click, labels, scenarios)
+
+
+def test_stacking_learns_of_the_values_that_its_calibrations_serve_by_scenario(rng):
+    click, scenarios, labels, calibration = by_scenario(rng)
+    labels[::5] = np.nan
+    options = {"probability_tasks": ["click"], "l2": 0.0}
+    fusion = Stacking.fit(
+        {"click": click},
+        labels,
+        calibrations={"click": calibration},
+        scenarios=scenarios,
+        **options,
+    )
+    own = Stacking.fit({"click": calibration.apply(click, scenarios)}, labels, **options)
+    assert fusion.weights["click"] == pytest.approx(own.weights["click"], rel=1e-4)
+    assert fusion.bias == pytest.approx(own.bias, abs=1e-4)
+    # What is calibrated already is nearly left as it is.
+    assert fusion.weights["click"] == pytest.approx(1.0, abs=0.15)
+
+
+def test_weights_are_not_fitted_by_scenario_without_scenarios(rng):
+    click, scenarios, labels, calibration = by_scenario(rng)
+    calibrations = {"click": calibration}
+    text = "`scenarios` must be given, as the calibration of 'click' has curves by scenario"
+    with pytest.raises(ValueError, match=text):
+        Stacking.fit({"click": click}, labels, calibrations=calibrations)
+    lists = ValidationLists({"click": [[0.1, 0.2]]}, {"click": [[1, 0]]})
+    with pytest.raises(ValueError, match=text):
+        fit_fusion(Geometric({"click": 1.0}, ["click"], calibrations), lists, goal="click")
+    with pytest.raises(
+        ValueError, match=r"`scenarios` must be \[rows\], \(4000,\), received \(1,\)"
+    ):
+        Stacking.fit({"click": click}, labels, calibrations=calibrations, scenarios=scenarios[:1])
 
 
 def test_stacking_gives_a_task_that_says_nothing_no_weight(rng):
