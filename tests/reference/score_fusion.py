@@ -28,7 +28,8 @@ def borda(rows, weights, num_places):
 
 
 def geometric(row_values, powers):
-    return math.prod(max(p, 1e-12) ** a for p, a in zip(row_values, powers, strict=True))
+    product = math.prod(max(p, 1e-12) ** a for p, a in zip(row_values, powers, strict=True))
+    return product ** (1 / sum(map(abs, powers)))
 
 
 def isotonic(predictions, labels):

@@ -53,7 +53,7 @@ def rows(predictions, row):
 # Each by its definition
 
 
-def test_geometric_is_the_product_of_powers(predictions, twin):
+def test_geometric_is_the_root_of_the_product_of_powers(predictions, twin):
     found = Geometric(WEIGHTS, TASKS)(predictions)
     wanted = [
         [
@@ -70,6 +70,25 @@ def test_geometric_orders_items_without_a_chance_in_one_task_by_the_others():
         {"click": [[0.2, 0.4, 0.0]], "buy": [[0.0, 0.0, 0.0]]}
     ).numpy()[0]
     assert scores[1] > scores[0] > scores[2] > 0
+
+
+def test_geometric_orders_items_whose_product_float32_cannot_hold(tmp_path):
+    # Purchases of 1e-6 to the 10th: e^-138, where float32 ends at e^-103.
+    predictions = {
+        "click": tf.constant([[0.1, 0.2, 0.3, 0.3]]),
+        "buy": tf.constant([[1e-6, 1e-6, 1e-6, 2e-6]]),
+    }
+    fusion = Geometric({"click": 1.0, "buy": 10.0}, TASKS)
+    assert (np.diff(fusion(predictions)[0]) > 0).all()
+    tf.saved_model.save(_Served(fusion), str(tmp_path))
+    score = tf.saved_model.load(str(tmp_path)).score
+    served = score(*predictions.values(), tf.fill([1, 4], True), tf.constant([0]))
+    assert (np.diff(served[0]) > 0).all()
+
+
+def test_geometric_without_powers_says_the_same_of_all():
+    scores = Geometric({"click": 0.0}, TASKS)({"click": [[0.0, 0.5]]})
+    np.testing.assert_array_equal(scores, [[1, 1]])
 
 
 def test_geometric_with_a_negative_power_of_0_is_finite():
