@@ -25,9 +25,9 @@ class PartitionedNormalization(keras.layers.Layer):
     While training, the mean `m_s` and the variance `v_s` are those of the scenario's rows in the
     batch; afterwards they are moving ones. `g`, `b` are shared, `g_s`, `b_s` the scenario's own.
     Rows without a known scenario are normalised by the statistics over all rows, with `g_s` and
-    `b_s` 0. A scenario that has fewer than `min_rows` rows in each batch gets the statistics over
-    all rows too. Choose it instead of batch normalisation where the scenarios' inputs differ in
-    range.
+    `b_s` 0. A scenario of few rows in a batch is normalised as it is afterwards: by its moving
+    statistics, and by those over all rows while it has none, since it never had `min_rows` rows in
+    a batch. Choose it instead of batch normalisation where the scenarios' inputs differ in range.
 
     Args:
         num_scenarios: Rows `S` of the scenario's table, at least 3.
@@ -35,9 +35,10 @@ class PartitionedNormalization(keras.layers.Layer):
             They are divided by the share that has been filled so far, as Adam's are, so that
             they are right from the first batch on.
         epsilon: Added to the variance; above 0.
-        min_rows: Rows that statistics are worth computing from. Fewer rows of a scenario take
-            those of the whole batch, and a batch of fewer rows takes the moving ones; neither
-            changes the moving statistics that it is too small for.
+        min_rows: Rows that statistics are worth computing from. Fewer rows of a scenario take its
+            moving ones, where it has any, else those of the whole batch, and a batch of fewer
+            rows takes the moving ones; neither changes the moving statistics that it is too small
+            for.
         **kwargs: Arguments of every Keras layer.
 
     Raises:
@@ -117,9 +118,10 @@ class PartitionedNormalization(keras.layers.Layer):
         check_scenario(inputs, scenario)
         values = ops.cast(inputs, "float32")
         one_hot = scenario_one_hot(scenario, self.num_scenarios, "float32")
-        mean, variance = self.moving_statistics()
-        if training:
-            mean, variance = self._batch_statistics(values, one_hot, mean, variance)
+        statistics = self.moving_statistics()
+        mean, variance = (
+            self._batch_statistics(values, one_hot, statistics) if training else statistics
+        )
         gamma = self.gamma * (1.0 + scenario_rows(one_hot, self.scenario_gamma))
         beta = self.beta + scenario_rows(one_hot, self.scenario_beta)
         scale = gamma * ops.rsqrt(ops.matmul(one_hot, variance) + self.epsilon)
@@ -144,7 +146,7 @@ class PartitionedNormalization(keras.layers.Layer):
         return found[0], found[1]
 
     def _batch_statistics(
-        self, values: Tensor, one_hot: Tensor, moving_mean: Tensor, moving_variance: Tensor
+        self, values: Tensor, one_hot: Tensor, moving: tuple[Tensor, Tensor]
     ) -> tuple[Tensor, Tensor]:
         known = one_hot[:, 1:]
         groups = ops.concatenate([ops.ones_like(one_hot[:, :1]), known], axis=1)
@@ -157,13 +159,15 @@ class PartitionedNormalization(keras.layers.Layer):
         squares = ops.concatenate([of_all, ops.matmul(ops.transpose(known), own)], axis=0)
         variance = squares / divisors
         is_enough = counts >= self.min_rows
+        # As it serves: weights of a small scenario must not learn of another input.
+        is_served_own = ops.convert_to_tensor(self.moving_share) > 0
         self._move(mean, variance, ops.cast(is_enough, "float32") * (1.0 - self.momentum))
-        fallbacks = [
-            ops.where(is_enough[:1], batch[:1], moving)
-            for batch, moving in ((mean, moving_mean), (variance, moving_variance))
-        ]
-        mean = ops.where(is_enough, mean, fallbacks[0])
-        return mean, ops.where(is_enough, variance, fallbacks[1])
+        used = []
+        for of_batch, served in zip((mean, variance), moving, strict=True):
+            over_all = ops.where(is_enough[:1], of_batch[:1], served[:1])
+            otherwise = ops.where(is_served_own, served, over_all)
+            used.append(ops.where(is_enough, of_batch, otherwise))
+        return used[0], used[1]
 
     def _move(self, mean: Tensor, variance: Tensor, rates: Tensor) -> None:
         for moving, batch in (

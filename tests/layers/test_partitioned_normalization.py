@@ -87,6 +87,16 @@ def test_scenario_with_too_few_rows_takes_the_batchs_statistics():
     np.testing.assert_allclose([mean[1], variance[1]], [2, 8 / 3], rtol=1e-5)
 
 
+def test_scenario_of_few_rows_is_trained_on_what_it_serves():
+    layer = make()
+    layer(column(1, 3, 10, 30), np.array([2, 2, 3, 3]), training=True)
+    # One row of scenario 2, whose mean is 2 and standard deviation 1; the whole batch is far away.
+    x, scenario = column(7, -50, 50), np.array([2, 3, 3])
+    found = array(layer(x, scenario, training=True))
+    np.testing.assert_allclose(found, column(5, -1, 1), rtol=1e-5)
+    np.testing.assert_allclose(array(layer(x[:1], scenario[:1])), found[:1], rtol=1e-6)
+
+
 def test_batch_of_too_few_rows_takes_the_moving_statistics():
     layer = make()
     layer(column(1, 3), np.array([2, 2]), training=True)
