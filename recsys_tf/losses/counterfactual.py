@@ -46,6 +46,10 @@ def doubly_robust_error(
     Unbiased where the propensities are right, whatever is imputed, and where the imputed errors
     are right, whatever the propensities. The nearer they are, the lower the variance.
 
+    Take the gradient of the imputed errors away (`stop_gradient`) where they have parameters of
+    their own: here they get `1 - s / o`, whose mean is 0 with right propensities, but above 0 where
+    those are kept above a floor, and would come out too low. `imputation_error` teaches them.
+
     Args:
         errors: float `[B]`, the errors `e`; what stands in a row that is not selected is not used.
         imputed: float `[B]`, `i`: what the error of each row is thought to be.

@@ -150,8 +150,15 @@ def chain_penalties(
     Source: Wang et al., 2022, https://arxiv.org/abs/2204.05125, the counterfactual risks of
         ESCM2-IPS and ESCM2-DR beside the global risk, which is the loss of the product. Xi et al.,
         2021, https://arxiv.org/abs/2105.08489, the calibrator. Differences: no gradient of the
-        imputation's loss reaches the conditional head (see `imputation_error`); the imputation
-        head reads the vector of its task, and its errors are a softplus, not below 0.
+        imputation's loss reaches the conditional head (see `imputation_error`), and none of the
+        doubly robust error the imputation head, as in the joint learning of Wang et al., 2019,
+        "Doubly Robust Joint Learning for Recommendation on Data Missing Not at Random",
+        https://proceedings.mlr.press/v97/wang19n.html. In the published code of ESCM2, in
+        PaddleRec (models/multitask/escm2), both pass; where the propensities are kept above the
+        rate of the clicks, the imputed errors then come out too low. The conditional head itself
+        gets, there as here, the gradient of inverse propensities: what is imputed shapes what the
+        heads share. The imputation head reads the vector of its task, and its errors are a
+        softplus, not below 0.
     """
     penalties = {}
     for name, parent in parents.items():
@@ -182,5 +189,6 @@ def _counterfactual_error(
     if config.chain == "escm2_ips":
         return inverse_propensity_error(errors, success, propensities)
     imputed = outputs[imputed_error_name(name)]
-    of_rows = (errors, imputed, success, propensities)
-    return doubly_robust_error(*of_rows) + imputation_error(*of_rows)
+    # Its gradient, `1 - s / o`, is above 0 in the mean where clicks are rarer than the floor.
+    robust = doubly_robust_error(errors, ops.stop_gradient(imputed), success, propensities)
+    return robust + imputation_error(errors, imputed, success, propensities)

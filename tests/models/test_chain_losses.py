@@ -61,14 +61,14 @@ ROWS = {
 IMPUTED = np.array([0.2, 0.9, 1.4, 0.1, 0.6, 0.3, 0.5], "float32")
 
 
-def penalties(click_logits=None, logits=None, labels=None, **model):
+def penalties(click_logits=None, logits=None, labels=None, imputed=IMPUTED, **model):
     click_logits = ROWS["click_logits"] if click_logits is None else click_logits
     logits = ROWS["logits"] if logits is None else logits
     outputs = {
         "click": click_logits,
         "buy": logits,
         conditional_name("buy"): logits,
-        imputed_error_name("buy"): IMPUTED,
+        imputed_error_name("buy"): imputed,
     }
     labels = {"click": ROWS["clicks"], "buy": ROWS["labels"] if labels is None else labels}
     weights = {"click": np.ones(7, "float32"), "buy": ROWS["weights"]}
@@ -115,6 +115,47 @@ def test_propensities_get_no_gradient(chain):
     assert of_clicks is None
     # Rows that are clicked, known and weighed, and no others.
     np.testing.assert_array_equal(of_logits.numpy() != 0, [1, 1, 0, 0, 0, 0, 0])
+
+
+def test_imputed_errors_learn_of_their_own_loss_alone():
+    imputed = tf.constant(IMPUTED)
+    with tf.GradientTape() as tape:
+        tape.watch(imputed)
+        loss = penalties(
+            imputed=imputed, chain="escm2_dr", counterfactual_weight=1.0, propensity_floor=0.1
+        )["buy"]
+    found = tape.gradient(loss, imputed)
+    # Of the rows that are clicked, known and weighed: -2 w (e - i) / o, over the known weights.
+    propensities = np.maximum(1 / (1 + np.exp(-ROWS["click_logits"])), 0.1)
+    errors = np.asarray(binary_crossentropy(ROWS["labels"], ROWS["logits"]))
+    is_seen = np.array([1, 1, 0, 0, 0, 0, 0])
+    wanted = -2 * ROWS["weights"] * (errors - IMPUTED) / propensities / (1 + 0.5 + 2 + 1)
+    np.testing.assert_allclose(found, np.where(is_seen, wanted, 0), rtol=1e-5)
+
+
+def test_imputed_error_is_found_where_clicks_are_rarer_than_the_floor():
+    # One of a hundred rows is clicked, and no propensity is below a twentieth.
+    clicks = np.zeros(100, "float32")
+    clicks[0] = 1
+    imputed = tf.Variable(0.3)
+    for _ in range(60):
+        with tf.GradientTape() as tape:
+            outputs = {
+                "click": np.full(100, -4.6, "float32"),
+                conditional_name("buy"): np.zeros(100, "float32"),
+                imputed_error_name("buy"): tf.fill([100], 1.0) * imputed,
+            }
+            of_tasks = {"click": clicks, "buy": clicks}
+            loss = chain_penalties(
+                {"buy": "click"},
+                ModelConfig(chain="escm2_dr", counterfactual_weight=1.0, propensity_floor=0.05),
+                of_tasks,
+                outputs,
+                dict.fromkeys(of_tasks, np.ones(100, "float32")),
+            )["buy"]
+        imputed.assign_sub(tape.gradient(loss, imputed))
+    # The error of even odds.
+    assert float(imputed) == pytest.approx(np.log(2), abs=1e-4)
 
 
 @pytest.mark.parametrize("chain", ["escm2_ips", "escm2_dr"])
