@@ -15,6 +15,7 @@ from recsys_tf.layers import DenseStack, EmbeddingTable
 from recsys_tf.models.bilinear_logits import check_bilinear
 from recsys_tf.models.id_table_features import check_id_tables
 from recsys_tf.models.item_bias import ItemBias
+from recsys_tf.models.judgement import reads_parts
 from recsys_tf.models.once_per_row import OncePerRow
 from recsys_tf.models.target_reading import (
     check_target_attention,
@@ -33,7 +34,8 @@ class Tower:
     """A tower with its symbolic inputs and outputs.
 
     Attributes:
-        model: Features by name -> `{"embedding": [B, D + 1], "features": [B, H]}`,
+        model: Features by name -> `{"embedding": [B, D + 1], "features": [B, H]}` (the features'
+            own vectors alone, side by side, where the multi-task block reads parts of them),
             `label_biases` float `[B, T]` where there are ranking tasks of one number, `matched`
             float `[B, D]` where the bilinear model reads a feature of this side, `scenario` int
             `[B]` where a scenario block reads it, `vector_<feature>` for each feature that an
@@ -133,6 +135,9 @@ class _TowerBuilder:
             last = ops.ones_like(vector[:, :1])
         else:
             last = item_bias(inputs[self.schema.item_id], features)
+        if reads_parts(config):
+            # Retrieval may mix the parts of a vector; a block that reads parts gets them apart.
+            features = ops.concatenate([vectors[name] for name in sorted(vectors)], axis=-1)
         outputs = {"embedding": ops.concatenate([vector, last], axis=-1), "features": features}
         outputs |= events
         own = self.schema.user_id if item_bias is None else self.schema.item_id
