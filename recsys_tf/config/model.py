@@ -71,6 +71,10 @@ class ModelConfig(Spec):
             learns to answer for new users; near 1 where histories say all. None hides half of
             them in a `Recommender`, and as many as of the items' in a `Ranker`.
         item_dropout: The same for item ids and new items.
+        scenario_dropout: The same for the schema's scenario, in its feature's vector and in the
+            scenario block alike. Above 0, some hundredths say, where scenarios will be met that
+            training has not: without it, what answers for them is trained with the others' own
+            parts alone.
         id_tables: By the name of an id or categorical feature with too many values for a row
             each, what stands for its table: a name out of `recsys_tf.encoders.ID_TABLES`. An item's
             history reads it too, but for `bag`, which has a table of its own. The biases of users
@@ -124,6 +128,7 @@ class ModelConfig(Spec):
     empty_history_share: Rate = 0.0
     user_dropout: Rate | None = None
     item_dropout: Rate = 0.02
+    scenario_dropout: Rate = 0.0
     id_tables: dict[str, str] = {}
     id_table_options: dict[str, BlockOptions] = {}
     frequency_gates: dict[str, PositiveInt] = {}

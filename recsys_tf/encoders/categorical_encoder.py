@@ -17,7 +17,8 @@ from recsys_tf.types import PADDING_INDEX, Tensor
 class CategoricalEncoder(keras.layers.Layer):
     """Looks a value up, `y = E[x]`, or takes the mean over a set, `y = sum_v E[x_v] / n`.
 
-    A missing value, and an empty set, is the zero vector.
+    A missing value, and an empty set, is the zero vector. So is an unknown value at the start, and
+    for good where training meets none.
 
     Args:
         num_indices: Rows of the table: the known values and the two reserved indices.
@@ -59,6 +60,7 @@ class CategoricalEncoder(keras.layers.Layer):
             l2_regularization=l2_regularization,
             embedding=embedding,
             min_count=min_count,
+            is_unknown_zero=True,
             dtype=self.dtype_policy,
             name="table",
         )

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from recsys_tf.encoders.zero_unknown import ZeroUnknown
 from recsys_tf.layers import EmbeddingTable, FrequencyGate, IdDropout
 from recsys_tf.layers.shapes import check_positive
 from recsys_tf.types import PADDING_INDEX, Tensor
@@ -31,6 +32,8 @@ class IdEncoder(keras.layers.Layer):
             `ID_TABLES`, of the same width, with first values of its own. None makes the table.
         min_count: Sights in training below which an id counts as unknown, see `FrequencyGate`;
             events of a history are none. None passes every id.
+        is_unknown_zero: Whether the unknown value starts at the zero vector, see `ZeroUnknown`;
+            for values that training does not hide.
         **kwargs: Arguments of every Keras layer.
 
     Raises:
@@ -56,6 +59,7 @@ class IdEncoder(keras.layers.Layer):
         initial_stddev: float = 0.05,
         embedding: keras.layers.Layer | None = None,
         min_count: int | None = None,
+        is_unknown_zero: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -63,6 +67,7 @@ class IdEncoder(keras.layers.Layer):
         self.embedding_dim = check_positive("embedding_dim", embedding_dim)
         self.l2_regularization = float(l2_regularization)
         self.initial_stddev = float(initial_stddev)
+        self.is_unknown_zero = bool(is_unknown_zero)
         self.gate = None
         if min_count is not None:
             self.gate = FrequencyGate(num_indices, min_count, name="gate")
@@ -115,6 +120,7 @@ class IdEncoder(keras.layers.Layer):
             "initial_stddev": self.initial_stddev,
             "embedding": None,
             "min_count": None if self.gate is None else self.gate.min_count,
+            "is_unknown_zero": self.is_unknown_zero,
         }
         if not self.has_row_an_index:
             config["embedding"] = keras.saving.serialize_keras_object(self.embedding)
@@ -129,10 +135,11 @@ class IdEncoder(keras.layers.Layer):
         return cls(**config)
 
     def _full_table(self) -> EmbeddingTable:
+        draw = keras.initializers.RandomNormal(stddev=self.initial_stddev)
         return EmbeddingTable(
             self.num_indices,
             self.embedding_dim,
-            embeddings_initializer=keras.initializers.RandomNormal(stddev=self.initial_stddev),
+            embeddings_initializer=ZeroUnknown(draw) if self.is_unknown_zero else draw,
             embeddings_regularizer=(
                 keras.regularizers.L2(self.l2_regularization) if self.l2_regularization else None
             ),

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from recsys_tf.encoders.zero_unknown import ZeroUnknown
 from recsys_tf.layers.embedding_table import gather_rows
 from recsys_tf.layers.shapes import check_positive, check_rank
 from recsys_tf.layers.table_memory import check_table_memory
@@ -20,9 +21,9 @@ class JoinedCategories(keras.layers.Layer):
     """Looks one value of each of `F` features up in one go: `y_f = E_f[x_f]`.
 
     The tables `E_f` lie one below the other in one variable, and a missing value is the zero
-    vector. Numbers, first values and gradients are those of a `CategoricalEncoder` a feature; but a
-    step costs one look-up, and one update of one table, in place of `F`. Choose it for tables of
-    few rows, whose operations cost more to start than to run.
+    vector, as an unknown one is at the start. Numbers, first values and gradients are those of a
+    `CategoricalEncoder` a feature; but a step costs one look-up, and one update of one table, in
+    place of `F`. Choose it for tables of few rows, whose operations cost more to start than to run.
 
     Args:
         num_indices: Rows of each table, by the name of its feature, in the order of the features:
@@ -67,7 +68,8 @@ class JoinedCategories(keras.layers.Layer):
         self.initial_stddev = float(initial_stddev)
         # One a table, each with a seed of its own: the draws of separate encoders.
         self._draws = [
-            keras.initializers.RandomNormal(stddev=self.initial_stddev) for _ in self.num_indices
+            ZeroUnknown(keras.initializers.RandomNormal(stddev=self.initial_stddev))
+            for _ in self.num_indices
         ]
         self._counts = np.array(list(self.num_indices.values()), "int64")
         self._firsts = np.cumsum(self._counts) - self._counts

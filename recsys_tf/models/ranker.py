@@ -19,6 +19,7 @@ from recsys_tf.models.id_table_features import check_id_tables
 from recsys_tf.models.judgement import cross_layers, join_cross, join_fields, judge
 from recsys_tf.models.multitask_model import MultitaskModel
 from recsys_tf.models.once_per_row import OncePerRow
+from recsys_tf.models.scenario_reading import check_scenario_dropout, drop_scenarios
 from recsys_tf.models.target_reading import (
     attend,
     check_target_attention,
@@ -106,18 +107,22 @@ def _build_core(
     check_bilinear(config, names, names, biased_tasks(schema))
     check_target_attention(schema, config)
     check_id_tables(schema, config)
+    check_scenario_dropout(schema, config)
     inputs = {
         name: keras.Input(shape, dtype=dtype, name=name)
         for spec in schema.features
         for name, shape, dtype in input_shapes(spec)
     }
-    fields, vectors = _encode(schema, inputs, num_indices, config)
+    read = dict(inputs)
+    for spec in schema.features:
+        read[spec.name] = drop_scenarios(inputs[spec.name], spec, schema, config)
+    fields, vectors = _encode(schema, read, num_indices, config)
     first = join_fields(fields, len(schema.ranking_tasks), config)
     if config.cross is not None:
         first = join_cross(first, fields, config)
     logits = judge(
         cross_layers(first, config),
-        None if schema.scenario is None else inputs[schema.scenario.feature],
+        None if schema.scenario is None else read[schema.scenario.feature],
         num_scenarios(schema, num_indices),
         {task.name: num_outputs(task, num_indices) for task in schema.ranking_tasks},
         config,

@@ -17,6 +17,7 @@ from recsys_tf.models.id_table_features import check_id_tables
 from recsys_tf.models.item_bias import ItemBias
 from recsys_tf.models.judgement import reads_parts
 from recsys_tf.models.once_per_row import OncePerRow
+from recsys_tf.models.scenario_reading import check_scenario_dropout, drop_scenarios
 from recsys_tf.models.target_reading import (
     check_target_attention,
     drop_events,
@@ -81,6 +82,7 @@ def build_towers(
     )
     check_target_attention(schema, config)
     check_id_tables(schema, config, retrieval)
+    check_scenario_dropout(schema, config)
     shared: dict[str, keras.layers.Layer] = {}
     encoders = {}
     # The item's own encoder first, since the history borrows it.
@@ -115,7 +117,7 @@ class _TowerBuilder:
     ) -> Tower:
         """Builds a tower whose output starts from the vector of the feature `anchor`."""
         config = self.config
-        inputs, vectors, events = self._encode(specs)
+        inputs, vectors, of_trunk = self._encode(specs)
         fused = make_fusion(config, name=f"{side}_fusion")(vectors)
         dropout = keras.layers.Dropout(config.tower_dropout, name=f"{side}_dropout")
         features, hidden = fused, dropout(fused)
@@ -139,7 +141,7 @@ class _TowerBuilder:
             # Retrieval may mix the parts of a vector; a block that reads parts gets them apart.
             features = ops.concatenate([vectors[name] for name in sorted(vectors)], axis=-1)
         outputs = {"embedding": ops.concatenate([vector, last], axis=-1), "features": features}
-        outputs |= events
+        outputs |= of_trunk
         own = self.schema.user_id if item_bias is None else self.schema.item_id
         num_biased = len(biased_tasks(self.schema))
         if num_biased and own in inputs:
@@ -150,9 +152,6 @@ class _TowerBuilder:
             outputs["target"] = vectors[self.schema.item_id]
         if config.bilinear is not None:
             outputs["matched"] = vectors[getattr(config.bilinear, f"{side}_feature")]
-        scenario = self.schema.scenario
-        if config.multiscenario is not None and scenario is not None and scenario.feature in inputs:
-            outputs["scenario"] = ops.cast(inputs[scenario.feature], "int32")
         for task in self.schema.auxiliary_tasks:
             read = [name for name in task.from_features or () if name in vectors]
             outputs |= {vector_name(name): vectors[name] for name in read}
@@ -162,19 +161,25 @@ class _TowerBuilder:
     def _encode(
         self, specs: Iterable[Any]
     ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-        """Returns inputs and vectors by name, and what a target attention reads of a history."""
+        """Returns inputs and vectors by name, and what the trunk reads of inputs besides."""
         inputs: dict[str, Any] = {}
-        vectors, events = {}, {}
+        vectors: dict[str, Any] = {}
+        of_trunk: dict[str, Any] = {}
+        scenario = self.schema.scenario
         for spec in specs:
             arguments = []
             for name, shape, dtype in input_shapes(spec):
                 inputs[name] = keras.Input(shape, dtype=dtype, name=name)
                 arguments.append(inputs[name])
             arguments[0] = drop_events(arguments[0], spec, self.config)
+            arguments[0] = drop_scenarios(arguments[0], spec, self.schema, self.config)
             vectors[spec.name] = self.encoders[spec.name](*arguments)
             if spec.kind == "history" and self.config.target_attention is not None:
-                events = history_events(arguments[0], self.encoders[spec.of])
-        return inputs, vectors, events
+                of_trunk |= history_events(arguments[0], self.encoders[spec.of])
+            is_scenario = scenario is not None and spec.name == scenario.feature
+            if is_scenario and self.config.multiscenario is not None:
+                of_trunk["scenario"] = ops.cast(arguments[0], "int32")
+        return inputs, vectors, of_trunk
 
 
 def vector_name(feature: str) -> str:

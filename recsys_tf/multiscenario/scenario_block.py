@@ -20,9 +20,10 @@ class ScenarioBlock(keras.layers.Layer):
 
     A block has a shared part and parts of each known scenario's own. A row whose scenario is
     missing (0), unknown (1) or outside the table takes the shared part only. The scenarios' own
-    parts start at 0, where they change nothing, and only rows of a scenario move them: one
-    without training rows answers as an unknown one does. To train the shared part for scenarios
-    to come, hide a share of the indices with `recsys_tf.layers.IdDropout` before the block.
+    parts start at 0, where they change nothing, and only rows of a scenario move them: in the
+    block, one without training rows answers as an unknown one does. To train the shared part for
+    scenarios to come, hide a share of the indices with `recsys_tf.layers.IdDropout` before the
+    block and all else that reads them, as `ModelConfig.scenario_dropout` does.
 
     Args:
         num_scenarios: Rows `S` of the scenario's table: missing, unknown and the known ones; at

@@ -61,6 +61,21 @@ def test_set_of_values_is_their_mean():
     np.testing.assert_allclose(found, [(table[3] + table[5]) / 2, np.zeros(4)], rtol=1e-6)
 
 
+@pytest.mark.parametrize("is_multivalent", [False, True])
+def test_unknown_category_starts_as_a_missing_one(is_multivalent):
+    encoder = CategoricalEncoder(10, 4, is_multivalent=is_multivalent)
+    values = np.arange(10)[:, None] if is_multivalent else np.arange(10)
+    found = np.abs(ops.convert_to_numpy(encoder(values))).max(axis=1)
+    assert (found > 0).tolist() == [False, False] + [True] * 8
+
+
+def test_first_bin_of_a_number_is_no_unknown_value():
+    encoder = NumericEncoder(4, num_indices=5)
+    encoder.build((None, 3))
+    table = np.abs(ops.convert_to_numpy(encoder.table.table)).max(axis=1)
+    assert (table > 0).all()
+
+
 def test_missing_number_is_told_from_zero():
     found = ops.convert_to_numpy(NumericEncoder(8)(np.array([[0.0, 1.0], [0.0, 0.0]], "float32")))
     assert np.abs(found[0] - found[1]).max() > 1e-3

@@ -36,6 +36,15 @@ def test_first_values_are_those_of_separate_encoders():
     np.testing.assert_array_equal(ops.convert_to_numpy(together), np.stack(apart, axis=1))
 
 
+def test_unknown_values_start_as_missing_ones():
+    layer = JoinedCategories(NUM_INDICES, 2)
+    unknown = {name: np.array([1]) for name in NUM_INDICES}
+    np.testing.assert_array_equal(ops.convert_to_numpy(layer(unknown)), np.zeros([1, 2, 2]))
+    # Genres are rows 0 to 4, cities rows 5 to 8.
+    table = np.abs(ops.convert_to_numpy(layer.embeddings)).max(axis=1)
+    assert np.flatnonzero(table == 0).tolist() == [1, 6]
+
+
 def test_gradient_is_of_the_rows_that_were_read():
     layer = JoinedCategories(NUM_INDICES, 2)
     with tf.GradientTape() as tape:
