@@ -1,5 +1,7 @@
 """The SavedModel: one file set that answers recommendations, scores and evaluations."""
 
+from recsys_tf.export.answer_fitting import AnswerFit, fit_answer
+from recsys_tf.export.answer_lists import validation_lists
 from recsys_tf.export.asking import raw_queries, recommend
 from recsys_tf.export.calibrating import calibrations_of_batches, fit_calibrations
 from recsys_tf.export.saved_model import export_saved_model
@@ -7,12 +9,15 @@ from recsys_tf.export.served_recommender import ServedRecommender
 from recsys_tf.export.served_sequences import ServedSequences, export_sequence_model
 
 __all__ = [
+    "AnswerFit",
     "ServedRecommender",
     "ServedSequences",
     "calibrations_of_batches",
     "export_saved_model",
     "export_sequence_model",
+    "fit_answer",
     "fit_calibrations",
     "raw_queries",
     "recommend",
+    "validation_lists",
 ]

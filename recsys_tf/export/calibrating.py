@@ -18,7 +18,7 @@ from recsys_tf.naming import look_up
 from recsys_tf.preparation import PreparedData
 from recsys_tf.schema import Schema, TaskSpec
 from recsys_tf.score_fusion import CALIBRATIONS, Calibration, fit_calibration
-from recsys_tf.types import Array, FloatArray
+from recsys_tf.types import Array, FloatArray, IntArray
 
 
 def fit_calibrations(
@@ -39,13 +39,26 @@ def fit_calibrations(
     """
     if not config.calibration:
         return {}
+    check_not_trained(data, "calibration")
+    return calibrations_of_batches(model, data.dataset("validation"), config)
+
+
+def check_not_trained(data: PreparedData, fitted: str) -> None:
+    """Checks that there are validation rows to fit to.
+
+    Args:
+        data: What a model was trained on.
+        fitted: What is to be fitted, for the text.
+
+    Raises:
+        ValueError: If the validation rows were trained on.
+    """
     if data.is_validation_trained:
         raise ValueError(
-            "`data` must have validation rows that were not trained on to fit `calibration`, "
-            "received `is_validation_trained=True`; take the calibrations of a model that was "
+            f"`data` must have validation rows that were not trained on to fit `{fitted}`, "
+            f"received `is_validation_trained=True`; take the {fitted} of a model that was "
             "trained without them."
         )
-    return calibrations_of_batches(model, data.dataset("validation"), config)
 
 
 def calibrations_of_batches(
@@ -99,15 +112,32 @@ def validation_labels(data: PreparedData, tasks: Sequence[TaskSpec]) -> dict[str
     Returns:
         Labels of the validation rows by task, NaN where a row does not count.
     """
+    labels, weights, _ = labelled_rows(data, tasks)
+    return {task.name: _counted(task, labels[task.name], weights[task.name]) for task in tasks}
+
+
+def labelled_rows(
+    data: PreparedData, tasks: Sequence[TaskSpec]
+) -> tuple[dict[str, FloatArray], dict[str, FloatArray], IntArray]:
+    """Reads the labels of the validation rows, and which items they are of.
+
+    Args:
+        data: The data; no feature is preprocessed.
+        tasks: Tasks of one number a row.
+
+    Returns:
+        Labels and weights by task, float32 `[rows]`, as `make_labels` makes them, and each row's
+        item as a row of the catalogue, int64 `[rows]`.
+    """
     schema = data.schema.model_copy(update={"tasks": tuple(tasks)})
     examples, catalogue = data.examples("validation"), data.catalogue
     rows_of_items = item_rows(schema, examples, catalogue)
     columns = label_values(schema, examples, catalogue, rows_of_items)
-    labels, weights = make_labels(columns, {}, schema, {})
-    return {
-        task.name: _counted(task, labels[task.name].numpy(), weights[task.name].numpy())
-        for task in tasks
-    }
+    # A task without a label counts the rows by one of the features.
+    rows = {schema.item_id: rows_of_items}
+    labels, weights = make_labels(columns, rows, schema, {})
+    arrays = [{name: np.asarray(each) for name, each in of.items()} for of in (labels, weights)]
+    return arrays[0], arrays[1], rows_of_items
 
 
 def check_calibration_labels(task: TaskSpec, labels: FloatArray, config: ExportConfig) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -12,6 +12,7 @@ from recsys_tf.config import ExportConfig
 from recsys_tf.export.answer_score import answer_score, answer_tasks
 from recsys_tf.export.list_order import ListOrder, check_wish_names, checked_k
 from recsys_tf.export.place_metrics import ANSWERED, place_among, place_metrics
+from recsys_tf.export.raw_spec import raw_spec
 from recsys_tf.features import Examples, Preprocessor, transform_catalogue
 from recsys_tf.features.tf_example import parse_raw
 from recsys_tf.models import Recommender, predict_all
@@ -30,7 +31,7 @@ class _Untracked:
     model: Recommender
 
 
-class _Candidates(NamedTuple):
+class Candidates(NamedTuple):
     """The candidates of each request.
 
     Attributes:
@@ -236,6 +237,18 @@ class ServedRecommender(tf.Module):
             **place_metrics(f"{name}_{ANSWERED}", answered, self.cutoffs),
         }
 
+    def candidates(self, features: TensorDict, seen: Tensor) -> Candidates:
+        """Finds what answers are made of, before it is ordered and cut.
+
+        Args:
+            features: The query's features by name, preprocessed, as batches of a dataset hold them.
+            seen: string `[B, L]`, ids of the items to leave out; `""` is none.
+
+        Returns:
+            The candidates of each request, best of retrieval first.
+        """
+        return self._candidates(features, self._query(features), seen)
+
     def raw_specs(self, *, has_items: bool) -> dict[str, tf.TensorSpec]:
         """Returns the raw inputs' shapes and dtypes by name.
 
@@ -245,7 +258,7 @@ class ServedRecommender(tf.Module):
         specs: dict[str, tf.TensorSpec] = {}
         features = self.schema.features if has_items else self.schema.query_features
         for spec in features:
-            specs.update(_raw_spec(spec))
+            specs.update(raw_spec(spec))
         return {name: tf.TensorSpec(*spec, name=name) for name, spec in specs.items()}
 
     def wish_specs(self) -> dict[str, tf.TensorSpec]:
@@ -260,13 +273,13 @@ class ServedRecommender(tf.Module):
         tower = self._model.query_tower
         return tower({name: features[name] for name in tower.input}, training=False)
 
-    def _candidates(self, features: TensorDict, query: TensorDict, seen: Tensor) -> _Candidates:
+    def _candidates(self, features: TensorDict, query: TensorDict, seen: Tensor) -> Candidates:
         """Finds what an answer is made of, by the score that orders it."""
         retrieved, rows = self._index.top(query["embedding"], seen, self._num_retrieved)
         predictions = self._pair_predictions(query, retrieved, rows)
         is_item = retrieved > EXCLUDED_SCORE / 2
         fused = self._fusion(predictions, is_item, self._scenario(features))
-        return _Candidates(predictions, tf.where(is_item, fused, EXCLUDED_SCORE), is_item, rows)
+        return Candidates(predictions, tf.where(is_item, fused, EXCLUDED_SCORE), is_item, rows)
 
     def _pair_predictions(self, query: TensorDict, retrieved: Tensor, rows: Tensor) -> TensorDict:
         """Predicts every answer task for each query with each of its `[B, C]` candidates."""
@@ -296,18 +309,3 @@ class ServedRecommender(tf.Module):
             return tf.fill([batch, 0], "")
         seen = raw[history.name]
         return seen.to_tensor("") if isinstance(seen, tf.RaggedTensor) else seen
-
-
-def _raw_spec(spec: Any) -> Mapping[str, tuple[Sequence[int | None], tf.DType]]:
-    if spec.kind == "history":
-        shapes = {spec.name: ([None, None], tf.string)}
-        if spec.values_name is not None:
-            shapes[spec.values_name] = ([None, None], tf.float32)
-        return shapes
-    if spec.kind == "numeric":
-        return {spec.name: ([None], tf.float32)}
-    if spec.kind == "embedding":
-        return {spec.name: ([None, spec.size], tf.float32)}
-    if spec.kind == "categorical" and spec.is_multivalent:
-        return {spec.name: ([None, None], tf.string)}
-    return {spec.name: ([None], tf.string)}

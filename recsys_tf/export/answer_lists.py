@@ -1,0 +1,149 @@
+"""The validation requests that an answer's weights are chosen on: the candidates as served."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from recsys_tf.export.answer_score import answer_tasks
+from recsys_tf.export.calibrating import check_not_trained, labelled_rows
+from recsys_tf.export.served_recommender import Candidates, ServedRecommender
+from recsys_tf.features import Examples, make_dataset
+from recsys_tf.naming import look_up
+from recsys_tf.preparation import PreparedData
+from recsys_tf.schema import Schema, TaskSpec
+from recsys_tf.score_fusion import ValidationLists
+from recsys_tf.types import Array, IntArray, Tensor
+
+
+def validation_lists(
+    served: ServedRecommender,
+    data: PreparedData,
+    tasks: Sequence[str],
+    *,
+    max_requests: int = 5000,
+    seed: int = 42,
+) -> ValidationLists:
+    """Retrieves the candidates of validation users, as an answer would, with what became of them.
+
+    A request is a user's first validation row: its context, and the history of that moment, whose
+    items are left out. A candidate is a success of a task where any of the user's validation rows
+    is one of that item. Users without a success of any of the tasks are left out.
+
+    Args:
+        served: What answers, with the number of candidates of its configuration.
+        data: What its model was trained on.
+        tasks: Whose successes are wanted: binary tasks or the one of retrieval.
+        max_requests: Users at the most; of more, so many are drawn.
+        seed: Seed of the draw.
+
+    Returns:
+        Predictions of all tasks of an answer and labels of `tasks`, `[U, N]`, of the candidates in
+        the order of retrieval.
+
+    Raises:
+        ValueError: If a task is of another kind, no user has a success, or the validation rows
+            were trained on.
+    """
+    check_not_trained(data, "weights")
+    specs = [success_task(data.schema, name, "tasks") for name in tasks]
+    labels, weights, items = labelled_rows(data, specs)
+    is_success = {name: (labels[name] > 0) & (weights[name] > 0) for name in labels}
+    users, rows = _requests(data, is_success, max_requests, seed)
+    predictions, is_item, candidates, scenarios = _asked(served, data, rows)
+    num_items = len(data.catalogue)
+    wanted = np.arange(len(rows))[:, np.newaxis] * num_items + candidates
+    return ValidationLists(
+        predictions,
+        # A user that is not asked is the request -1, which no candidate is of.
+        {
+            name: np.isin(wanted, (users * num_items + items)[own & (users >= 0)])
+            for name, own in is_success.items()
+        },
+        is_item,
+        scenarios,
+    )
+
+
+def success_task(schema: Schema, name: str, argument: str) -> TaskSpec:
+    """Returns the task of that name, whose rows succeed or fail.
+
+    Raises:
+        ValueError: If an answer has no such task, of retrieval or binary.
+    """
+    tasks = answer_tasks(schema).values()
+    known = {each.name: each for each in tasks if each.kind in ("retrieval", "binary")}
+    return look_up(known, name, argument)
+
+
+def _requests(
+    data: PreparedData, is_success: dict[str, Array], max_requests: int, seed: int
+) -> tuple[IntArray, IntArray]:
+    """Returns each validation row's request, -1 for none, and each request's row of `events`."""
+    events, rows = data.interactions.events, data.rows("validation")
+    names = events[data.schema.user_id].to_numpy()[rows].astype(str)
+    _, first, codes = np.unique(names, return_index=True, return_inverse=True)
+    has_success = np.zeros(len(first), bool)
+    for own in is_success.values():
+        has_success[codes[own]] = True
+    chosen = np.flatnonzero(has_success)
+    if not len(chosen):
+        raise ValueError(
+            f"`data` must have validation rows with a success of {', '.join(map(repr, is_success))}"
+            ", received none; take more validation rows, or another goal."
+        )
+    if len(chosen) > max_requests:
+        drawn = np.random.default_rng(seed).choice(chosen, max_requests, replace=False)
+        chosen = np.sort(drawn)
+    requests = np.full(len(first), -1)
+    requests[chosen] = np.arange(len(chosen))
+    return requests[codes], rows[first[chosen]]
+
+
+def _asked(
+    served: ServedRecommender, data: PreparedData, rows: IntArray
+) -> tuple[dict[str, Array], Array, IntArray, IntArray | None]:
+    """Asks for the candidates of each row: predictions, which are items, which, the scenarios."""
+    schema, examples = data.schema, data.examples("validation", rows)
+    batches = make_dataset(
+        examples,
+        data.catalogue,
+        data.preprocessor,
+        schema,
+        data.config.training.batch_size,
+        # A user may meet an item again: what is known of the past is no leak.
+        is_target_masked=False,
+    )
+    find = tf.function(served.candidates, reduce_retracing=True)
+    found: list[Candidates] = []
+    scenarios: list[Array] = []
+    start = 0
+    for features, _, _ in batches:
+        end = start + len(features[schema.item_id])
+        found.append(find(features, _seen(examples, schema, start, end)))
+        if schema.scenario is not None:
+            scenarios.append(features[schema.scenario.feature].numpy())
+        start = end
+    predictions = {
+        name: np.concatenate([each.predictions[name] for each in found])
+        for name in found[0].predictions
+    }
+    return (
+        predictions,
+        np.concatenate([each.is_item for each in found]),
+        np.concatenate([each.rows for each in found]),
+        np.concatenate(scenarios) if scenarios else None,
+    )
+
+
+def _seen(examples: Examples, schema: Schema, start: int, end: int) -> Tensor:
+    """Returns the items of the rows' histories, string `[B, L]`."""
+    if schema.history is None:
+        return tf.fill([end - start, 0], "")
+    column = examples.lists[schema.history.name]
+    lists = [column.row(row).tolist() for row in range(start, end)]
+    width = max(map(len, lists), default=0)
+    padded = [[*each, *[""] * (width - len(each))] for each in lists]
+    return tf.constant(padded, tf.string, shape=[end - start, width])

@@ -1,0 +1,166 @@
+"""Weights are learned of the candidates as they are served, and go into the SavedModel."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from recsys_tf.config import ExportConfig
+from recsys_tf.export import (
+    ServedRecommender,
+    export_saved_model,
+    fit_answer,
+    raw_queries,
+    validation_lists,
+)
+from recsys_tf.metrics import ndcg
+from recsys_tf.score_fusion import score_fusion_from_dict
+
+CONFIG = ExportConfig(
+    num_candidates=30,
+    max_k=30,
+    calibration={"click": "platt"},
+    calibrate_by_scenario=True,
+    min_calibration_rows=20,
+)
+
+
+@pytest.fixture(scope="module")
+def requests(small_data):
+    """Who clicked in the validation rows: users, their first rows, and what they clicked then."""
+    schema, events = small_data.schema, small_data.interactions.events
+    rows = small_data.rows("validation")
+    held_out = events.iloc[rows].assign(row=rows)
+    clicked = held_out[held_out["click"] == 1].groupby(schema.user_id)["item_id"].agg(set)
+    first = held_out.groupby(schema.user_id)["row"].first()
+    users = sorted(clicked.index)
+    return users, [first[user] for user in users], [clicked[user] for user in users]
+
+
+@pytest.fixture(scope="module")
+def queries(small_data, requests):
+    """Raw inputs of those requests, by their context and what was known then."""
+
+    def made(served):
+        users, rows, _ = requests
+        context = [each.name for each in small_data.schema.query_features if each.side == "context"]
+        events = small_data.interactions.events.iloc[rows]
+        return raw_queries(
+            served,
+            small_data.interactions,
+            users,
+            inputs={name: events[name].tolist() for name in context},
+            known_rows=small_data.known_rows("validation"),
+        )
+
+    return made
+
+
+@pytest.fixture(scope="module")
+def fit(trained, small_data):
+    return fit_answer(
+        trained[0], small_data, CONFIG, goal="click", k=5, floors={"like": 0.01}, num_trials=40
+    )
+
+
+@pytest.fixture(scope="module")
+def served(trained, small_data, fit):
+    return ServedRecommender(
+        trained[0],
+        small_data.preprocessor,
+        small_data.catalogue,
+        fit.config,
+        calibrations=fit.calibrations,
+    )
+
+
+def test_lists_hold_what_would_be_answered(served, small_data, requests, queries):
+    lists = validation_lists(served, small_data, ["click"])
+    users, _, clicked = requests
+    answer = served.recommend(queries(served), tf.constant([30]))
+    ids = answer["item_ids"].numpy()
+    assert lists.mask.shape == (len(users), 30)
+    for place, items in enumerate(clicked):
+        own, is_item = lists.mask[place], ids[place] != b""
+        for task in ("watch", "click", "rating"):
+            np.testing.assert_allclose(
+                np.sort(lists.predictions[task][place][own]),
+                np.sort(answer[task].numpy()[place][is_item]),
+                rtol=1e-4,
+                atol=1e-5,
+            )
+        found = {each.decode() for each in ids[place][is_item]}
+        assert lists.labels["click"][place].sum() == len(found & items)
+
+
+def test_fitted_weights_answer_in_the_saved_model_as_they_were_measured(
+    served, small_data, fit, requests, queries, tmp_path
+):
+    folder = export_saved_model(served, tmp_path / "1")
+    fusion = json.loads((folder / "assets.extra" / "score_fusion.json").read_text())
+    assert score_fusion_from_dict(fusion).weights == fit.config.score_weights
+    recommend = tf.saved_model.load(str(folder)).signatures["recommend"]
+    ids = recommend(**queries(served), k=tf.constant([5]))["item_ids"].numpy()
+    hits = np.array(
+        [
+            [each.decode() in items for each in own]
+            for own, items in zip(ids, requests[2], strict=True)
+        ]
+    )
+    num_relevant = validation_lists(served, small_data, ["click"]).num_relevant("click")
+    best = fit.trials.loc[fit.best_trial]
+    assert np.nanmean(ndcg(hits, num_relevant, 5)) == pytest.approx(best["ndcg_click"], abs=1e-3)
+    assert best["ndcg_like"] >= 0.01
+    feasible = fit.trials[fit.trials["is_feasible"]]
+    assert best["ndcg_click"] == feasible["ndcg_click"].max()
+
+
+def test_configuration_keeps_all_but_the_weights(fit, served):
+    assert fit.config == CONFIG.model_copy(update={"score_weights": fit.config.score_weights})
+    assert set(fit.config.score_weights) == set(served.answer_tasks)
+    assert fit.calibrations["click"].by_scenario
+    assert len(fit.trials) == 40
+
+
+def test_tasks_and_signs_of_given_weights_are_kept(trained, small_data):
+    config = ExportConfig(num_candidates=20, score_weights={"click": 1.0, "watch": -1.0})
+    found = fit_answer(trained[0], small_data, config, goal="watch", num_trials=12, max_requests=9)
+    assert list(found.config.score_weights) == ["click", "watch"]
+    assert found.config.score_weights["watch"] <= 0
+
+
+def test_requests_are_drawn_by_the_seed(served, small_data):
+    first, again, other = (
+        validation_lists(served, small_data, ["click"], max_requests=7, seed=seed)
+        for seed in (1, 1, 2)
+    )
+    assert first.mask.shape[0] == 7
+    np.testing.assert_array_equal(first.predictions["click"], again.predictions["click"])
+    assert np.any(first.predictions["click"] != other.predictions["click"])
+
+
+@pytest.mark.parametrize(
+    ("changed", "text"),
+    [
+        ({"goal": "clck"}, "`goal` must be one of .*Did you mean 'click'"),
+        ({"goal": "rating"}, "`goal` must be one of .*received 'rating'"),
+        ({"goal": "click", "floors": {"lik": 0.1}}, "`floors` must be one of .*mean 'like'"),
+    ],
+)
+def test_what_has_no_successes_is_no_goal(trained, small_data, changed, text):
+    with pytest.raises(ValueError, match=text):
+        fit_answer(trained[0], small_data, CONFIG, **changed)
+
+
+def test_validation_rows_that_teach_nothing_are_refused(trained, small_data, served):
+    data = dataclasses.replace(small_data, is_validation_trained=True)
+    with pytest.raises(ValueError, match="`data` must have validation rows .* not trained on"):
+        fit_answer(trained[0], data, CONFIG, goal="click")
+    events = small_data.interactions.events.copy()
+    events["purchase"] = 0.0
+    interactions = dataclasses.replace(small_data.interactions, events=events)
+    data = dataclasses.replace(small_data, interactions=interactions)
+    with pytest.raises(ValueError, match="with a success of 'purchase', received none"):
+        validation_lists(served, data, ["purchase"])
