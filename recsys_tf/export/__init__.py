@@ -1,6 +1,11 @@
 """The SavedModel: one file set that answers recommendations, scores and evaluations."""
 
-from recsys_tf.export.answer_fitting import AnswerFit, fit_answer
+from recsys_tf.export.answer_fitting import (
+    AnswerFit,
+    AnswerSearch,
+    fit_answer,
+    fit_stacked_answer,
+)
 from recsys_tf.export.answer_lists import validation_lists
 from recsys_tf.export.asking import raw_queries, recommend
 from recsys_tf.export.calibrating import calibrations_of_batches, fit_calibrations
@@ -10,6 +15,7 @@ from recsys_tf.export.served_sequences import ServedSequences, export_sequence_m
 
 __all__ = [
     "AnswerFit",
+    "AnswerSearch",
     "ServedRecommender",
     "ServedSequences",
     "calibrations_of_batches",
@@ -17,6 +23,7 @@ __all__ = [
     "export_sequence_model",
     "fit_answer",
     "fit_calibrations",
+    "fit_stacked_answer",
     "raw_queries",
     "recommend",
     "validation_lists",

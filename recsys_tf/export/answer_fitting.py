@@ -5,31 +5,42 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from recsys_tf.config import ExportConfig
 from recsys_tf.export.answer_lists import success_task, validation_lists
 from recsys_tf.export.answer_score import answer_tasks
-from recsys_tf.export.calibrating import check_not_trained, fit_calibrations
+from recsys_tf.export.calibrating import check_not_trained, fit_calibrations, validation_labels
 from recsys_tf.export.served_recommender import ServedRecommender
 from recsys_tf.models import Recommender
+from recsys_tf.naming import look_up
 from recsys_tf.preparation import PreparedData
-from recsys_tf.score_fusion import Calibration, fit_fusion
+from recsys_tf.score_fusion import Calibration, Stacking, fit_fusion
 
 
 @dataclass(frozen=True, eq=False)
 class AnswerFit:
-    """A configuration with the weights that were found, and the log of the search.
+    """What `ServedRecommender` takes.
 
     Attributes:
-        config: The configuration that was given, with the best `score_weights`.
-        calibrations: What `fit_calibrations` found, for `ServedRecommender`.
-        trials: One row a trial, see `FusionFit`.
-        best_trial: The row of `trials` that `config` has.
+        config: The configuration that was given, with the `score_weights` that were learned.
+        calibrations: What `fit_calibrations` found.
     """
 
     config: ExportConfig
     calibrations: Mapping[str, Calibration]
+
+
+@dataclass(frozen=True, eq=False)
+class AnswerSearch(AnswerFit):
+    """The same, with the log of the search.
+
+    Attributes:
+        trials: One row a trial, see `FusionFit`.
+        best_trial: The row of `trials` that `config` has.
+    """
+
     trials: pd.DataFrame
     best_trial: int
 
@@ -45,7 +56,7 @@ def fit_answer(
     num_trials: int = 400,
     max_requests: int = 5000,
     seed: int = 42,
-) -> AnswerFit:
+) -> AnswerSearch:
     """Finds the weights whose answers put one task's successes first and keep others' above floors.
 
     Fits the calibrations that `config` names, retrieves the candidates of the validation users as
@@ -79,8 +90,7 @@ def fit_answer(
     success_task(data.schema, goal, "goal")
     for name in floors or {}:
         success_task(data.schema, name, "floors")
-    given = config.score_weights or dict.fromkeys(answer_tasks(data.schema), 1.0)
-    config = config.model_copy(update={"score_weights": given})
+    config = _with_weights(config, data)
     calibrations = fit_calibrations(model, data, config)
     served = ServedRecommender(
         model, data.preprocessor, data.catalogue, config, calibrations=calibrations
@@ -91,4 +101,71 @@ def fit_answer(
         served.fusion, lists, goal=goal, k=k, floors=floors, num_trials=num_trials, seed=seed
     )
     found = config.model_copy(update={"score_weights": fit.fusion.weights})
-    return AnswerFit(found, calibrations, fit.trials, fit.best_trial)
+    return AnswerSearch(found, calibrations, fit.trials, fit.best_trial)
+
+
+def fit_stacked_answer(
+    model: Recommender, data: PreparedData, config: ExportConfig, *, goal: str, l2: float = 1.0
+) -> AnswerFit:
+    """Learns a `stacking` that foretells one task's label from the predictions of all.
+
+    On the validation rows, whichever item they are of, and not on lists: its score is a
+    probability, or a rating, and orders answers by it. Choose `fit_answer` where the first places
+    count, or other tasks have floors.
+
+    Args:
+        model: The trained model.
+        data: What it was trained on.
+        config: Names the calibrations. Its `score_weights` say which tasks are read; where they are
+            empty, all tasks of an answer are.
+        goal: A task of an answer, with a label.
+        l2: See `Stacking.fit`.
+
+    Returns:
+        The configuration with the fusion, its weights and its options, and the calibrations.
+
+    Raises:
+        ValueError: If the validation rows were trained on, the goal is no such task, or as
+            `fit_calibrations` and `Stacking.fit`.
+    """
+    check_not_trained(data, "weights")
+    known = answer_tasks(data.schema)
+    target = look_up({name: t for name, t in known.items() if t.label is not None}, goal, "goal")
+    config = _with_weights(config, data)
+    calibrations = fit_calibrations(model, data, config)
+    batches = data.dataset("validation")
+    predictions = model.predict(batches.map(lambda features, *_: features), verbose=0)
+    scenario = data.schema.scenario
+    scenarios = [] if scenario is None else [each[scenario.feature] for each, *_ in batches]
+    fusion = Stacking.fit(
+        {name: predictions[name] for name in config.score_weights},
+        validation_labels(data, [target])[goal],
+        calibrations={n: each for n, each in calibrations.items() if n in config.score_weights},
+        scenarios=np.concatenate(scenarios) if scenarios else None,
+        probability_tasks=[
+            name
+            for name in config.score_weights
+            # A calibrated score of retrieval is the share of positive rows.
+            if known[name].kind == "binary"
+            or (known[name].kind == "retrieval" and name in config.calibration)
+        ],
+        is_logistic=target.kind != "regression",
+        l2=l2,
+    )
+    options = {
+        "bias": fusion.bias,
+        "probability_tasks": fusion.probability_tasks,
+        "is_logistic": fusion.is_logistic,
+    }
+    learned = {
+        "score_fusion": "stacking",
+        "score_weights": fusion.weights,
+        "fusion_options": options,
+    }
+    return AnswerFit(config.model_copy(update=learned), calibrations)
+
+
+def _with_weights(config: ExportConfig, data: PreparedData) -> ExportConfig:
+    """Returns the configuration with a weight for each task of an answer, where it has none."""
+    weights = config.score_weights or dict.fromkeys(answer_tasks(data.schema), 1.0)
+    return config.model_copy(update={"score_weights": weights})

@@ -12,10 +12,11 @@ from recsys_tf.export import (
     ServedRecommender,
     export_saved_model,
     fit_answer,
+    fit_stacked_answer,
     raw_queries,
     validation_lists,
 )
-from recsys_tf.metrics import ndcg
+from recsys_tf.metrics import log_loss, ndcg
 from recsys_tf.score_fusion import score_fusion_from_dict
 
 CONFIG = ExportConfig(
@@ -139,6 +140,39 @@ def test_requests_are_drawn_by_the_seed(served, small_data):
     assert first.mask.shape[0] == 7
     np.testing.assert_array_equal(first.predictions["click"], again.predictions["click"])
     assert np.any(first.predictions["click"] != other.predictions["click"])
+
+
+def test_stacked_answer_serves_the_probability_that_was_learned(
+    trained, small_data, queries, requests
+):
+    model = trained[0]
+    stacked = fit_stacked_answer(model, small_data, CONFIG, goal="purchase")
+    served = ServedRecommender(
+        model,
+        small_data.preprocessor,
+        small_data.catalogue,
+        stacked.config,
+        calibrations=stacked.calibrations,
+    )
+    # On the rows that it was learned of, no worse than the task's own prediction.
+    batches = small_data.dataset("validation")
+    scenarios = np.concatenate([each["surface"] for each, *_ in batches])
+    predictions = model.predict(batches.map(lambda rows, *_: rows), verbose=0)
+    tasks = {name: predictions[name] for name in served.answer_tasks}
+    learned = np.asarray(served.fusion(tasks, scenario=tf.constant(scenarios)))
+    rows = small_data.split.validation
+    labels = small_data.interactions.events["purchase"].to_numpy(float)[rows]
+    ones = np.ones(len(labels))
+    assert log_loss(labels, learned, ones) <= log_loss(labels, predictions["purchase"], ones) + 1e-3
+    assert learned.mean() == pytest.approx(labels.mean(), abs=0.01)
+    answer = served.recommend(queries(served), tf.constant([5]))
+    assert np.all((answer["scores"].numpy() > 0) & (answer["scores"].numpy() < 1))
+    assert answer["scores"].shape == (len(requests[0]), 5)
+
+
+def test_stacking_needs_a_task_with_a_label(trained, small_data):
+    with pytest.raises(ValueError, match="`goal` must be one of .*Did you mean 'rating'"):
+        fit_stacked_answer(trained[0], small_data, CONFIG, goal="ratin")
 
 
 @pytest.mark.parametrize(
