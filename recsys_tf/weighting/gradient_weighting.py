@@ -39,6 +39,9 @@ class GradientWeighting(Weighting, ABC):
     def build(self, num_variables: int) -> None:
         """Makes the state that depends on the number of shared variables; most have none.
 
+        Called again for the same number it changes nothing, so that a weighting that was loaded
+        with its state, or has been in use, can be compiled with once more.
+
         Args:
             num_variables: Number of shared variables.
         """

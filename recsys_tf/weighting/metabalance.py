@@ -74,7 +74,20 @@ class MetaBalance(GradientWeighting):
         self.built = False
 
     def build(self, num_variables: int) -> None:
-        """Makes the moving means; see `GradientWeighting`."""
+        """Makes the moving means, once; see `GradientWeighting`.
+
+        Raises:
+            ValueError: If they have been made for another number of variables.
+        """
+        if self.mean_lengths is not None:
+            # Loaded with its state, or compiled again: the means go on.
+            if self.mean_lengths.shape[0] != num_variables:
+                raise ValueError(
+                    f"`num_variables` must be {self.mean_lengths.shape[0]}, of which the moving "
+                    f"means are, received {num_variables}. Make a new MetaBalance for another "
+                    "model."
+                )
+            return
         num_tasks = len(self.loss_weights)
         self.mean_lengths = self.add_state("mean_lengths", num_variables, num_tasks)
         self.counts = self.add_state("counts", num_variables, num_tasks)

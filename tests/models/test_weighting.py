@@ -19,7 +19,7 @@ from recsys_tf.datasets import LabelledTable, split_table
 from recsys_tf.models import Ranker
 from recsys_tf.table_preparation import PreparedTable
 from recsys_tf.training import build_ranker, fit
-from recsys_tf.weighting import WEIGHTINGS, FixedWeighting, PCGrad, UncertaintyWeighting
+from recsys_tf.weighting import WEIGHTINGS, FixedWeighting, PCGrad
 
 SCHEMA = TableSchema(
     features=(
@@ -134,15 +134,18 @@ def test_shared_and_own_variables_are_all_there_are(data):
     assert {id(each) for each in together} == {id(each) for each in model.core.trainable_variables}
 
 
-def test_saved_model_keeps_its_weighting(data, batch, tmp_path):
-    model = make(data, "uncertainty")
+@pytest.mark.parametrize("name", WEIGHTINGS)
+def test_saved_model_keeps_its_weighting(data, batch, tmp_path, name):
+    model = make(data, name)
     model.train_step(batch)
     model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")
-    assert isinstance(again.weighting, UncertaintyWeighting)
+    assert type(again.weighting) is WEIGHTINGS[name]
+    assert again.weighting.get_config() == model.weighting.get_config()
     for left, right in zip(again.weighting.weights, model.weighting.weights, strict=True):
         np.testing.assert_array_equal(left, right)
     assert len(again.trainable_variables) == len(model.trainable_variables)
+    assert np.isfinite(float(again.train_step(batch)["loss"]))
 
 
 def test_compiling_again_drops_the_weighting_before(data):
@@ -155,6 +158,16 @@ def test_compiling_again_drops_the_weighting_before(data):
     assert len(model.trainable_variables) == with_own
     model.compile("sgd", weighting=weighting)
     assert len(model.trainable_variables) == with_own
+
+
+@pytest.mark.parametrize("name", WEIGHTINGS)
+def test_weighting_in_use_is_taken_once_more(data, batch, name):
+    model = make(data, name)
+    model.train_step(batch)
+    before = [np.array(each) for each in model.weighting.weights]
+    model.compile("sgd", weighting=model.weighting, run_eagerly=True)
+    for left, right in zip(model.weighting.weights, before, strict=True):
+        np.testing.assert_array_equal(left, right)
 
 
 def test_factors_of_the_schema_enter(data):

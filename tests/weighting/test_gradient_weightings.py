@@ -245,6 +245,16 @@ def test_metabalance_says_that_it_must_be_built():
         MetaBalance(tasks(2)).task_weights(np.zeros([2, 2, 2]), np.ones(2))
 
 
+def test_metabalance_keeps_its_means_and_their_number():
+    weighting = MetaBalance(tasks(2))
+    weighting.build(2)
+    weighting.task_weights(np.stack([np.diag([4.0, 1.0])] * 2), np.ones(2))
+    weighting.build(2)
+    np.testing.assert_allclose(weighting.mean_lengths, [[0.2, 0.1]] * 2, rtol=1e-6)
+    with pytest.raises(ValueError, match="`num_variables` must be 2, .* received 3"):
+        weighting.build(3)
+
+
 @pytest.mark.parametrize("method", [IMTLG, MGDA, GradNorm])
 def test_factors_act_after_the_balancing(method, rng, combine):
     gradients = draw(rng, 2, "any")
