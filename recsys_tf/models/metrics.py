@@ -8,19 +8,17 @@ from typing import Any
 import keras
 
 from recsys_tf.losses import present_labels
+from recsys_tf.models.logit_auc import LogitAUC
 from recsys_tf.schema import TaskSpec
 from recsys_tf.types import TensorDict
 
 _METRICS = {
     "regression": {"rmse": keras.metrics.RootMeanSquaredError},
-    "binary": {"auc": keras.metrics.AUC},
+    "binary": {"auc": LogitAUC},
     "multiclass": {"accuracy": keras.metrics.SparseCategoricalAccuracy},
-    "multilabel": {"auc": keras.metrics.AUC},
+    "multilabel": {"auc": LogitAUC},
     "retrieval": {},
 }
-# Metrics of probabilities; the model gives logits. A rank does not change under a sigmoid, but the
-# thresholds of Keras's AUC lie between 0 and 1.
-_FROM_LOGITS = {"auc": {"from_logits": True}}
 
 
 class TaskMetrics(keras.layers.Layer):
@@ -43,7 +41,7 @@ class TaskMetrics(keras.layers.Layer):
         }
         self.of_task = {
             task.name: [
-                metric(name=f"{task.name}_{name}", **_FROM_LOGITS.get(name, {}))
+                metric(name=f"{task.name}_{name}")
                 for name, metric in _METRICS[task.kind].items()
             ]
             for task in self.tasks

@@ -1,0 +1,55 @@
+"""What `fit` reports of a task is what the whole of its rows would give."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from recsys_tf import TaskSpec
+from recsys_tf.metrics import auc
+from recsys_tf.models.logit_auc import LogitAUC
+from recsys_tf.models.metrics import TaskMetrics
+
+
+def events(rng, share, num_rows=200_000):
+    """Labels of a share of positives, and the logits of a model that tells them apart in part."""
+    labels = (rng.uniform(size=num_rows) < share).astype("float32")
+    logits = np.log(share / (1 - share)) + rng.normal(size=num_rows) + 0.8 * labels
+    return labels, logits.astype("float32")
+
+
+@pytest.mark.parametrize("spread", [1.0, 0.2])
+@pytest.mark.parametrize("share", [2e-4, 0.01, 0.3, 0.99])
+def test_auc_of_training_is_near_the_exact_one(rng, share, spread):
+    labels, logits = events(rng, share)
+    logits = np.log(share / (1 - share)) + spread * (logits - np.log(share / (1 - share)))
+    metrics = TaskMetrics([TaskSpec(name="click", kind="binary", label="click")])
+    weights = rng.uniform(size=len(labels)).astype("float32")
+    labels[::9] = np.nan
+    for rows in np.array_split(np.arange(len(labels)), 4):
+        metrics.update({"click": labels[rows]}, {"click": logits[rows]}, {"click": weights[rows]})
+    (metric,) = metrics.of_task["click"]
+    assert metric.name == "click_auc"
+    assert float(metric.result()) == pytest.approx(auc(labels, logits, weights), abs=2e-3)
+
+
+def test_auc_of_several_labels_is_that_of_all_together(rng):
+    labels, logits = (each.reshape(-1, 4) for each in events(rng, 2e-3, 40_000))
+    metrics = TaskMetrics([TaskSpec(name="tags", kind="multilabel", label="tags")])
+    metrics.update({"tags": labels}, {"tags": logits}, {"tags": np.ones(10_000, "float32")})
+    (metric,) = metrics.of_task["tags"]
+    exact = auc(labels.reshape(-1), logits.reshape(-1))
+    assert float(metric.result()) == pytest.approx(exact, abs=2e-3)
+
+
+def test_logits_of_any_size_are_put_in_order():
+    metric = LogitAUC("auc")
+    metric.update_state([0.0, 0.0, 1.0, 1.0], [-1e9, -15.9, -15.8, 1e9])
+    assert float(metric.result()) == pytest.approx(1.0)
+
+
+def test_no_threshold_is_compared_with_every_row():
+    metric, num_rows = LogitAUC("auc"), 64
+    rows = tf.TensorSpec([num_rows], tf.float32)
+    update = tf.function(metric.update_state, autograph=False).get_concrete_function(rows, rows)
+    sizes = [each.shape.num_elements() for op in update.graph.get_operations() for each in op.outputs]
+    assert max(size or 0 for size in sizes) <= metric.num_thresholds
