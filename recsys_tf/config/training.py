@@ -34,7 +34,8 @@ class TrainingConfig(Spec):
             never of tables.
         patience: Epochs without a better validation value before training ends; None never ends
             early.
-        monitor: The validation value that `patience` and the kept weights follow.
+        monitor: The validation value that `patience` and the kept weights follow. `val_loss` is
+            the sum of the tasks' losses by their `loss_weight`, whatever the weighting.
         seed: Seed of the weights, the order of the rows and dropout.
         is_mixed_precision: Whether layers compute in bfloat16.
         steps_per_execution: Steps run in one call of the compiled graph.

@@ -33,8 +33,10 @@ class MultitaskModel(keras.Model):
     units. `compile` needs an optimiser, and a weighting where the tasks' losses are not to be
     summed by the factors of the schema; `fit` reports each task's loss and metrics, means over the
     rows with its label. The reported `loss` is what the steps lowered, the mean of the batches'
-    joined losses by their rows: it is the sum of the tasks' reported losses by their factors only
-    where each batch has as many labels of a task as the others.
+    joined losses by their rows, and for gradient weightings the sum of the losses by their factors.
+    That sum is what `evaluate` reports as `loss` and `fit` as `val_loss`, whatever the weighting,
+    so that epochs can be compared. It is the sum of the tasks' reported losses by their factors
+    only where each batch has as many labels of a task as the others.
 
     Args:
         schema: Features and tasks.
@@ -186,12 +188,18 @@ class MultitaskModel(keras.Model):
         sample_weight: Any = None,
         training: bool = True,
     ) -> Tensor:
-        """Joins the tasks' losses and the regularisers; called by `fit` and `evaluate`."""
+        """Joins the tasks' losses and the regularisers; called by `fit` and `evaluate`.
+
+        While training they are joined as the weighting says, else by its factors alone.
+        """
         labels = checked_labels(y, self.schema.tasks)
         weights = complete_weights(labels, sample_weight)
         losses = self.task_losses(x, labels, y_pred, weights, training=training)
         self.task_metrics.update_losses(losses, self.label_weights(x, labels, weights))
-        return self.weighting(losses, training=training) + sum(self.losses)
+        if not training:
+            # Weights that move would make the epochs' values incomparable.
+            return self.weighting.weighted_sum(losses) + sum(self.losses)
+        return self.weighting(losses, training=True) + sum(self.losses)
 
     def train_step(self, data: Any) -> Any:
         """Takes one step; a gradient weighting gets each task's gradient by itself."""

@@ -26,7 +26,7 @@ class FAMO(Weighting):
     tasks' gradients. After each step the logits `x` follow `-d_t`, where
     `d_t = log(loss_t before) - log(loss_t after)`: a task that gained less weighs more. Choose it
     where gradient weightings would be wanted but cost too much: it needs one backward pass.
-    Losses must not be negative.
+    Losses must not be negative. The value is no measure: it rises while a loss falls below 0.37.
 
     Args:
         weights: Where the tasks' shares `z` start, in proportion, and what decay draws them back

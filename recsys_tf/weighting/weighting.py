@@ -18,7 +18,8 @@ class Weighting(keras.layers.Layer):
 
     The base of all weightings. It is a Keras layer so that its variables are saved with the model
     and, where they are trainable, found by the optimiser. State changes while training only.
-    Where the weights move, the number is no measure of progress: watch the tasks' metrics.
+    Where the weights move, the number is no measure of progress: held-out rows are measured by
+    `weighted_sum`, whose weights stay.
 
     A loss that is NaN makes the sum NaN and no more: it enters no state and no other task's
     weight. A loss of exactly 0 is what a batch without labels of that task gives: weightings that
@@ -71,6 +72,23 @@ class Weighting(keras.layers.Layer):
         Args:
             losses: A scalar for each task.
             training: Whether the weighting's own state may change.
+
+        Returns:
+            A scalar.
+
+        Raises:
+            ValueError: If a task has no weight.
+        """
+        return self.weighted_sum(losses)
+
+    def weighted_sum(self, losses: TensorDict) -> Tensor:
+        """Computes `sum_t w_t * loss_t` with the weights of the constructor, whatever the method.
+
+        It is what `evaluate` reports, as `val_loss` in `fit`: the same measure after every epoch,
+        which falls where a task improves and no other becomes worse.
+
+        Args:
+            losses: A scalar for each task.
 
         Returns:
             A scalar.

@@ -19,7 +19,11 @@ from recsys_tf.datasets import LabelledTable, split_table
 from recsys_tf.models import Ranker
 from recsys_tf.table_preparation import PreparedTable
 from recsys_tf.training import build_ranker, fit
-from recsys_tf.weighting import WEIGHTINGS, FixedWeighting, PCGrad
+from recsys_tf.weighting import WEIGHTINGS, FixedWeighting, GradientWeighting, PCGrad
+
+GRADIENT_WEIGHTINGS = [
+    name for name, each in WEIGHTINGS.items() if issubclass(each, GradientWeighting)
+]
 
 SCHEMA = TableSchema(
     features=(
@@ -168,6 +172,22 @@ def test_weighting_in_use_is_taken_once_more(data, batch, name):
     model.compile("sgd", weighting=model.weighting, run_eagerly=True)
     for left, right in zip(model.weighting.weights, before, strict=True):
         np.testing.assert_array_equal(left, right)
+
+
+@pytest.mark.parametrize("name", WEIGHTINGS)
+def test_held_out_loss_is_the_sum_by_the_schemas_factors(untrained, batch, name):
+    model, start, before = untrained
+    model.core.set_weights(start)
+    model.compile(keras.optimizers.SGD(0.1), weighting=name, run_eagerly=True)
+    moved = {"click": tf.constant(0.2), "price": tf.constant(0.9)}
+    if name not in GRADIENT_WEIGHTINGS:
+        for _ in range(3):  # Weights that learn have moved by now.
+            model.weighting(moved, training=True)
+    for variable in model.weighting.trainable_variables:
+        variable.assign(variable + 0.7)
+    found = model.evaluate(tf.data.Dataset.from_tensors(batch), return_dict=True, verbose=0)
+    wanted = 2 * float(before["click"]) + float(before["price"])
+    assert found["loss"] == pytest.approx(wanted, rel=1e-4)
 
 
 def test_factors_of_the_schema_enter(data):
