@@ -13,6 +13,7 @@ from recsys_tf.export.config_faults import check_export_config, check_export_lab
 from recsys_tf.features import id_indices, transform_catalogue
 from recsys_tf.initialization import new_ranker, new_recommender
 from recsys_tf.models import MultitaskModel, Ranker, Recommender, SequenceRecommender
+from recsys_tf.models.first_broken_step import FirstBrokenStep
 from recsys_tf.naming import unknown_name_message
 from recsys_tf.preparation import PreparedData
 from recsys_tf.table_preparation import PreparedTable
@@ -138,7 +139,8 @@ def fit(
         ValueError: If the training dataset is empty or its length is not known, `monitor` is no
             loss or metric of the model, or the weighting or an option of it is not known.
         MemoryError: If what the optimiser keeps beside the tables does not fit into memory.
-        NonFiniteLossError: If a loss becomes NaN or infinite; the model is then of no use.
+        NonFiniteLossError: If a loss becomes NaN or infinite. It names the task whose loss was the
+            first, and its step; the model is then of no use.
     """
     num_steps = int(train.cardinality())
     if num_steps <= 0:
@@ -173,7 +175,9 @@ def fit(
 def _early_stopping(model: keras.Model, monitor: str, patience: int) -> ResumableEarlyStopping:
     if not isinstance(model, MultitaskModel | SequenceRecommender):
         return ResumableEarlyStopping(monitor, patience)
-    known = [f"{part}{each.name}" for each in model.metrics for part in ("val_", "")]
+    # Not the one that reports nothing.
+    metrics = [each for each in model.metrics if not isinstance(each, FirstBrokenStep)]
+    known = [f"{part}{each.name}" for each in metrics for part in ("val_", "")]
     if monitor not in known:
         raise ValueError(unknown_name_message("training.monitor", monitor, known))
     # Keras knows which way its compiled metrics improve, and these models have none.

@@ -13,6 +13,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from recsys_tf.models.first_broken_step import FirstBrokenStep
+
 _LOGGER = logging.getLogger(__name__)
 _WEIGHTS = "state.weights.h5"
 _EARLY_STOPPING = "early_stopping.json"
@@ -27,19 +29,25 @@ class StopAtNonFiniteLoss(keras.callbacks.Callback):
     """Ends training at the first loss that is not finite, and names the task it came from."""
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Looks at the losses of the step."""
+        """Looks at the losses of the step, or of the steps that one call ran."""
         broken = [
             name
             for name, value in (logs or {}).items()
             if name.endswith("loss") and not math.isfinite(value)
         ]
-        if broken:
-            # The sum is broken whenever a task's loss is, so the task says more.
-            names = [name for name in broken if name != "loss"] or broken
-            raise NonFiniteLossError(
-                f"{' and '.join(names)} stopped being finite at step {batch}. Look for labels or "
-                "numeric features of extreme size, or lower `training.learning_rate`."
-            )
+        if not broken:
+            return
+        # The sum is broken whenever a task's loss is, so the task says more; and the next step
+        # after it every task's may be, so the first says most.
+        step, names = batch + 1, [name for name in broken if name != "loss"] or broken
+        for metric in self.model.metrics:
+            earliest = metric.earliest() if isinstance(metric, FirstBrokenStep) else None
+            if earliest is not None:
+                step, names = earliest[0], [f"{task}_loss" for task in earliest[1]]
+        raise NonFiniteLossError(
+            f"{' and '.join(names)} stopped being finite at step {step} of the epoch. Look for "
+            "labels or numeric features of extreme size, or lower `training.learning_rate`."
+        )
 
 
 class ResumableEarlyStopping(keras.callbacks.EarlyStopping):

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from recsys_tf.losses import present_labels
+from recsys_tf.models.first_broken_step import FirstBrokenStep
 from recsys_tf.models.logit_auc import LogitAUC
 from recsys_tf.schema import TaskSpec
 from recsys_tf.types import TensorDict
@@ -39,10 +40,10 @@ class TaskMetrics(keras.layers.Layer):
         self.loss_means = {
             task.name: keras.metrics.Mean(name=f"{task.name}_loss") for task in self.tasks
         }
+        self.first_broken_step = FirstBrokenStep(task.name for task in self.tasks)
         self.of_task = {
             task.name: [
-                metric(name=f"{task.name}_{name}")
-                for name, metric in _METRICS[task.kind].items()
+                metric(name=f"{task.name}_{name}") for name, metric in _METRICS[task.kind].items()
             ]
             for task in self.tasks
         }
@@ -56,6 +57,7 @@ class TaskMetrics(keras.layers.Layer):
         """
         for name, loss in losses.items():
             self.loss_means[name].update_state(loss, sample_weight=label_weights[name])
+        self.first_broken_step.update_state(losses)
 
     def update(self, labels: TensorDict, outputs: TensorDict, weights: Any) -> None:
         """Adds a batch's rows to the metrics; rows without a label count for nothing."""

@@ -23,8 +23,8 @@ def combined_gradients(
 
     A shared variable gets `sum_t a_t g_t` with the weighting's `a`, another the sum of
     `w_t g_t` with the factors `w` of `weighting.loss_weights`. Each task's pass gives both, so
-    that `T` tasks cost `T` backward passes. A task whose loss is NaN is left out of the shared
-    variables; its own variables get its NaN.
+    that `T` tasks cost `T` backward passes. A task whose gradients are not finite is left out of
+    the step, in its own variables too: clipping by the joint norm would hand its NaN to all.
 
     Args:
         tape: A persistent tape that recorded the losses.
@@ -56,15 +56,18 @@ def combined_gradients(
         raise ValueError("`shared` must hold at least one variable, received none.")
     stacked = weighting.stack(losses)
     by_task = task_gradients(tape, losses, weighting.task_names, [*shared, *own])
-    factors = [weighting.loss_weights[task] for task in weighting.task_names]
     shared_rows = [TaskRows([of_task[v] for of_task in by_task]) for v in range(len(shared))]
     grams = tf.stack([rows.gram for rows in shared_rows])
-    gram = grams if weighting.is_per_variable else tf.reduce_sum(grams, axis=0)
+    sum_of_grams = tf.reduce_sum(grams, axis=0)
+    gram = grams if weighting.is_per_variable else sum_of_grams
     weights = tf.broadcast_to(weighting.task_weights(gram, stacked), grams.shape[:2])
     combined = [rows.combine(weights[v]) for v, rows in enumerate(shared_rows)]
-    for v in range(len(shared), len(shared) + len(own)):
-        parts = [(f, of_task[v]) for f, of_task in zip(factors, by_task, strict=True)]
-        combined.append(_sum([_scale(g, f) for f, g in parts if g is not None]))
+    of_own = [of_task[len(shared) :] for of_task in by_task]
+    is_finite = _are_finite(of_own) & tf.math.is_finite(tf.linalg.diag_part(sum_of_grams))
+    factors = tf.unstack(tf.where(is_finite, weighting.factors, 0.0))
+    for of_variable in zip(*of_own, strict=True):
+        parts = [(f, g) for f, g in zip(factors, of_variable, strict=True) if g is not None]
+        combined.append(_sum([_scale(g, f) for f, g in parts]))
     if penalty is not None:
         of_penalty = tape.gradient(penalty, [*shared, *own])
         pairs = zip(combined, of_penalty, strict=True)
@@ -178,10 +181,25 @@ def _joined_indices(slices: Sequence[Any]) -> Any:
     return tf.concat([tf.cast(each.indices, tf.int64) for each in slices], axis=0)
 
 
-def _scale(gradient: Any, factor: float) -> Any:
+def _are_finite(by_task: Sequence[Sequence[Any]]) -> Any:
+    """Tells of each task whether all its gradients are finite, bool `[T]`."""
+    norms = [
+        tf.add_n([tf.zeros([]), *(_float32_norm(g) for g in of_task if g is not None)])
+        for of_task in by_task
+    ]
+    return tf.math.is_finite(tf.stack(norms))
+
+
+def _float32_norm(gradient: Any) -> Any:
+    return tf.cast(tf.nn.l2_loss(getattr(gradient, "values", gradient)), tf.float32)
+
+
+def _scale(gradient: Any, factor: Any) -> Any:
+    """Multiplies a gradient; a factor of 0 takes out NaN too."""
     if isinstance(gradient, tf.IndexedSlices):
-        return tf.IndexedSlices(gradient.values * factor, gradient.indices, gradient.dense_shape)
-    return gradient * factor
+        values = _scale(gradient.values, factor)
+        return tf.IndexedSlices(values, gradient.indices, gradient.dense_shape)
+    return tf.math.multiply_no_nan(gradient, tf.cast(factor, gradient.dtype))
 
 
 def _sum(gradients: Sequence[Any]) -> Any:

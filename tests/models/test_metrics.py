@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from recsys_tf import TaskSpec
 from recsys_tf.metrics import auc
+from recsys_tf.models.first_broken_step import FirstBrokenStep
 from recsys_tf.models.logit_auc import LogitAUC
 from recsys_tf.models.metrics import TaskMetrics
 
@@ -47,9 +48,21 @@ def test_logits_of_any_size_are_put_in_order():
     assert float(metric.result()) == pytest.approx(1.0)
 
 
+def test_first_broken_loss_is_remembered_until_the_reset():
+    first = FirstBrokenStep(["click", "price", "topic"])
+    assert first.earliest() is None
+    for values in ((1.0, 1.0, 1.0), (1.0, np.nan, np.inf), (np.nan, 1.0, 1.0)):
+        first.update_state(dict(zip(("click", "price", "topic"), values, strict=True)))
+    assert first.earliest() == (2, ["price", "topic"])
+    assert first.result() == {}
+    first.reset_state()
+    first.update_state({"click": np.nan, "price": 1.0, "topic": 1.0})
+    assert first.earliest() == (1, ["click"])
+
+
 def test_no_threshold_is_compared_with_every_row():
     metric, num_rows = LogitAUC("auc"), 64
     rows = tf.TensorSpec([num_rows], tf.float32)
     update = tf.function(metric.update_state, autograph=False).get_concrete_function(rows, rows)
-    sizes = [each.shape.num_elements() for op in update.graph.get_operations() for each in op.outputs]
-    assert max(size or 0 for size in sizes) <= metric.num_thresholds
+    made = [each for op in update.graph.get_operations() for each in op.outputs]
+    assert max(each.shape.num_elements() or 0 for each in made) <= metric.num_thresholds

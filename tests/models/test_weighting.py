@@ -18,7 +18,7 @@ from recsys_tf import (
 from recsys_tf.datasets import LabelledTable, split_table
 from recsys_tf.models import Ranker
 from recsys_tf.table_preparation import PreparedTable
-from recsys_tf.training import build_ranker, fit
+from recsys_tf.training import NonFiniteLossError, build_ranker, fit
 from recsys_tf.weighting import WEIGHTINGS, FixedWeighting, GradientWeighting, PCGrad
 
 GRADIENT_WEIGHTINGS = [
@@ -172,6 +172,27 @@ def test_weighting_in_use_is_taken_once_more(data, batch, name):
     model.compile("sgd", weighting=model.weighting, run_eagerly=True)
     for left, right in zip(model.weighting.weights, before, strict=True):
         np.testing.assert_array_equal(left, right)
+
+
+@pytest.mark.parametrize("name", ["fixed", "pcgrad"])
+def test_first_broken_loss_is_named_and_not_spread(batch, name):
+    features, labels, weights = batch
+    price = tf.tensor_scatter_nd_update(labels["price"], [[3]], [float("inf")])
+    good, broken = (
+        tf.data.Dataset.from_tensors((features, {**labels, **each}, weights))
+        for each in ({}, {"price": price})
+    )
+    rows = good.concatenate(broken).concatenate(good.repeat(2))
+    config = prepared(name).config.training
+    # One call runs all four steps, and the gradients are clipped by their joint norm.
+    assert (config.steps_per_execution >= 4, config.clip_norm) == (True, 10.0)
+    model = build_ranker(prepared(name))
+    with pytest.raises(NonFiniteLossError, match="^price_loss stopped being finite at step 2 of"):
+        fit(model, rows, None, config, verbose=0)
+    if name == "pcgrad":
+        for variable in model.trainable_variables:
+            assert np.all(np.isfinite(variable)), variable.path
+        assert np.isfinite(float(model.task_metrics.loss_means["click"].result()))
 
 
 @pytest.mark.parametrize("name", WEIGHTINGS)
