@@ -89,7 +89,11 @@ class MultitaskModel(keras.Model):
 
     @property
     def shared_variables(self) -> list[keras.Variable]:
-        """The trainable variables that the tasks have in common: all but the heads'."""
+        """The trainable variables that tasks have in common, wholly or in part: all but the heads'.
+
+        A block's batched experts and gates, and tables, may hold private parts of single tasks; the
+        gradients tell which, see `recsys_tf.models.task_rows`.
+        """
         own = {id(variable) for variable in self.own_variables}
         return [each for each in self.core.trainable_variables if id(each) not in own]
 

@@ -47,8 +47,8 @@ class GradNorm(GradientWeighting):
     Source: Chen et al., 2018, "GradNorm: Gradient Normalization for Adaptive Loss Balancing in
         Deep Multitask Networks", https://arxiv.org/abs/1711.02257, equations 1 and 2 and
         algorithm 1. The step is divided by the mean length of the gradients, so that it does not
-        depend on the losses' unit; the lengths are those over all shared variables, not over the
-        last shared layer; the weights act on the shared variables only. A step ends at 0.001 for
+        depend on the losses' unit; the lengths are those over all that tasks share, not over the
+        last shared layer; the weights act on what is shared only. A step ends at 0.001 for
         a weight that it would bring lower. The first losses are those of the first step in which
         a task has labels.
     """

@@ -11,12 +11,15 @@ from recsys_tf.weighting.weighting import Weighting
 
 
 class GradientWeighting(Weighting, ABC):
-    """Weighs the tasks' gradients over the shared variables: `g = sum_t a_t g_t`.
+    """Weighs the tasks' gradients over what they share: `g = sum_t a_t g_t`.
 
     The base of all gradient weightings. Each is a function of the Gram matrix `G = J J^T`, whose
     entry `(s, t)` is the inner product of the gradients of tasks `s` and `t`: so it costs one
     backward pass a task and then works on `T x T` numbers.
-    `recsys_tf.models.task_gradients.combined_gradients` makes `G` and applies the weights.
+    `recsys_tf.models.task_gradients.combined_gradients` makes `G` and applies the weights. As in
+    the papers, which part a network into shared and task-specific weights, what at most one task's
+    gradient reaches is left out of `G` and steps by `w_t g_t`: heads, and within other variables
+    the experts, gates and embeddings of single tasks.
 
     A task whose gradient is 0 (a batch without its labels) or not finite (NaN in its loss) takes
     no part in a step: its weight is 0 and the other tasks are balanced without it.
@@ -51,8 +54,9 @@ class GradientWeighting(Weighting, ABC):
         """Weighs the tasks; state changes with every call, so it is for training only.
 
         Args:
-            gram: float `[T, T]`, inner products of the tasks' gradients before any factor; where
-                `is_per_variable`, `[V, T, T]`, one for each shared variable.
+            gram: float `[T, T]`, inner products of the tasks' gradients over what they share,
+                before any factor; where `is_per_variable`, `[V, T, T]`, one for each shared
+                variable.
             losses: float `[T]`, the tasks' losses before any factor.
 
         Returns:

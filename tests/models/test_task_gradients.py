@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from recsys_tf.models.task_gradients import TaskRows, combined_gradients
+from recsys_tf.models.task_gradients import combined_gradients
 from recsys_tf.weighting import WEIGHTINGS, GradientWeighting, make_weighting
 
 TASKS = {"click": 1.0, "buy": 2.0, "rating": 0.5}
@@ -253,25 +253,3 @@ def test_batch_without_rows_gives_slices_without_rows():
     found, _ = combined_gradients(tape, losses, weighting, [table, x])
     assert isinstance(found, tf.IndexedSlices)
     assert found.values.shape == (0, 2)
-
-
-def test_products_are_in_full_precision_on_gpus_too():
-    # There a float32 product of matrices is one of TF32, of 10 bits.
-    @tf.function
-    def combined(first, second):
-        rows = TaskRows([first, second])
-        return rows.combine(rows.gram[0])
-
-    shape = tf.TensorSpec([8], tf.float32)
-    graph = combined.get_concrete_function(shape, shape).graph.as_graph_def()
-    nodes = [*graph.node, *(node for each in graph.library.function for node in each.node_def)]
-    products = [node for node in nodes if "MatMul" in node.op]
-    assert products
-    assert {tf.as_dtype(node.attr["T"].type) for node in products} == {tf.float64}
-
-
-def test_inner_products_of_long_gradients_round_once(rng):
-    gradients = (1000 + rng.normal(size=(2, 50_000))).astype("float32")
-    exact = gradients.astype("float64") @ gradients.astype("float64").T
-    gram = TaskRows([tf.constant(each) for each in gradients]).gram
-    np.testing.assert_allclose(gram, exact, rtol=1e-7)
