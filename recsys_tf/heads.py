@@ -10,6 +10,7 @@ import numpy as np
 from keras import ops
 
 from recsys_tf.layers import DenseStack
+from recsys_tf.layers.precision import full_precision
 from recsys_tf.layers.shapes import check_positive, check_rank
 from recsys_tf.types import Tensor
 
@@ -19,7 +20,8 @@ class TaskHeads(keras.layers.Layer):
     """Turns each task's vector into its logits: `y_t = f_t(x_t) w_t + b_t`.
 
     `f_t` are dense layers of the task's own. A logit is the predicted number itself for a
-    regression, and the log odds for the other kinds: heads know no loss and no link function.
+    regression, and the log odds for the other kinds: heads know no loss and no link function. In
+    mixed precision `f_t` is in half precision, the logits are in float32.
 
     Args:
         num_classes: By the name of the task: None for one number a row (regression, binary), or
@@ -78,7 +80,7 @@ class TaskHeads(keras.layers.Layer):
                 # Small, so that a head starts at its bias and not at noise around it.
                 kernel_initializer=keras.initializers.VarianceScaling(0.01, "fan_avg", "uniform"),
                 bias_initializer=keras.initializers.Constant(self.initial_biases.get(name, 0.0)),
-                dtype=self.dtype_policy,
+                dtype=full_precision(self.dtype_policy),
                 name=f"{name}_logits",
             )
 
@@ -102,7 +104,8 @@ class TaskHeads(keras.layers.Layer):
             training: Whether units are dropped.
 
         Returns:
-            By the name of the task, float `[B]` for one number a row, else `[B, C]`.
+            By the name of the task, float `[B]` for one number a row, else `[B, C]`; float32 in
+            mixed precision too.
         """
         logits = {}
         for name, count in self.num_classes.items():
@@ -118,6 +121,14 @@ class TaskHeads(keras.layers.Layer):
             name: (inputs_shape[name][0],) if count is None else (inputs_shape[name][0], count)
             for name, count in self.num_classes.items()
         }
+
+    def compute_output_spec(
+        self, inputs: Mapping[str, Any], training: bool = False
+    ) -> dict[str, keras.KerasTensor]:
+        """Returns the shapes, and the logits' dtype in place of the layer's."""
+        shapes = self.compute_output_shape({name: each.shape for name, each in inputs.items()})
+        dtype = full_precision(self.dtype_policy).compute_dtype
+        return {name: keras.KerasTensor(shape, dtype) for name, shape in shapes.items()}
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""

@@ -48,6 +48,19 @@ def test_no_head_reads_the_vector_of_another_task():
     assert (ops.convert_to_numpy(after["genre"]) != ops.convert_to_numpy(before["genre"])).any()
 
 
+def test_logits_of_mixed_precision_are_full():
+    heads = TaskHeads(
+        {"click": None, "genre": 3}, (5,), initial_biases={"click": -9.01}, dtype="mixed_bfloat16"
+    )
+    found = heads(inputs())
+    # In bfloat16 the bias would be -9.
+    np.testing.assert_allclose(ops.convert_to_numpy(found["click"]), [-9.01] * 2, rtol=1e-6)
+    symbolic = heads({name: keras.Input((4,), name=name) for name in found})
+    for each in (found, symbolic):
+        assert {keras.backend.standardize_dtype(y.dtype) for y in each.values()} == {"float32"}
+    assert heads.stacks["click"].compute_dtype == "bfloat16"
+
+
 def test_one_class_and_one_row_keep_their_axes():
     found = TaskHeads({"click": None, "genre": 1})(inputs(rows=1))
     assert tuple(found["click"].shape) == (1,)

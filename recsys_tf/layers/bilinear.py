@@ -8,6 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from recsys_tf.layers.precision import full_precision
 from recsys_tf.layers.shapes import check_positive, check_rank, check_width
 from recsys_tf.naming import unknown_name_message
 from recsys_tf.types import Tensor
@@ -109,7 +110,8 @@ class Bilinear(keras.layers.Layer):
             make = keras.initializers.Identity if is_square else keras.initializers.Orthogonal
             self.kernel = self.add_weight(name="kernel", shape=widths, initializer=make(scale))
         if self.use_bias:
-            self.bias = self.add_weight(name="bias", shape=(), initializer="zeros")
+            # Not cast, since the logits it is added to are in float32.
+            self.bias = self.add_weight(name="bias", shape=(), initializer="zeros", autocast=False)
 
     def _build_low_rank(self, u_width: int, v_width: int, scale: float) -> None:
         if self.rank is None or self.rank > min(u_width, v_width):
@@ -134,7 +136,7 @@ class Bilinear(keras.layers.Layer):
             v: Float `[B, Dv]`.
 
         Returns:
-            Logits, float `[B]`.
+            Logits, float `[B]`; float32 in mixed precision too.
         """
         if self.form == "low_rank":
             products = ops.matmul(u, self.u_kernel) * ops.matmul(v, self.v_kernel)
@@ -143,14 +145,20 @@ class Bilinear(keras.layers.Layer):
         else:
             products = ops.matmul(u, self.kernel) * v
         # float32, since a sum of hundreds of half-precision numbers rounds at each step.
-        logits = ops.cast(ops.sum(ops.cast(products, "float32"), axis=-1), self.compute_dtype)
-        return logits + self.bias if self.use_bias else logits
+        dtype = full_precision(self.dtype_policy).compute_dtype
+        logits = ops.sum(ops.cast(products, dtype), axis=-1)
+        return logits + ops.cast(self.bias, dtype) if self.use_bias else logits
 
     def compute_output_shape(
         self, u_shape: tuple[int | None, ...], v_shape: tuple[int | None, ...]
     ) -> tuple[int | None, ...]:
         """Returns `[B]`."""
         return (u_shape[0],)
+
+    def compute_output_spec(self, u: Any, v: Any) -> keras.KerasTensor:
+        """Returns `[B]`, and the logits' dtype in place of the layer's."""
+        dtype = full_precision(self.dtype_policy).compute_dtype
+        return keras.KerasTensor((u.shape[0],), dtype)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from recsys_tf.layers import EmbeddingTable
+from recsys_tf.layers.precision import full_precision
 from recsys_tf.types import FloatArray, Tensor
 
 
@@ -16,7 +17,8 @@ class ItemBias(keras.layers.Layer):
 
     The first starts at the logarithm of the item's share of the training rows, so that a user
     of whom nothing is known is answered with popularity. The second, which starts at 0, serves
-    new items.
+    new items. Both are float32 in mixed precision too: a bias of about `log(1 / N)` would lose
+    most of its digits.
 
     Args:
         num_indices: Number of item indices with the reserved ones.
@@ -26,9 +28,12 @@ class ItemBias(keras.layers.Layer):
     def __init__(self, num_indices: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.num_indices = num_indices
-        self.bias = EmbeddingTable(num_indices, 1, embeddings_initializer="zeros", name="bias")
+        policy = full_precision(self.dtype_policy)
+        self.bias = EmbeddingTable(
+            num_indices, 1, embeddings_initializer="zeros", dtype=policy, name="bias"
+        )
         self.of_features = keras.layers.Dense(
-            1, use_bias=False, kernel_initializer="zeros", name="of_features"
+            1, use_bias=False, kernel_initializer="zeros", dtype=policy, name="of_features"
         )
 
     def build(self, ids_shape: tuple[int | None, ...], features_shape: tuple[Any, ...]) -> None:

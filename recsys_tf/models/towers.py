@@ -12,6 +12,7 @@ from keras import ops
 from recsys_tf.config import ModelConfig, RetrievalConfig
 from recsys_tf.encoders import make_encoder, make_fusion
 from recsys_tf.layers import DenseStack, EmbeddingTable
+from recsys_tf.layers.precision import full_precision
 from recsys_tf.models.bilinear_logits import check_bilinear
 from recsys_tf.models.id_table_features import check_id_tables
 from recsys_tf.models.item_bias import ItemBias
@@ -35,8 +36,9 @@ class Tower:
     """A tower with its symbolic inputs and outputs.
 
     Attributes:
-        model: Features by name -> `{"embedding": [B, D + 1], "features": [B, H]}` (the features'
-            own vectors alone, side by side, where the multi-task block reads parts of them),
+        model: Features by name -> `{"embedding": [B, D + 1], "features": [B, H]}`, the first
+            float32 in mixed precision too, the second the features' own vectors alone, side by
+            side, where the multi-task block reads parts of them,
             `label_biases` float `[B, T]` where there are ranking tasks of one number, `matched`
             float `[B, D]` where the bilinear model reads a feature of this side, `scenario` int
             `[B]` where a scenario block reads it, `vector_<feature>` for each feature that an
@@ -133,6 +135,10 @@ class _TowerBuilder:
             vector = vector - (-vectors[anchor])
         if self.retrieval.is_normalized:
             vector = keras.layers.UnitNormalization(name=f"{side}_norm")(vector)
+        precise = full_precision()
+        if vector.dtype != precise.compute_dtype:
+            # The dot product is a logit, and the last unit is added to it.
+            vector = ops.cast(vector, precise.compute_dtype)
         if item_bias is None:
             last = ops.ones_like(vector[:, :1])
         else:
@@ -146,7 +152,11 @@ class _TowerBuilder:
         num_biased = len(biased_tasks(self.schema))
         if num_biased and own in inputs:
             outputs["label_biases"] = EmbeddingTable(
-                self.num_indices[own], num_biased, embeddings_initializer="zeros", name="label_bias"
+                self.num_indices[own],
+                num_biased,
+                embeddings_initializer="zeros",
+                dtype=precise,
+                name="label_bias",
             )(inputs[own])
         if config.target_attention is not None and item_bias is not None:
             outputs["target"] = vectors[self.schema.item_id]

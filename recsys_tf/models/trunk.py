@@ -87,9 +87,12 @@ def build_trunk(
         for side in ("query", "candidate")
     }
     product = inputs["query_embedding"] * inputs["candidate_embedding"]
+    projected = [project[side](inputs[f"{side}_features"]) for side in project]
+    if product.dtype != projected[0].dtype:
+        # The embeddings are float32; here they are features among others.
+        product = ops.cast(product, projected[0].dtype)
     parts = [
-        project["query"](inputs["query_features"]),
-        project["candidate"](inputs["candidate_features"]),
+        *projected,
         product,
         ops.sum(product, axis=-1, keepdims=True),
     ]

@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -57,6 +58,19 @@ def test_form_equals_the_product_with_its_matrix(rng, pair, form):
 def test_start_is_the_scaled_dot_product(pair, layer):
     wanted = np.sum(pair[0] * pair[1], axis=1) / np.sqrt(6)
     np.testing.assert_allclose(run(layer, *pair), wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_logits_of_mixed_precision_are_full(form, pair):
+    layer = Bilinear(form, **FORMS[form], dtype="mixed_bfloat16")
+    before = layer(*pair)
+    layer.bias.assign(9.01)
+    # In bfloat16 the bias would be 9, and the sum would be rounded again.
+    raised = ops.convert_to_numpy(layer(*pair)) - ops.convert_to_numpy(before)
+    np.testing.assert_allclose(raised, 9.01, rtol=1e-6)
+    symbolic = layer(keras.Input((6,)), keras.Input((6,)))
+    for each in (before, symbolic):
+        assert keras.backend.standardize_dtype(each.dtype) == "float32"
 
 
 @pytest.mark.parametrize("form", ["free", "diagonal"])

@@ -157,8 +157,25 @@ def test_mixed_precision_is_of_all_layers_and_loaded_again(small_data, batch, tm
     again = keras.models.load_model(tmp_path / "model.keras")
     for each in (model, again):
         assert each.query_tower.get_layer("query_output").compute_dtype == "bfloat16"
-        assert each(batch[0])["click"].dtype == tf.bfloat16
+        outputs = each(batch[0])
+        logits = {task.name for task in each.schema.tasks}
+        for name in (*logits, "query_embedding", "candidate_embedding"):
+            assert outputs[name].dtype == each.core.output[name].dtype == tf.float32
     assert keras.config.dtype_policy().name == "float32"
+
+
+def test_mixed_precision_rounds_nothing_that_is_added_to_a_logit(small_data, batch):
+    """A bias of 9 and a hundredth is 9 in bfloat16."""
+    model = rebuilt(small_data, dtype="mixed_bfloat16")
+    tower = model.candidate_tower
+    tower.get_layer("item_bias").bias.embeddings.assign(
+        np.full((model.num_indices["item_id"], 1), -9.01)
+    )
+    outputs = model(batch[0])
+    np.testing.assert_allclose(outputs["candidate_embedding"][:, -1], -9.01, rtol=1e-6)
+    model.set_label_biases("candidate", {"click": np.full(model.num_indices["item_id"], 9.01)})
+    raised = model(batch[0])["click"] - outputs["click"]
+    np.testing.assert_allclose(raised, 9.01, rtol=1e-5)
 
 
 def test_half_of_the_users_are_hidden_unless_said_otherwise(small_data):

@@ -1,0 +1,29 @@
+"""The dtype of numbers that half precision would round too coarsely."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+_HALF = ("float16", "bfloat16")
+
+
+def full_precision(policy: Any = None) -> keras.DTypePolicy:
+    """Returns the dtype policy of a layer that makes logits, or what is added to them.
+
+    bfloat16 keeps 8 bits: a logit of 9 is right to 0.03, its probability to 3 percent, and what a
+    small bias or correction adds to it is lost.
+
+    Args:
+        policy: The policy of the layers around it; None takes Keras's global one.
+
+    Returns:
+        float32 where `policy` computes in half precision, else `policy`.
+
+    Example:
+        >>> full_precision(keras.DTypePolicy("mixed_bfloat16")).compute_dtype
+        'float32'
+    """
+    policy = keras.config.dtype_policy() if policy is None else policy
+    return keras.DTypePolicy("float32") if policy.compute_dtype in _HALF else policy
