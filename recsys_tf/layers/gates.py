@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from recsys_tf.layers.idle import mark_idle
 from recsys_tf.layers.shapes import check_positive, check_width
 from recsys_tf.types import Tensor
 
@@ -59,6 +60,8 @@ class SoftmaxGates(keras.layers.Layer):
             initializer="zeros",
         )
         self.bias = self.add_weight(name="bias", shape=(size,), initializer="zeros")
+        if self.num_choices == 1:
+            mark_idle(self.weights)
 
     def call(self, inputs: Tensor) -> Tensor:
         """Computes the gates.

@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from recsys_tf.layers import Experts, SoftmaxGates
+from recsys_tf.layers.idle import mark_idle
 from recsys_tf.layers.scenario_index import scenario_rows, select_scenario
 from recsys_tf.layers.shapes import check_positive
 from recsys_tf.multiscenario.scenario_block import ScenarioBlock
@@ -99,6 +100,11 @@ class HiNet(ScenarioBlock):
         self.attention_scale = self.add_weight(
             name="attention_scale", shape=(known, 1), initializer="zeros"
         )
+        # Of two scenarios each has one other to ask, and a single one has none.
+        if known <= 2:
+            mark_idle([self.attention_scores])
+        if known == 1:
+            mark_idle([self.attention_scale])
 
     def call(self, inputs: Tensor, scenario: Tensor, training: bool = False) -> Tensor:
         """Extracts the three parts of each row and joins them.

@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from recsys_tf.layers import Experts
+from recsys_tf.layers.idle import mark_idle
 from recsys_tf.layers.shapes import check_positive
 from recsys_tf.multiscenario.meta_unit import MetaUnit
 from recsys_tf.multiscenario.scenario_block import ScenarioBlock
@@ -88,6 +89,8 @@ class M2M(ScenarioBlock):
         places = self.num_known + 1
         for unit in (self.attention_unit, *self.tower):
             unit.build((None, self.hidden_dim), (places, self.embedding_dim), (None, places))
+        if self.num_experts == 1:
+            mark_idle([self.query, *self.attention_unit.weights])
 
     def call(self, inputs: Tensor, scenario: Tensor, training: bool = False) -> Tensor:
         """Mixes and transforms with each row's own weights.

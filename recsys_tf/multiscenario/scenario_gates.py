@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from recsys_tf.layers.idle import mark_idle
 from recsys_tf.layers.scenario_index import check_num_scenarios, join_scenarios
 from recsys_tf.layers.shapes import check_positive, check_rank, check_width
 from recsys_tf.types import NUM_RESERVED_INDICES, Tensor
@@ -57,6 +58,8 @@ class ScenarioGates(keras.layers.Layer):
         self.scenario_bias = self.add_weight(
             name="scenario_bias", shape=(known, choices), initializer="zeros"
         )
+        if choices == 1:
+            mark_idle(self.weights)
 
     def call(self, inputs: Tensor) -> Tensor:
         """Computes the gates of all scenarios in one product.

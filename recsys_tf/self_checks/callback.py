@@ -206,7 +206,7 @@ def _of_losses(model: Any, tasks: list[TaskSpec], batch: Any) -> Iterator[Findin
 
 
 def _of_gradients(model: Any, batches: list[Any]) -> Iterator[Finding]:
-    named = list(_named_variables(model))
+    named = [each for each in _named_variables(model) if not getattr(each[1], "is_idle", False)]
     variables = [each for _, each in named]
 
     # Not as a graph: to trace it costs more than to run it once.
@@ -237,7 +237,7 @@ def _named_variables(model: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Trainable variables with their paths, below the names of the models that they are part of.
 
     A variable's own path begins at its layer, and both towers may have a layer of one name. What
-    two models share stands under the first.
+    two models share stands under the first. A weighting's variables are left out.
     """
     seen: set[int] = set()
     for layer in model.layers:
@@ -246,6 +246,9 @@ def _named_variables(model: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
                 if id(variable) not in seen:
                     seen.add(id(variable))
                     yield path, variable
+    # A weighting learns from more than the tasks' losses, which are all that is looked at.
+    weighting = getattr(model, "weighting", None)
+    seen |= {id(each) for each in getattr(weighting, "trainable_variables", ())}
     for variable in model.trainable_variables:
         if id(variable) not in seen:
             yield f"{prefix}{variable.path}", variable

@@ -11,7 +11,15 @@ import tensorflow as tf
 from keras import ops
 
 import recsys_tf.self_checks
-from recsys_tf import TaskSpec
+from recsys_tf import (
+    CategoricalFeature,
+    ModelConfig,
+    NumericFeature,
+    ScenarioSpec,
+    TableSchema,
+    TaskSpec,
+)
+from recsys_tf.models import Ranker
 from recsys_tf.models.metrics import TaskMetrics
 from recsys_tf.models.predictions import predict_all
 from recsys_tf.self_checks import (
@@ -21,6 +29,7 @@ from recsys_tf.self_checks import (
     run_self_checks,
 )
 from recsys_tf.tasks import RankingTask
+from recsys_tf.weighting import WEIGHTINGS
 
 NAN = np.nan
 MODULES = [each.name for each in pkgutil.iter_modules(recsys_tf.self_checks.__path__)]
@@ -144,6 +153,64 @@ def test_sound_run_says_nothing_and_is_not_changed(caplog):
 def test_sound_recommender_says_nothing(trained, small_data):
     model, _ = trained
     assert run_self_checks(model, small_data.dataset("train")) == []
+
+
+SCHEMA = TableSchema(
+    features=(
+        NumericFeature(name="age", side="user", scaling="none"),
+        CategoricalFeature(name="city", side="user"),
+    ),
+    tasks=(
+        TaskSpec(name="click", kind="binary", label="click"),
+        TaskSpec(name="price", kind="regression", label="price"),
+    ),
+    scenario=ScenarioSpec(feature="city"),
+)
+
+
+def table(rng, num_cities, num_rows=800):
+    """Rows of a number and a city, indices from 2 on, and what depends on them and on chance."""
+    age, city = rng.normal(size=num_rows), rng.integers(2, 2 + num_cities, num_rows)
+    noise = rng.normal(size=(2, num_rows))
+    features = {"age": np.stack([age, np.ones(num_rows)], axis=1).astype("float32"), "city": city}
+    labels = {
+        "click": (age + city / 3 + noise[0] > 1).astype("float32"),
+        "price": (age - city / 3 + noise[1]).astype("float32"),
+    }
+    weights = {name: np.ones(num_rows, "float32") for name in labels}
+    return features, labels, weights
+
+
+def ranker(rng, num_cities, **changes):
+    """A ranker whose weights have left their starts, as after an epoch."""
+    sizes = {"embedding_dim": 4, "trunk_dims": (), "expert_dim": 4, "head_dims": ()}
+    config = ModelConfig(**{**sizes, "multitask": "shared_bottom", **changes})
+    model = Ranker(SCHEMA, {"city": 2 + num_cities}, config)
+    for each in model.core.trainable_variables:
+        each.assign(each + 0.3 * rng.normal(size=each.shape))
+    return model
+
+
+def test_no_weighting_is_found_fault_with(rng):
+    model, given = ranker(rng, num_cities=5), dataset(table(rng, num_cities=5))
+    for name in WEIGHTINGS:
+        model.compile("adam", weighting=name, run_eagerly=True)
+        assert run_self_checks(model, given, num_batches=2) == [], name
+
+
+@pytest.mark.parametrize(
+    ("num_cities", "changes"),
+    [
+        (1, {"multiscenario": "hinet", "multiscenario_options": {"num_scenario_experts": 1}}),
+        (2, {"multiscenario": "hinet", "multitask": "mmoe", "num_experts": 1}),
+        (2, {"multiscenario": "m2m", "multiscenario_options": {"num_experts": 1}}),
+    ],
+    ids=["hinet of one scenario", "hinet of two, mmoe of one expert", "m2m of one expert"],
+)
+def test_choice_of_one_is_no_fault(rng, num_cities, changes):
+    model = ranker(rng, num_cities, scenario_dim=6, **changes)
+    model.compile("adam", run_eagerly=True)
+    assert run_self_checks(model, dataset(table(rng, num_cities)), num_batches=2) == []
 
 
 def test_each_finding_is_one_warning_line(caplog):
