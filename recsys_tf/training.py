@@ -14,7 +14,7 @@ from recsys_tf.features import id_indices, transform_catalogue
 from recsys_tf.initialization import new_ranker, new_recommender
 from recsys_tf.models import MultitaskModel, Ranker, Recommender, SequenceRecommender
 from recsys_tf.models.first_broken_step import FirstBrokenStep
-from recsys_tf.naming import unknown_name_message
+from recsys_tf.naming import known_arguments, look_up, unknown_name_message
 from recsys_tf.preparation import PreparedData
 from recsys_tf.table_preparation import PreparedTable
 from recsys_tf.training_callbacks import (
@@ -24,7 +24,7 @@ from recsys_tf.training_callbacks import (
     StopAtNonFiniteLoss,
 )
 from recsys_tf.training_optimizer import check_slots, make_optimizer
-from recsys_tf.weighting import make_weighting
+from recsys_tf.weighting import WEIGHTINGS, Weighting, make_weighting
 
 __all__ = ["NonFiniteLossError", "build_ranker", "build_recommender", "compile_model", "fit"]
 
@@ -83,7 +83,8 @@ def compile_model(model: keras.Model, config: TrainingConfig, steps_per_epoch: i
 
     Args:
         model: A `Recommender`, a `Ranker`, or another Keras model with a loss of its own.
-        config: Optimiser, schedule and weighting.
+        config: Optimiser, schedule and weighting. `window_steps` of `dwa` is an epoch's steps
+            where `weighting_options` does not give it.
         steps_per_epoch: Batches of an epoch, 1 or more.
 
     Raises:
@@ -92,9 +93,7 @@ def compile_model(model: keras.Model, config: TrainingConfig, steps_per_epoch: i
     """
     weighting = {}
     if isinstance(model, MultitaskModel):
-        weighting["weighting"] = make_weighting(
-            config.weighting, model.loss_weights, **config.weighting_options
-        )
+        weighting["weighting"] = _make_weighting(model, config, steps_per_epoch)
     model.compile(
         optimizer=make_optimizer(config, steps_per_epoch * config.epochs),
         **weighting,
@@ -170,6 +169,16 @@ def fit(
         callbacks=watchers,
         verbose=verbose,
     )
+
+
+def _make_weighting(
+    model: MultitaskModel, config: TrainingConfig, steps_per_epoch: int
+) -> Weighting:
+    kind = look_up(WEIGHTINGS, config.weighting, "weighting")
+    # The paper's window is an epoch, of whose steps the layer alone does not know.
+    options = known_arguments(kind, {"window_steps": steps_per_epoch})
+    options |= config.weighting_options
+    return make_weighting(config.weighting, model.loss_weights, **options)
 
 
 def _early_stopping(model: keras.Model, monitor: str, patience: int) -> ResumableEarlyStopping:

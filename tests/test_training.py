@@ -15,7 +15,7 @@ from recsys_tf import (
 )
 from recsys_tf.layers import EmbeddingTable, table_memory
 from recsys_tf.models import Ranker, SequenceRecommender
-from recsys_tf.training import NonFiniteLossError, fit
+from recsys_tf.training import NonFiniteLossError, compile_model, fit
 from recsys_tf.training_callbacks import EpochCheckpoint, ResumableEarlyStopping
 
 
@@ -110,6 +110,18 @@ def test_what_no_task_reports_cannot_be_followed():
     config = TrainingConfig(patience=1, monitor="val_click_los")
     with pytest.raises(ValueError, match=r"`training.monitor` must .* Did you mean 'val_click_lo"):
         fit(model, rows, rows, config, verbose=0)
+
+
+@pytest.mark.parametrize(("options", "window_steps"), [({}, 7), ({"window_steps": 3}, 3)])
+def test_window_of_dwa_is_an_epoch_unless_given(options, window_steps):
+    clicks, likes = (TaskSpec(name=name, kind="binary", label=name) for name in ("click", "like"))
+    features = (NumericFeature(name="age", side="user", scaling="none"),)
+    schema = TableSchema(features=features, tasks=(clicks, likes))
+    model = Ranker(schema, {}, ModelConfig(embedding_dim=2, trunk_dims=(), expert_dim=2))
+    config = TrainingConfig(weighting="dwa", weighting_options={"temperature": 1.0, **options})
+    compile_model(model, config, steps_per_epoch=7)
+    assert model.weighting.window_steps == window_steps
+    assert model.weighting.temperature == 1.0
 
 
 class Killed(Exception):

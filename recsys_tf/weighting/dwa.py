@@ -23,7 +23,9 @@ class DynamicWeightAverage(Weighting):
 
     Args:
         weights: Factor of each task's loss, above 0.
-        window_steps: Steps of a window, at least 1. The paper's is an epoch.
+        window_steps: Steps of a window, at least 1. The paper's is an epoch, which
+            `training.weighting: dwa` takes where it is not given; before two windows have passed
+            the weights are fixed.
         temperature: Above 0; the higher, the nearer to equal weights.
         **kwargs: Arguments of every Keras layer.
 
