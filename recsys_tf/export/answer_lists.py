@@ -29,8 +29,9 @@ def validation_lists(
     """Retrieves the candidates of validation users, as an answer would, with what became of them.
 
     A request is a user's first validation row: its context, and the history of that moment, whose
-    items are left out. A candidate is a success of a task where any of the user's validation rows
-    is one of that item. Users without a success of any of the tasks are left out.
+    items are left out if an answer leaves them out. A candidate is a success of a task where any of
+    the user's validation rows is one of that item. Users without a success of any of the tasks are
+    left out.
 
     Args:
         served: What answers, with the number of candidates of its configuration.
@@ -122,7 +123,7 @@ def _asked(
     start = 0
     for features, _, _ in batches:
         end = start + len(features[schema.item_id])
-        found.append(find(features, _seen(examples, schema, start, end)))
+        found.append(find(features, _histories(examples, schema, start, end)))
         if schema.scenario is not None:
             scenarios.append(features[schema.scenario.feature].numpy())
         start = end
@@ -138,7 +139,7 @@ def _asked(
     )
 
 
-def _seen(examples: Examples, schema: Schema, start: int, end: int) -> Tensor:
+def _histories(examples: Examples, schema: Schema, start: int, end: int) -> Tensor:
     """Returns the items of the rows' histories, string `[B, L]`."""
     if schema.history is None:
         return tf.fill([end - start, 0], "")

@@ -237,16 +237,18 @@ class ServedRecommender(tf.Module):
             **place_metrics(f"{name}_{ANSWERED}", answered, self.cutoffs),
         }
 
-    def candidates(self, features: TensorDict, seen: Tensor) -> Candidates:
+    def candidates(self, features: TensorDict, history: Tensor) -> Candidates:
         """Finds what answers are made of, before it is ordered and cut.
 
         Args:
             features: The query's features by name, preprocessed, as batches of a dataset hold them.
-            seen: string `[B, L]`, ids of the items to leave out; `""` is none.
+            history: string `[B, L]`, ids of the history's items, which are left out where
+                `ExportConfig.is_seen_excluded`; `""` is none.
 
         Returns:
             The candidates of each request, best of retrieval first.
         """
+        seen = history if self._config.is_seen_excluded else history[:, :0]
         return self._candidates(features, self._query(features), seen)
 
     def raw_specs(self, *, has_items: bool) -> dict[str, tf.TensorSpec]:

@@ -198,3 +198,12 @@ def test_validation_rows_that_teach_nothing_are_refused(trained, small_data, ser
     data = dataclasses.replace(small_data, interactions=interactions)
     with pytest.raises(ValueError, match="with a success of 'purchase', received none"):
         validation_lists(served, data, ["purchase"])
+
+
+@pytest.mark.parametrize("is_excluded", [True, False])
+def test_what_was_met_is_a_candidate_where_answers_hold_it(trained, small_data, is_excluded):
+    num_items = len(small_data.catalogue)
+    config = ExportConfig(num_candidates=num_items, max_k=num_items, is_seen_excluded=is_excluded)
+    served = ServedRecommender(trained[0], small_data.preprocessor, small_data.catalogue, config)
+    lists = validation_lists(served, small_data, ["click"])
+    assert lists.is_candidate.all() != is_excluded
