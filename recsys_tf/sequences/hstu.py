@@ -59,7 +59,8 @@ class HSTU(SequenceEncoder):
         number of events that are summed, so that padding changes nothing; its biases read the time
         of the next event too, which is not known when a request comes. That code also multiplies
         the events by `sqrt(D)` before the positions are added, and brings states and items to
-        length 1; here a norm that learns the states' scale takes that place.
+        length 1; here the states are brought to one length, and a scale for each of their numbers
+        is learned.
     """
 
     def __init__(
@@ -84,7 +85,7 @@ class HSTU(SequenceEncoder):
             HSTUBlock(num_heads, dropout, dtype=self.dtype_policy, name=f"block_{index}")
             for index in range(check_positive("num_layers", num_layers))
         ]
-        self.norm = keras.layers.LayerNormalization(
+        self.norm = keras.layers.RMSNormalization(
             epsilon=1e-6, dtype=self.dtype_policy, name="norm"
         )
 

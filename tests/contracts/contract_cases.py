@@ -49,11 +49,15 @@ NUM_ROWS = {"id": NUM_INDICES, "genres": NUM_INDICES, "item_id": NUM_INDICES, "t
 
 @dataclass(frozen=True)
 class Case:
-    """One block: how to make it, what goes in for a number of rows, and the shape of a row."""
+    """One block: how to make it, what goes in for a number of rows, and the shape of a row.
+
+    One of full precision gives float32 in mixed precision too: a logit, or what is added to one.
+    """
 
     make: Callable[[], keras.layers.Layer]
     inputs: Callable[[np.random.Generator, int], tuple[Any, ...]]
     row_shape: Any
+    is_full_precision: bool = False
 
 
 def floats(*shape: int) -> Callable[..., np.ndarray]:
@@ -106,7 +110,7 @@ def moments(rng: np.random.Generator, rows: int) -> np.ndarray:
 
 LAYERS = {
     "AttentionPooling": Case(layers.AttentionPooling, join(floats(L, D), flags(L)), (D,)),
-    "Bilinear": Case(layers.Bilinear, join(floats(D), floats(D)), ()),
+    "Bilinear": Case(layers.Bilinear, join(floats(D), floats(D)), (), is_full_precision=True),
     "CompositionalTable": Case(
         lambda: layers.CompositionalTable(NUM_INDICES, D), join(indices(L)), (L, D)
     ),
@@ -155,11 +159,17 @@ VARIANTS = {
         lambda: layers.Bilinear("diagonal", initial_scale=2.0, use_bias=False),
         join(floats(D), floats(D)),
         (),
+        is_full_precision=True,
     ),
     "Bilinear of low rank": Case(
-        lambda: layers.Bilinear("low_rank", rank=2), join(floats(D), floats(5)), ()
+        lambda: layers.Bilinear("low_rank", rank=2),
+        join(floats(D), floats(5)),
+        (),
+        is_full_precision=True,
     ),
-    "Bilinear of two widths": Case(layers.Bilinear, join(floats(D), floats(5)), ()),
+    "Bilinear of two widths": Case(
+        layers.Bilinear, join(floats(D), floats(5)), (), is_full_precision=True
+    ),
     "CrossLayer of low rank": Case(
         lambda: layers.CrossLayer(projection_dim=2), join(floats(D), floats(D)), (D,)
     ),
@@ -208,7 +218,9 @@ VARIANTS = {
     ),
     "HSTU with times": Case(
         lambda: HSTU(L, num_heads=2, has_times=True),
-        join(floats(L, D), flags(L), times),
+        # Large beside what a block adds: of a sum with one score near 0, the score's rounded sign
+        # is the sign of all that its norm gives.
+        join(lambda rng, rows: 4 * floats(L, D)(rng, rows), flags(L), times),
         (L, D),
     ),
     "ItemContent": Case(lambda: ItemContent(NUM_INDICES, 3, D), join(indices(L)), (L, D)),
@@ -221,6 +233,7 @@ VARIANTS = {
         ),
         join(named(rating=floats(D), genre=floats(D))),
         {"rating": (), "genre": (3,)},
+        is_full_precision=True,
     ),
     "item shared with its history": Case(
         lambda: ItemAndHistory(), join(indices(), indices(L), ratings), (2 * D,)

@@ -128,7 +128,8 @@ def test_mixed_precision_stays_near_full_precision(case, rng, mixed_precision):
     assert_equal(found, exact(*inputs), tolerance=0.05)
     for each in keras.tree.flatten(found):
         dtype = keras.backend.standardize_dtype(each.dtype)
-        assert dtype == "bfloat16" or dtype.startswith("int")
+        wanted = "float32" if case.is_full_precision else "bfloat16"
+        assert dtype == wanted or dtype.startswith("int")
 
 
 def test_config_makes_an_equal_layer(layer):

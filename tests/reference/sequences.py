@@ -133,8 +133,9 @@ def hstu(x, times, weights, num_layers, num_heads):
             gated = layer_norm(sums, w["sum_norm/gamma"], w["sum_norm/beta"]) * gate[place]
             output[place] = gated @ w["joining/kernel"] + w["joining/bias"]
         x = x + output
-    gamma, beta = weights["norm/gamma"], weights["norm/beta"]
-    return np.stack([layer_norm(each, gamma, beta) for each in x])
+    # Each state has the length sqrt(D), but for the scales.
+    length = np.sqrt((x**2).mean(axis=1, keepdims=True) + 1e-6)
+    return x / length * weights["norm/scale"]
 
 
 def linear_recurrence(x, weights, num_layers):
