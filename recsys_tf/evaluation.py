@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from scipy import sparse
 
-from recsys_tf.baselines import BASELINES, RatingBaseline, interaction_matrix
+from recsys_tf.baselines import BASELINES, Baseline, RatingBaseline, interaction_matrix
 from recsys_tf.features import make_dataset, transform_catalogue
 from recsys_tf.metrics import TASK_METRICS, RankingValues, ranking_values, rmse
 from recsys_tf.models import MultitaskModel, Recommender
@@ -49,15 +49,12 @@ def ranking_problem(data: PreparedData, part: Part) -> RankingProblem:
 
     A row whose weight in the retrieval task is 0 is no positive; other weights do not count.
     """
-    schema, events = data.schema, data.interactions.events
-    users = _codes(events[schema.user_id], data.interactions.users[schema.user_id])
-    items = _codes(events[schema.item_id], data.interactions.items[schema.item_id])
-    shape = len(data.interactions.users), len(data.interactions.items)
+    users, items, shape = _pairs(data)
     known = data.known_rows(part)
     rows = data.rows(part)
-    task = schema.retrieval_task
+    task = data.schema.retrieval_task
     if task is not None and task.label is not None:
-        labels = events[task.label].to_numpy()[rows]
+        labels = data.interactions.events[task.label].to_numpy()[rows]
         rows = rows[labels >= task.positive_at_least]
     if task is not None:
         rows = rows[_weights(task, data, users, items)[rows] > 0]
@@ -186,14 +183,17 @@ def evaluate_tasks(
 
 
 def evaluate_baselines(
-    data: PreparedData, part: Part = "test", names: Iterable[str] = ("popularity", "bias", "ease")
+    data: PreparedData,
+    part: Part = "test",
+    names: Iterable[str] | Mapping[str, Baseline] = ("popularity", "bias", "ease"),
 ) -> dict[str, Metrics]:
     """Trains and measures baselines on the rows the model was trained on.
 
     Args:
         data: The data.
         part: The part to measure on.
-        names: Keys of `BASELINES`.
+        names: Keys of `BASELINES`, which are measured with their default settings; or baselines
+            that were made with others, each by a name of one's own.
 
     Returns:
         By baseline, values by `<task>/<metric>`: of the retrieval task, and for baselines that
@@ -202,14 +202,17 @@ def evaluate_baselines(
         from either.
 
     Raises:
-        ValueError: If a name is not known.
+        ValueError: If a name is not known, or a baseline with a half-life meets data whose times
+            cannot be compared between users.
     """
+    if not isinstance(names, Mapping):
+        names = {name: look_up(BASELINES, name, "baseline")() for name in names}
     problem = ranking_problem(data, part)
+    times = _times(data, data.known_rows(part))
     retrieval = data.schema.retrieval_task
     ratings = next((each for each in data.schema.ranking_tasks if each.kind == "regression"), None)
     results: dict[str, Metrics] = {}
-    for name in names:
-        baseline = look_up(BASELINES, name, "baseline")()
+    for name, baseline in names.items():
         results[name] = {}
         # A baseline of ratings has an opinion, not an intention: it is measured on ratings.
         if isinstance(baseline, RatingBaseline):
@@ -218,7 +221,7 @@ def evaluate_baselines(
                     f"{ratings.name}/rmse": _baseline_rmse(baseline, data, part, ratings)
                 }
         elif retrieval is not None:
-            baseline.fit(problem.seen)
+            baseline.fit(problem.seen, times)
             values = ranking_values(
                 baseline.scores,
                 None,
@@ -231,20 +234,37 @@ def evaluate_baselines(
     return results
 
 
+def _times(data: PreparedData, rows: IntArray) -> sparse.csr_matrix | None:
+    """When each pair of the rows was last seen, `[U, N]`; None where that means nothing."""
+    if not data.interactions.is_time_comparable:
+        return None
+    users, items, shape = _pairs(data)
+    seconds = data.interactions.events[data.schema.timestamp].to_numpy(dtype="float64")
+    # Of a pair's events the last one given counts.
+    rows = rows[np.argsort(seconds[rows], kind="stable")]
+    return interaction_matrix(users[rows], items[rows], *shape, seconds[rows])
+
+
 def _baseline_rmse(
     baseline: RatingBaseline, data: PreparedData, part: Part, task: TaskSpec
 ) -> float:
+    users, items, shape = _pairs(data)
+    labels = data.interactions.events[str(task.label)].to_numpy(dtype="float64")
+    weights = _weights(task, data, users, items)
+    known, rows = data.known_rows(part), data.rows(part)
+    # A row without a label is left out.
+    known = known[(weights[known] > 0) & ~np.isnan(labels[known])]
+    ratings = interaction_matrix(users[known], items[known], *shape, labels[known])
+    baseline.fit(ratings, _times(data, known))
+    return rmse(labels[rows], baseline.predict(users[rows], items[rows]), weights[rows])
+
+
+def _pairs(data: PreparedData) -> tuple[IntArray, IntArray, tuple[int, int]]:
+    """Users and items of the events as rows of their frames, and how many there are of both."""
     schema, events = data.schema, data.interactions.events
     users = _codes(events[schema.user_id], data.interactions.users[schema.user_id])
     items = _codes(events[schema.item_id], data.interactions.items[schema.item_id])
-    labels = events[str(task.label)].to_numpy(dtype="float64")
-    weights = _weights(task, data, users, items)
-    known, rows = data.known_rows(part), data.rows(part)
-    shape = len(data.interactions.users), len(data.interactions.items)
-    # A row without a label is left out.
-    ratings = np.where(weights > 0, labels, np.nan)
-    baseline.fit(interaction_matrix(users[known], items[known], *shape, ratings[known]))
-    return rmse(labels[rows], baseline.predict(users[rows], items[rows]), weights[rows])
+    return users, items, (len(data.interactions.users), len(data.interactions.items))
 
 
 def _weights(task: TaskSpec, data: PreparedData, users: IntArray, items: IntArray) -> FloatArray:

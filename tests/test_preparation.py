@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from recsys_tf import RunConfig, TaskSpec
-from recsys_tf.baselines import Bias, interaction_matrix
+from recsys_tf.baselines import Bias, Popularity, interaction_matrix
 from recsys_tf.config import DataConfig
 from recsys_tf.evaluation import evaluate_baselines, ranking_problem
 from recsys_tf.preparation import prepare, recency_weights
@@ -90,6 +90,30 @@ def test_baselines_are_measured_on_the_same_problem(small_data):
     results = evaluate_baselines(small_data, "test", ["popularity", "bias"])
     assert 0 < results["popularity"]["watch/hit_at_10"] < 1
     assert 0.3 < results["bias"]["rating/rmse"] < 2
+
+
+def test_baselines_with_settings_are_measured_by_their_own_names(small_data):
+    made = {"plain": Popularity(), "recent": Popularity(popularity_half_life_days=3.0)}
+    found = evaluate_baselines(small_data, "test", made)
+    assert found["plain"] == evaluate_baselines(small_data, "test", ["popularity"])["popularity"]
+    # By the last time of each pair of the known rows.
+    events = small_data.interactions.events.iloc[small_data.known_rows("test")]
+    last = events.groupby(["user_id", "item_id"])["timestamp"].max()
+    weights = 0.5 ** ((last.max() - last) / 86_400 / 3.0)
+    expected = weights.groupby("item_id").sum()
+    scores = dict(
+        zip(small_data.interactions.items["item_id"], made["recent"].scores([-1])[0], strict=True)
+    )
+    assert {item: scores[item] for item in expected.index} == pytest.approx(expected.to_dict())
+    assert found["recent"] != found["plain"]
+
+
+def test_half_life_is_refused_where_times_cannot_be_compared(small_data):
+    interactions = replace(small_data.interactions, is_time_comparable=False)
+    data = replace(small_data, interactions=interactions)
+    made = {"recent": Popularity(popularity_half_life_days=3.0)}
+    with pytest.raises(ValueError, match="`times` must be given for a half-life of 3 days"):
+        evaluate_baselines(data, "test", made)
 
 
 def of_tasks(data, *tasks):

@@ -8,6 +8,7 @@ from typing import TypeVar
 import numpy as np
 from scipy import sparse
 
+from recsys_tf.baselines.recency import event_weights
 from recsys_tf.types import Array, FloatArray, IntArray
 
 NEW_USER = -1
@@ -21,20 +22,40 @@ class Baseline(abc.ABC):
 
     A new user (index `NEW_USER`, or an empty row in training) gets the items' popularity, so that
     every baseline answers for everybody. Scores are comparable within one user's row only.
+
+    Args:
+        popularity_half_life_days: Age at which an event counts half in that popularity, in days;
+            None counts all alike. Where most users are new it decides more than the rest.
+
+    Raises:
+        ValueError: If `popularity_half_life_days` is not above 0.
     """
 
-    def fit(self: Self, interactions: sparse.csr_matrix) -> Self:
+    def __init__(self, popularity_half_life_days: float | None = None) -> None:
+        if popularity_half_life_days is not None and not popularity_half_life_days > 0:
+            raise ValueError(
+                "`popularity_half_life_days` must be above 0 or None, received "
+                f"{popularity_half_life_days}."
+            )
+        self.popularity_half_life_days = popularity_half_life_days
+
+    def fit(
+        self: Self, interactions: sparse.csr_matrix, times: sparse.csr_matrix | None = None
+    ) -> Self:
         """Learns from the events.
 
         Args:
             interactions: Sparse `[U, N]`, as `interaction_matrix` makes it. Whether the entries'
                 values or only their presence counts, each baseline says.
+            times: Sparse `[U, N]` with the same entries, `interaction_matrix(..., values=seconds)`:
+                when each pair was last seen. Read where a half-life is set, and needed there.
 
         Returns:
             Itself.
 
         Raises:
-            ValueError: If there is no event, or an entry is not finite.
+            ValueError: If there is no event, an entry is not finite, or times are needed and
+                missing or of other entries.
         """
         interactions = sparse.csr_matrix(interactions, dtype=np.float64, copy=True)
         interactions.sum_duplicates()
@@ -51,7 +72,8 @@ class Baseline(abc.ABC):
             )
         self._num_users, self._num_items = interactions.shape
         self._is_known = np.diff(interactions.indptr) > 0
-        self._popularity = np.bincount(interactions.indices, minlength=self._num_items)
+        weights = event_weights(interactions, times, self.popularity_half_life_days)
+        self._popularity = np.bincount(interactions.indices, weights, self._num_items)
         self._fit(interactions)
         return self
 

@@ -21,6 +21,8 @@ class Bias(RatingBaseline):
     Args:
         shrinkage: Number of imagined ratings at the mean; 5 serves MovieLens.
         num_iterations: Alternations; the values settle in about ten.
+        popularity_half_life_days: See `Baseline`. The ratings weigh alike: a half-life of theirs
+            made the error on validation rows of MovieLens greater.
 
     Raises:
         ValueError: If `shrinkage` is negative or `num_iterations` below 1.
@@ -36,7 +38,13 @@ class Bias(RatingBaseline):
         2.1; there fitted by least squares.
     """
 
-    def __init__(self, shrinkage: float = 5.0, num_iterations: int = 10) -> None:
+    def __init__(
+        self,
+        shrinkage: float = 5.0,
+        num_iterations: int = 10,
+        popularity_half_life_days: float | None = None,
+    ) -> None:
+        super().__init__(popularity_half_life_days)
         if not shrinkage >= 0:
             raise ValueError(f"`shrinkage` must be at least 0, received {shrinkage}.")
         if num_iterations < 1:

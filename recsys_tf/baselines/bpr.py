@@ -28,6 +28,7 @@ class BPR(Baseline):
         num_threads: Threads of the library's own loop; 0 takes all cores. More than one share the
             factors without locks: two runs then differ in their last digits, so take 1 to repeat a
             result exactly.
+        popularity_half_life_days: See `Baseline`.
 
     Raises:
         ValueError: If a number is below its least value.
@@ -46,7 +47,9 @@ class BPR(Baseline):
         num_iterations: int = 30,
         seed: int = 42,
         num_threads: int = 0,
+        popularity_half_life_days: float | None = None,
     ) -> None:
+        super().__init__(popularity_half_life_days)
         if factors < 1 or num_iterations < 1:
             raise ValueError(
                 "`factors` and `num_iterations` must be at least 1, received "
@@ -64,14 +67,16 @@ class BPR(Baseline):
         self.seed = seed
         self.num_threads = num_threads
 
-    def fit(self, interactions: sparse.csr_matrix) -> BPR:
+    def fit(
+        self, interactions: sparse.csr_matrix, times: sparse.csr_matrix | None = None
+    ) -> BPR:
         """Learns from the events; see `Baseline.fit`.
 
         Raises:
             ImportError: If the library `implicit` is not installed.
             ValueError: As `Baseline.fit`, or if the factors grow without bound.
         """
-        return super().fit(interactions)
+        return super().fit(interactions, times)
 
     def _fit(self, interactions: sparse.csr_matrix) -> None:
         with one_blas_thread():

@@ -19,6 +19,7 @@ class EASE(Baseline):
 
     Args:
         l2_regularization: The `l2` of the formula, in events; 500 serves MovieLens.
+        popularity_half_life_days: See `Baseline`.
 
     Raises:
         ValueError: If `l2_regularization` is not above 0: the Gram matrix of a sparse catalogue is
@@ -34,7 +35,10 @@ class EASE(Baseline):
         https://arxiv.org/abs/1905.03375, equation 8.
     """
 
-    def __init__(self, l2_regularization: float = 500.0) -> None:
+    def __init__(
+        self, l2_regularization: float = 500.0, popularity_half_life_days: float | None = None
+    ) -> None:
+        super().__init__(popularity_half_life_days)
         if not l2_regularization > 0:
             raise ValueError(f"`l2_regularization` must be above 0, received {l2_regularization}.")
         self.l2_regularization = l2_regularization

@@ -24,6 +24,7 @@ class ImplicitALS(Baseline):
         num_iterations: Alternations.
         seed: Seed of the first factors.
         num_threads: Threads of the library's own loop; 0 takes all cores.
+        popularity_half_life_days: See `Baseline`.
 
     Raises:
         ValueError: If a number is below its least value.
@@ -42,7 +43,9 @@ class ImplicitALS(Baseline):
         num_iterations: int = 15,
         seed: int = 42,
         num_threads: int = 0,
+        popularity_half_life_days: float | None = None,
     ) -> None:
+        super().__init__(popularity_half_life_days)
         if factors < 1 or num_iterations < 1:
             raise ValueError(
                 "`factors` and `num_iterations` must be at least 1, received "
@@ -60,13 +63,15 @@ class ImplicitALS(Baseline):
         self.seed = seed
         self.num_threads = num_threads
 
-    def fit(self, interactions: sparse.csr_matrix) -> ImplicitALS:
+    def fit(
+        self, interactions: sparse.csr_matrix, times: sparse.csr_matrix | None = None
+    ) -> ImplicitALS:
         """Learns from the events; see `Baseline.fit`.
 
         Raises:
             ImportError: If the library `implicit` is not installed.
         """
-        return super().fit(interactions)
+        return super().fit(interactions, times)
 
     def _fit(self, interactions: sparse.csr_matrix) -> None:
         with one_blas_thread():

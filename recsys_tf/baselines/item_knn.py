@@ -24,6 +24,7 @@ class ItemKNN(Baseline):
         num_neighbors: Neighbours of each item; 200 did best on a validation part of ML-100K.
         shrinkage: Draws the similarity of rare items to 0: two films that one user had are not
             alike for it.
+        popularity_half_life_days: See `Baseline`.
 
     Raises:
         ValueError: If `num_neighbors` is below 1 or `shrinkage` negative.
@@ -39,7 +40,13 @@ class ItemKNN(Baseline):
         Ferrari Dacrema, Cremonesi and Jannach (2019), https://arxiv.org/abs/1907.06902.
     """
 
-    def __init__(self, num_neighbors: int = 200, shrinkage: float = 10.0) -> None:
+    def __init__(
+        self,
+        num_neighbors: int = 200,
+        shrinkage: float = 10.0,
+        popularity_half_life_days: float | None = None,
+    ) -> None:
+        super().__init__(popularity_half_life_days)
         if num_neighbors < 1:
             raise ValueError(f"`num_neighbors` must be at least 1, received {num_neighbors}.")
         if not shrinkage >= 0:

@@ -10,15 +10,23 @@ from recsys_tf.types import Array, IntArray
 
 
 class Popularity(Baseline):
-    """Scores an item by the number of users that have an event with it, `s_i = |U_i|`.
+    """Scores an item by its users, the recent ones first: `s_i = sum_{u in U_i} 0.5^(a_ui / h)`.
 
-    What a model must beat before it is worth its cost; on a split by time, where most users are
-    new, that is not easy. Only the presence of an entry counts, not its value.
+    `a_ui` is the age of the event, counted from the newest one, and `h` the half-life; without one
+    `s_i = |U_i|`. What a model must beat before it is worth its cost; on a split by time, where
+    most users are new, that is not easy, and least of all with a half-life of a week or two. Only
+    the presence of an entry counts, not its value.
+
+    Args:
+        popularity_half_life_days: The `h`, in days; None counts all events alike.
 
     Example:
-        >>> model = Popularity().fit(sparse.csr_matrix([[1, 1, 0], [1, 0, 0]]))
-        >>> model.scores([0, -1]).tolist()
+        >>> events = sparse.csr_matrix([[1, 1, 0], [1, 0, 0]])
+        >>> Popularity().fit(events).scores([0, -1]).tolist()
         [[2.0, 1.0, 0.0], [2.0, 1.0, 0.0]]
+        >>> times = sparse.csr_matrix([[86_400, 172_800, 0], [86_400, 0, 0]])  # One day, two days.
+        >>> Popularity(popularity_half_life_days=0.5).fit(events, times).scores([0]).tolist()
+        [[0.5, 1.0, 0.0]]
     """
 
     def _fit(self, interactions: sparse.csr_matrix) -> None:

@@ -280,6 +280,10 @@ def test_absent_library_is_said_with_its_command(factorisation, events, monkeypa
         (lambda: ItemKNN(shrinkage=-1.0), r"`shrinkage` must be at least 0, received -1.0"),
         (lambda: Bias(shrinkage=float("nan")), r"`shrinkage` must be at least 0, received nan"),
         (lambda: Bias(num_iterations=0), r"`num_iterations` must be at least 1, received 0"),
+        (
+            lambda: Popularity(popularity_half_life_days=-1.0),
+            r"`popularity_half_life_days` must be above 0 or None, received -1.0",
+        ),
         (lambda: ImplicitALS(factors=0), r"`factors` and `num_iterations` must be at least 1"),
         (lambda: BPR(num_iterations=0), r"`num_iterations` must be at least 1, received 64 and 0"),
         (
