@@ -163,21 +163,28 @@ def test_ease_equals_the_column_by_column_ridge_regression(events):
 
 
 @pytest.mark.parametrize("num_neighbors", [1, 4, 100])
-def test_item_knn_equals_the_plain_loop(events, num_neighbors):
+@pytest.mark.parametrize(("alpha", "is_idf_weighted"), [(0.5, False), (0.4, False), (0.2, True)])
+def test_item_knn_equals_the_plain_loop(events, num_neighbors, alpha, is_idf_weighted):
     x, shrinkage = (events.toarray() != 0).astype(float), 2.0
-    counts = x.sum(axis=0)
+    weighted = x.copy()
+    if is_idf_weighted:
+        for user in np.flatnonzero(x.any(axis=1)):
+            weighted[user] *= np.log(NUM_ITEMS / x[user].sum())
+    squares = (weighted**2).sum(axis=0)
     expected = np.zeros_like(x)
     for item in range(NUM_ITEMS):
-        common = [(x[:, item] * x[:, other]).sum() for other in range(NUM_ITEMS)]
         similar = [
-            0.0 if other == item else n / (np.sqrt(counts[item] * counts[other]) + shrinkage)
-            for other, n in enumerate(common)
+            0.0
+            if other == item
+            else (weighted[:, item] * weighted[:, other]).sum()
+            / (squares[item] ** alpha * squares[other] ** (1 - alpha) + shrinkage)
+            for other in range(NUM_ITEMS)
         ]
         nearest = sorted(range(NUM_ITEMS), key=lambda o: (-similar[o], o))[:num_neighbors]
         expected[:, item] = sum(similar[other] * x[:, other] for other in nearest)
     users = np.flatnonzero(x.any(axis=1))
-    found = ItemKNN(num_neighbors, shrinkage).fit(events).scores(users)
-    np.testing.assert_allclose(found, expected[users], atol=1e-12)
+    model = ItemKNN(num_neighbors, shrinkage, alpha, is_idf_weighted)
+    np.testing.assert_allclose(model.fit(events).scores(users), expected[users], atol=1e-12)
 
 
 def test_item_knn_in_small_blocks_is_the_same(events, monkeypatch):
@@ -278,6 +285,7 @@ def test_absent_library_is_said_with_its_command(factorisation, events, monkeypa
         (lambda: EASE(0.0), r"`l2_regularization` must be above 0, received 0.0"),
         (lambda: ItemKNN(num_neighbors=0), r"`num_neighbors` must be at least 1, received 0"),
         (lambda: ItemKNN(shrinkage=-1.0), r"`shrinkage` must be at least 0, received -1.0"),
+        (lambda: ItemKNN(alpha=1.5), r"`alpha` must lie between 0 and 1, received 1.5"),
         (lambda: Bias(shrinkage=float("nan")), r"`shrinkage` must be at least 0, received nan"),
         (lambda: Bias(num_iterations=0), r"`num_iterations` must be at least 1, received 0"),
         (
