@@ -25,7 +25,7 @@ PURPOSES = {
     "text": "text features",
     "serving": "serve, recommend",
     "pipeline": "pipeline, demo (with serving and text)",
-    "baselines": "the baselines implicit_als and bpr",
+    "baselines": "the baseline implicit_als",
     "notebooks": "notebooks",
 }
 

@@ -17,16 +17,16 @@ from recsys_tf.baselines import (
     ItemKNN,
     Popularity,
 )
+from recsys_tf.baselines.bpr import Events
 from recsys_tf.metrics import ranking_metrics
 
 NUM_USERS, NUM_ITEMS = 60, 25
-BY_IMPLICIT = ("implicit_als", "bpr")
-"""Baselines that need the library `implicit`."""
+FACTORISATIONS = ("implicit_als", "bpr")
 
 
 @pytest.fixture(params=BASELINES)
 def name(request):
-    if request.param in BY_IMPLICIT:
+    if request.param == "implicit_als":
         pytest.importorskip("implicit")
     return request.param
 
@@ -91,7 +91,7 @@ def test_scores_go_into_the_evaluation_as_they_are(name, events):
 
 @pytest.mark.parametrize("tasteful", ["item_knn", "ease", "implicit_als", "bpr"])
 def test_held_out_item_of_the_users_taste_beats_popularity(tasteful, events):
-    if tasteful in BY_IMPLICIT:
+    if tasteful == "implicit_als":
         pytest.importorskip("implicit")
     rng = np.random.default_rng(1)
     entries = events.tocoo()
@@ -105,7 +105,6 @@ def test_held_out_item_of_the_users_taste_beats_popularity(tasteful, events):
     settings = {
         "ease": {"l2_regularization": 20.0},
         "item_knn": {"shrinkage": 1.0},
-        "bpr": {"learning_rate": 0.05, "num_iterations": 100},
     }
     model = BASELINES[tasteful](**settings.get(tasteful, {})).fit(train)
     found = ranking_metrics(model.scores, None, train, test, cutoffs=(5,))
@@ -225,47 +224,93 @@ def test_predictions_of_unequal_lengths_are_an_error():
         model.predict([0, 0], [1])
 
 
-@pytest.mark.parametrize("factorisation", BY_IMPLICIT)
-def test_one_thread_is_repeatable_and_warns_nothing(factorisation, events):
+@pytest.mark.parametrize("factorisation", FACTORISATIONS)
+def test_seed_repeats_the_factors_and_another_has_others(factorisation, events):
     pytest.importorskip("implicit")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         make = BASELINES[factorisation]
-        first = make(factors=8, num_threads=1).fit(events).scores([0, 1])
-        second = make(factors=8, num_threads=1).fit(events).scores([0, 1])
-        other = make(factors=8, num_threads=1, seed=1).fit(events).scores([0, 1])
+        first = make(factors=8).fit(events).scores([0, 1])
+        second = make(factors=8).fit(events).scores([0, 1])
+        other = make(factors=8, seed=1).fit(events).scores([0, 1])
     np.testing.assert_array_equal(first, second)
     assert (first != other).any()
 
 
+def test_bpr_takes_the_step_of_its_formula():
+    # One user, who had item 0 of two: the negative can be item 1 only.
+    l2, rate = 0.5, 0.1
+    settings = {"learning_rate": rate, "l2_regularization": l2, "num_iterations": 1}
+    still = BPR(2, **{**settings, "learning_rate": 1e-12}).fit(sparse.csr_matrix([[1, 0]]))
+    moved = BPR(2, **settings).fit(sparse.csr_matrix([[1, 0]]))
+    p, (q, other) = still._user_factors[0, :2], still._item_factors[:, :2]
+    pull = 1 / (1 + np.exp(p @ (q - other)))
+    expected = [
+        (p + rate * (pull * (q - other) - l2 * p)) @ (q + rate * (pull * p - l2 * q)) + rate * pull,
+        (p + rate * (pull * (q - other) - l2 * p)) @ (other + rate * (-pull * p - l2 * other))
+        - rate * pull,
+    ]
+    np.testing.assert_allclose(moved.scores([0])[0], expected, atol=1e-6)
+
+
+def test_steps_of_one_row_in_a_batch_add_up():
+    # Twice the same user and item: what two users with these factors would do, together.
+    one = BPR(2, num_iterations=1, l2_regularization=0.0, learning_rate=0.1)
+    users = np.array([[0.1, 0.2, 1.0]], np.float32)
+    items = np.array([[0.3, 0.1, 0.0], [0.2, 0.4, 0.0]], np.float32)
+    twice_users, twice_items = users.copy(), items.copy()
+    place, other = np.zeros(1, int), np.ones(1, int)
+    before = users.copy(), items.copy()
+    one._step(users, items, place, place, other, 0.1)
+    one._step(
+        twice_users, twice_items, *(np.repeat(each, 2) for each in (place, place, other)), 0.1
+    )
+    np.testing.assert_allclose(twice_users - before[0], 2 * (users - before[0]), atol=1e-7)
+    np.testing.assert_allclose(twice_items - before[1], 2 * (items - before[1]), atol=1e-7)
+
+
+def test_bpr_draws_negatives_uniformly_from_what_the_user_had_not():
+    # Item 0 is the most popular but for user 9, who had items 1 and 2.
+    had = np.zeros((10, 6))
+    had[:9, 0], had[9, 1:3], had[:9, 1] = 1, 1, 1
+    events = Events.of(sparse.csr_matrix(had))
+    rng = np.random.default_rng(0)
+    counts = np.zeros(had.shape)
+    for _ in range(2000):
+        places, negatives = events.draw(rng)
+        assert len(places) == len(events.users)
+        np.add.at(counts, (events.users[places], negatives), 1)
+    assert (counts[had == 1] == 0).all()
+    # 4,000 draws for each user over four items; a deviation is sqrt(4000 / 4 * 3 / 4) = 27.
+    np.testing.assert_allclose(counts[had == 0], 1000, atol=5 * 27)
+
+
+def test_bpr_leaves_out_users_that_had_everything():
+    scores = BPR(2).fit(sparse.csr_matrix([[1, 1], [1, 0]])).scores([0, 1])
+    assert scores[1, 0] > scores[1, 1]
+    assert np.isfinite(BPR(2).fit(sparse.csr_matrix([[1, 1]])).scores([0])).all()
+
+
+def test_bpr_without_biases_scores_by_the_factors_alone(events):
+    model = BPR(4, has_bias=False).fit(events)
+    assert not model._item_factors[:, -1].any()
+    assert BPR(4).fit(events)._item_factors[:, -1].any()
+
+
 def test_bpr_puts_what_the_users_had_above_the_rest():
     # All had item 0; the second item tells the two tastes apart; item 3 nobody had.
-    pytest.importorskip("implicit")
     had = np.array([[1, 1, 0, 0], [1, 0, 1, 0], [1, 1, 0, 0], [1, 0, 1, 0]])
-    model = BPR(8, learning_rate=0.1, num_iterations=100, num_threads=1)
-    scores = model.fit(sparse.csr_matrix(had)).scores(np.arange(4))
+    scores = BPR(8, batch_size=4).fit(sparse.csr_matrix(had)).scores(np.arange(4))
     for row, of_user in zip(scores, had, strict=True):
         assert row[of_user == 1].min() > row[of_user == 0].max()
 
 
-def test_bpr_ranks_an_item_without_an_event_by_the_lowest_bias():
-    # The library leaves it at 0, above the items that were drawn as negatives.
-    pytest.importorskip("implicit")
-    had = np.zeros((20, 6))
-    had[:, :2], had[0, 2], had[1, 3], had[2, 4] = 1, 1, 1, 1
-    scores = BPR(2, num_threads=1).fit(sparse.csr_matrix(had)).scores([19])[0]
-    assert scores[5] < scores[:2].min()
-    assert scores[5] <= 0
-
-
 def test_bpr_that_diverges_names_the_learning_rate(events):
-    pytest.importorskip("implicit")
     with pytest.raises(ValueError, match=r"`learning_rate` must not let .* received 1e\+30"):
-        BPR(8, learning_rate=1e30, num_threads=1).fit(events)
+        BPR(8, learning_rate=1e30).fit(events)
 
 
-@pytest.mark.parametrize("factorisation", BY_IMPLICIT)
-def test_absent_library_is_said_with_its_command(factorisation, events, monkeypatch):
+def test_absent_library_is_said_with_its_command(events, monkeypatch):
     original = builtins.__import__
 
     def without_implicit(name, *arguments, **keywords):
@@ -274,9 +319,9 @@ def test_absent_library_is_said_with_its_command(factorisation, events, monkeypa
         return original(name, *arguments, **keywords)
 
     monkeypatch.setattr(builtins, "__import__", without_implicit)
-    text = rf"`{factorisation}` needs .* pip install 'recsys_tf\[baselines\]'"
+    text = r"`implicit_als` needs .* pip install 'recsys_tf\[baselines\]'"
     with pytest.raises(ImportError, match=text):
-        BASELINES[factorisation]().fit(events)
+        ImplicitALS().fit(events)
 
 
 @pytest.mark.parametrize(
@@ -285,21 +330,21 @@ def test_absent_library_is_said_with_its_command(factorisation, events, monkeypa
         (lambda: EASE(0.0), r"`l2_regularization` must be above 0, received 0.0"),
         (lambda: ItemKNN(num_neighbors=0), r"`num_neighbors` must be at least 1, received 0"),
         (lambda: ItemKNN(shrinkage=-1.0), r"`shrinkage` must be at least 0, received -1.0"),
-        (lambda: ItemKNN(alpha=1.5), r"`alpha` must lie between 0 and 1, received 1.5"),
         (lambda: Bias(shrinkage=float("nan")), r"`shrinkage` must be at least 0, received nan"),
         (lambda: Bias(num_iterations=0), r"`num_iterations` must be at least 1, received 0"),
+        (lambda: ItemKNN(alpha=1.5), r"`alpha` must lie between 0 and 1, received 1.5"),
         (
             lambda: Popularity(popularity_half_life_days=-1.0),
             r"`popularity_half_life_days` must be above 0 or None, received -1.0",
         ),
         (lambda: ImplicitALS(factors=0), r"`factors` and `num_iterations` must be at least 1"),
-        (lambda: BPR(num_iterations=0), r"`num_iterations` must be at least 1, received 64 and 0"),
+        (lambda: ImplicitALS(confidence=0.0), r"`confidence` above 0, received 30.0 and 0.0"),
+        (lambda: BPR(num_iterations=0), r"`batch_size` must be at least 1, received 64, 0 and 512"),
         (
             lambda: BPR(learning_rate=0.0),
             r"`learning_rate` must be above 0 and .* received 0.0 and",
         ),
         (lambda: BPR(l2_regularization=-1.0), r"`l2_regularization` at least 0, received .* -1.0"),
-        (lambda: ImplicitALS(confidence=0.0), r"`confidence` above 0, received 30.0 and 0.0"),
     ],
 )
 def test_setting_out_of_range_is_an_error(make, text):
