@@ -1,6 +1,5 @@
 """Facts of each baseline, and the contract that all of them keep."""
 
-import builtins
 import warnings
 
 import numpy as np
@@ -26,8 +25,6 @@ FACTORISATIONS = ("implicit_als", "bpr")
 
 @pytest.fixture(params=BASELINES)
 def name(request):
-    if request.param == "implicit_als":
-        pytest.importorskip("implicit")
     return request.param
 
 
@@ -91,8 +88,6 @@ def test_scores_go_into_the_evaluation_as_they_are(name, events):
 
 @pytest.mark.parametrize("tasteful", ["item_knn", "ease", "implicit_als", "bpr"])
 def test_held_out_item_of_the_users_taste_beats_popularity(tasteful, events):
-    if tasteful == "implicit_als":
-        pytest.importorskip("implicit")
     rng = np.random.default_rng(1)
     entries = events.tocoo()
     is_test = rng.random(entries.nnz) < 0.25
@@ -226,7 +221,6 @@ def test_predictions_of_unequal_lengths_are_an_error():
 
 @pytest.mark.parametrize("factorisation", FACTORISATIONS)
 def test_seed_repeats_the_factors_and_another_has_others(factorisation, events):
-    pytest.importorskip("implicit")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         make = BASELINES[factorisation]
@@ -235,6 +229,36 @@ def test_seed_repeats_the_factors_and_another_has_others(factorisation, events):
         other = make(factors=8, seed=1).fit(events).scores([0, 1])
     np.testing.assert_array_equal(first, second)
     assert (first != other).any()
+
+
+@pytest.mark.parametrize("exponent", [0.0, 0.5, 1.0])
+def test_implicit_als_is_where_its_loss_has_no_slope(events, exponent):
+    l2, unobserved = 0.05, 0.2
+    model = ImplicitALS(4, l2, unobserved, exponent, num_iterations=200).fit(events)
+    p = model._user_factors.astype(float)
+    q = model._item_factors.astype(float)
+    x = (events.toarray() != 0).astype(float)
+    # Terms of each row, and the one scale that makes the sum of the penalties that of `v = 1`.
+    of_users = x.sum(axis=1) + unobserved * NUM_ITEMS
+    of_items = x.sum(axis=0) + unobserved * NUM_USERS
+    scale = (of_users.sum() + of_items.sum()) / (
+        (of_users**exponent).sum() + (of_items**exponent).sum()
+    )
+    scores = p @ q.T
+    slope = x * (scores - 1) + unobserved * scores
+    of_q = slope.T @ p + l2 * scale * (of_items**exponent)[:, None] * q
+    of_p = slope @ q + l2 * scale * (of_users**exponent)[:, None] * p
+    # The items were solved last, the users settle with them.
+    np.testing.assert_allclose(of_q, 0, atol=1e-4)
+    np.testing.assert_allclose(of_p, 0, atol=1e-3)
+    assert np.abs(scores).max() > 0.5
+
+
+def test_implicit_als_in_small_blocks_is_the_same(events, monkeypatch):
+    whole = ImplicitALS(num_iterations=2).fit(events).scores([0, 1])
+    monkeypatch.setattr("recsys_tf.baselines.implicit_als.BLOCK_NUMBERS", 1)
+    one_by_one = ImplicitALS(num_iterations=2).fit(events).scores([0, 1])
+    np.testing.assert_allclose(one_by_one, whole, atol=1e-5)
 
 
 def test_bpr_takes_the_step_of_its_formula():
@@ -310,20 +334,6 @@ def test_bpr_that_diverges_names_the_learning_rate(events):
         BPR(8, learning_rate=1e30).fit(events)
 
 
-def test_absent_library_is_said_with_its_command(events, monkeypatch):
-    original = builtins.__import__
-
-    def without_implicit(name, *arguments, **keywords):
-        if name.split(".")[0] == "implicit":
-            raise ModuleNotFoundError("No module named 'implicit'")
-        return original(name, *arguments, **keywords)
-
-    monkeypatch.setattr(builtins, "__import__", without_implicit)
-    text = r"`implicit_als` needs .* pip install 'recsys_tf\[baselines\]'"
-    with pytest.raises(ImportError, match=text):
-        ImplicitALS().fit(events)
-
-
 @pytest.mark.parametrize(
     ("make", "text"),
     [
@@ -338,7 +348,14 @@ def test_absent_library_is_said_with_its_command(events, monkeypatch):
             r"`popularity_half_life_days` must be above 0 or None, received -1.0",
         ),
         (lambda: ImplicitALS(factors=0), r"`factors` and `num_iterations` must be at least 1"),
-        (lambda: ImplicitALS(confidence=0.0), r"`confidence` above 0, received 30.0 and 0.0"),
+        (
+            lambda: ImplicitALS(unobserved_weight=0.0),
+            r"`l2_regularization` and `unobserved_weight` must be above 0, received 0.015 and 0.0",
+        ),
+        (
+            lambda: ImplicitALS(frequency_exponent=2.0),
+            r"`frequency_exponent` must lie between 0 and 1, received 2.0",
+        ),
         (lambda: BPR(num_iterations=0), r"`batch_size` must be at least 1, received 64, 0 and 512"),
         (
             lambda: BPR(learning_rate=0.0),
