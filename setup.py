@@ -48,7 +48,6 @@ EXTRAS = {
         "sentencepiece>=0.2",
         "safetensors>=0.4",
     ],
-    "baselines": ["implicit>=0.7.3,<0.8", "scikit-learn>=1.5"],
     "notebooks": [
         "nbclient>=0.10",
         "nbformat>=5.10",
@@ -57,9 +56,8 @@ EXTRAS = {
         "scikit-learn>=1.5",
     ],
 }
-EXTRAS["bench"] = [*EXTRAS["baselines"], "matplotlib>=3.8", "psutil>=5.9"]
+EXTRAS["bench"] = ["matplotlib>=3.8", "psutil>=5.9", "scikit-learn>=1.5"]
 EXTRAS["dev"] = [
-    *EXTRAS["baselines"],
     *EXTRAS["notebooks"],
     # pytest-xdist 3.8 sets names that pytest 9.2 does not read: `--dist loadgroup` groups nothing.
     "pytest>=8,<9.2",

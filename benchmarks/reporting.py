@@ -23,7 +23,6 @@ PACKAGES = (
     "keras",
     "keras-nlp",
     "tensorflow-recommenders",
-    "implicit",
 )
 
 

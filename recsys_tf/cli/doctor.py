@@ -25,7 +25,6 @@ PURPOSES = {
     "text": "text features",
     "serving": "serve, recommend",
     "pipeline": "pipeline, demo (with serving and text)",
-    "baselines": "the baseline implicit_als",
     "notebooks": "notebooks",
 }
 

@@ -65,7 +65,7 @@ OPTIONAL = [
     *("tfx", "tfx_bsl", "tensorflow_transform", "tensorflow_data_validation", "apache_beam"),
     *("tensorflow_model_analysis", "tensorflow_metadata", "ml_metadata", "pipeline", "serving"),
     *("keras_nlp", "keras_hub", "tensorflow_text", "sentencepiece", "safetensors"),
-    *("google", "tensorflow_serving", "grpc", "aiohttp", "implicit", "threadpoolctl", "sklearn"),
+    *("google", "tensorflow_serving", "grpc", "aiohttp", "sklearn"),
     *("matplotlib", "psutil"),
 ]
 
