@@ -31,22 +31,25 @@ class Ranking:
     Attributes:
         known: `[U, N]`, the events to fit on; of the test part the validation rows as well.
         measure: Scores function -> metrics by name.
+        times: When each known pair was seen, `[U, N]` in seconds; None where the times of two users
+            cannot be compared.
         ratings: The known ratings `[U, N]`, and users, items and ratings of the part's rows; None
             where ratings are not known.
     """
 
     known: sparse.csr_matrix
     measure: Callable[[Callable], Values]
+    times: sparse.csr_matrix | None = None
     ratings: tuple[sparse.csr_matrix, IntArray, IntArray, np.ndarray] | None = None
 
     def values_of(self, baseline: Baseline) -> Values:
         """Fits a baseline on what is known and measures it."""
         if not isinstance(baseline, RatingBaseline):
-            return self.measure(baseline.fit(self.known).scores)
+            return self.measure(baseline.fit(self.known, self.times).scores)
         if self.ratings is None:
             raise ValueError("`ratings` must be known for a baseline of ratings, received None.")
         known, users, items, ratings = self.ratings
-        return {RMSE: rmse(ratings, baseline.fit(known).predict(users, items))}
+        return {RMSE: rmse(ratings, baseline.fit(known, self.times).predict(users, items))}
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,14 +77,17 @@ def movielens_100k(method: str, folder: Path | None) -> Problem:
     split = make_split(data, DataConfig(dataset="ml-100k", split=method))
     users, items, shape = _codes(data)
     ratings = data.events["rating"].to_numpy(np.float64)
+    seconds = data.events[data.schema.timestamp].to_numpy(np.float64)
 
     def part(known: IntArray, asked: IntArray) -> Ranking:
         seen = interaction_matrix(users[known], items[known], *shape)
         relevant = interaction_matrix(users[asked], items[asked], *shape)
         rated = interaction_matrix(users[known], items[known], *shape, ratings[known])
+        times = interaction_matrix(users[known], items[known], *shape, seconds[known])
         return Ranking(
             seen,
             lambda scores: ranking_metrics(scores, None, seen, relevant, (1, 5, 10, 50, 100)),
+            times,
             (rated, users[asked], items[asked], ratings[asked]),
         )
 

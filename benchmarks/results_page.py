@@ -31,16 +31,25 @@ Rows = Sequence[dict[str, Any]]
 def make_page(folder: Path = RESULTS) -> str:
     """Returns the page of all results in a folder, as Markdown."""
     paths = sorted(folder.glob("*.json"))
-    sections = [section(p.stem, json.loads(p.read_text(encoding="utf-8"))) for p in paths]
+    sections = [
+        section(p.stem, json.loads(p.read_text(encoding="utf-8")), log_of(p)) for p in paths
+    ]
     return "\n".join([HEADING, *sections])
 
 
-def section(name: str, content: dict[str, Any]) -> str:
+def log_of(path: Path) -> Path | None:
+    """Returns the file of the trials beside a result, None where it has none."""
+    log = path.parent / "logs" / f"{path.stem}.jsonl"
+    return log if log.exists() else None
+
+
+def section(name: str, content: dict[str, Any], log: Path | None = None) -> str:
     """Returns one result as Markdown.
 
     Args:
         name: The file's name without its suffix.
         content: What `reporting.report` wrote.
+        log: The trials that the result was chosen by, a line each.
 
     Returns:
         Data, command, machine and seeds, then the tables.
@@ -53,6 +62,11 @@ def section(name: str, content: dict[str, Any]) -> str:
         + (f"; seeds {seeds}" if seeds else "")
         + "."
     )
+    if log is not None:
+        num_trials = len(log.read_text(encoding="utf-8").splitlines())
+        # From docs/ on.
+        link = f"../benchmarks/results/{log.parent.name}/{log.name}"
+        origin += f" Its {num_trials} trials: [{log.name}]({link})."
     shared, others = split_rows(content["rows"])
     tables = [by_method(shared)] if shared else []
     tables += [table(others)] if others else []

@@ -82,3 +82,20 @@ def test_figures_with_a_spread_in_the_readme_are_those_of_the_files(page):
             round(v, digits) == pytest.approx(value) and round(s, digits) == pytest.approx(spread)
             for v, s in known
         ), pair
+
+
+def test_result_of_a_search_names_its_trials(page, tmp_path):
+    content = {
+        "command": "x",
+        "machine": {"processor": "p", "cores": 2},
+        "versions": {},
+        "data": "d",
+        "seeds": [],
+        "rows": [row("click, ple", 0.75)],
+    }
+    (tmp_path / "search.json").write_text(json.dumps(content))
+    assert "trials" not in page.make_page(tmp_path)
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "search.jsonl").write_text("{}\n{}\n")
+    said = "Its 2 trials: [search.jsonl](../benchmarks/results/logs/search.jsonl)."
+    assert said in page.make_page(tmp_path)
