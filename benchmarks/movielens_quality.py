@@ -4,7 +4,8 @@
     python benchmarks/movielens_quality.py time --data-dir FOLDER
 
 `random` is the papers' 80/20 split, `time` trains on the first 80 % of the rows by time. Training
-and validation rows are trained on; nothing is chosen by the test rows.
+and validation rows are trained on; nothing is chosen by the test rows. The baselines have the
+settings that `baseline_search.py` chose, and where there is chance in them the same seeds.
 """
 
 from __future__ import annotations
@@ -12,17 +13,19 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from baseline_trials import Settings, chosen_settings, log_path, of_seeds, row_of_runs
 from reporting import Row, add_results_option, report
 
 from recsys_tf import RunConfig, presets
+from recsys_tf.baselines import BASELINES
 from recsys_tf.evaluation import evaluate, evaluate_baselines
-from recsys_tf.preparation import prepare
+from recsys_tf.preparation import PreparedData, prepare
 from recsys_tf.training import build_recommender, fit
 
 SPLITS = {"random": presets.movielens_random, "time": presets.movielens_time}
-BASELINES = ("popularity", "item_knn", "ease", "implicit_als", "bias")
 # Metric: rule, bound, published reference and its name.
 CLAIMS = {
     "random": {
@@ -62,18 +65,40 @@ def main() -> None:
     config = config.model_copy(
         update={"data": config.data.model_copy(update={"folder": arguments.data_dir})}
     )
+    chosen = chosen_settings(log_path(f"ml_100k_{arguments.split}"))
     runs = [run(config, seed) for seed in arguments.seeds]
     rows = [model_row(name, runs, arguments.split) for name in _names(runs[0])]
     data = prepare(config, is_validation_trained=True)
-    for baseline, metrics in evaluate_baselines(data, "test", BASELINES).items():
-        rows += [
-            Row(f"{name}, {baseline}", metrics[name], "")
-            for name in (*SHOWN, "rating/rmse")
-            if name in metrics
-        ]
+    rows += baseline_rows(data, chosen, arguments.seeds)
     description = f"MovieLens 100K, {arguments.split} 80/20, all films ranked, seen films left out"
     seeds, folder = arguments.seeds, arguments.results
     sys.exit(not report(__file__, rows, description, seeds, folder, arguments.split))
+
+
+def baseline_rows(
+    data: PreparedData, chosen: Mapping[str, Settings], seeds: Sequence[int]
+) -> list[Row]:
+    """Measures the baselines on the test rows, a half-life in popularity beside it without one.
+
+    Args:
+        data: The data; known are training and validation rows.
+        chosen: The settings of each baseline.
+        seeds: Seeds of the baselines that have one.
+    """
+    measured = {name: (name, settings) for name, settings in chosen.items()}
+    half_life = chosen["popularity"].get("popularity_half_life_days")
+    if half_life is not None:
+        recent = f"popularity, half-life {half_life:g} days"
+        measured = {"popularity": ("popularity", {}), recent: measured.pop("popularity")} | measured
+    rows = []
+    for label, (name, settings) in measured.items():
+        made = {str(n): BASELINES[name](**s) for n, s in enumerate(of_seeds(name, settings, seeds))}
+        runs = list(evaluate_baselines(data, "test", made).values())
+        for metric in (*SHOWN, "rating/rmse"):
+            if metric in runs[0]:
+                of_runs = [each[metric] for each in runs]
+                rows.append(row_of_runs(f"{metric}, {label}", of_runs))
+    return rows
 
 
 def model_row(name: str, runs: list[dict[str, float]], split: str) -> Row:
