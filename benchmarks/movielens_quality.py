@@ -5,7 +5,8 @@
 
 `random` is the papers' 80/20 split, `time` trains on the first 80 % of the rows by time. Training
 and validation rows are trained on; nothing is chosen by the test rows. The baselines have the
-settings that `baseline_search.py` chose, and where there is chance in them the same seeds.
+settings that `baseline_search.py` chose, and where there is chance in them the same seeds. By time
+most users are new; they are measured by themselves as well, beside what is popular.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from baseline_trials import Settings, chosen_settings, log_path, of_seeds, row_o
 from reporting import Row, add_results_option, report
 
 from recsys_tf import RunConfig, presets
-from recsys_tf.baselines import BASELINES
-from recsys_tf.evaluation import evaluate, evaluate_baselines
+from recsys_tf.baselines import BASELINES, Popularity
+from recsys_tf.evaluation import evaluate, evaluate_baselines, model_ranking, ranking_problem
+from recsys_tf.metrics import RankingValues, ranking_values
 from recsys_tf.preparation import PreparedData, prepare
 from recsys_tf.training import build_recommender, fit
 
@@ -40,6 +42,7 @@ CLAIMS = {
     },
 }
 SHOWN = ("watch/hit_at_10", "watch/hit_at_50", "watch/hit_at_100", "watch/ndcg_at_10")
+NEW_USERS = ", new users"
 
 
 def run(config: RunConfig, seed: int) -> dict[str, float]:
@@ -50,7 +53,16 @@ def run(config: RunConfig, seed: int) -> dict[str, float]:
     started = time.perf_counter()
     fit(model, data.dataset("train"), None, training, verbose=2)
     seconds = time.perf_counter() - started
-    return {**evaluate(model, data, "test"), "seconds of training": seconds}
+    values = {**evaluate(model, data, "test"), "seconds of training": seconds}
+    return values | of_new_users(data, model_ranking(model, data, "test"))
+
+
+def of_new_users(data: PreparedData, ranking: RankingValues) -> dict[str, float]:
+    """Returns the metrics of users that nothing is known of; nothing where there are none."""
+    is_new = ranking_problem(data, "test").is_new_user[ranking.user_indexes]
+    if not is_new.any():
+        return {}
+    return {f"watch/{name}{NEW_USERS}": each for name, each in ranking.means(is_new).items()}
 
 
 def main() -> None:
@@ -69,10 +81,36 @@ def main() -> None:
     runs = [run(config, seed) for seed in arguments.seeds]
     rows = [model_row(name, runs, arguments.split) for name in _names(runs[0])]
     data = prepare(config, is_validation_trained=True)
+    rows += new_user_rows(data, runs)
     rows += baseline_rows(data, chosen, arguments.seeds)
     description = f"MovieLens 100K, {arguments.split} 80/20, all films ranked, seen films left out"
     seeds, folder = arguments.seeds, arguments.results
     sys.exit(not report(__file__, rows, description, seeds, folder, arguments.split))
+
+
+def new_user_rows(data: PreparedData, runs: Sequence[Mapping[str, float]]) -> list[Row]:
+    """Holds the model to what is popular, for the users that nothing is known of.
+
+    Args:
+        data: The data; known are training and validation rows.
+        runs: The model's values by seed.
+
+    Returns:
+        A row of the model and one of popularity for each of `SHOWN`; none without new users.
+    """
+    problem = ranking_problem(data, "test")
+    baseline = Popularity().fit(problem.seen)
+    cutoffs = data.config.evaluation.cutoffs
+    ranking = ranking_values(baseline.scores, None, problem.seen, problem.relevant, cutoffs)
+    rows = []
+    for name, value in of_new_users(data, ranking).items():
+        if name.removesuffix(NEW_USERS) not in SHOWN:
+            continue
+        claim = {"reference": value, "reference_name": "popularity"}
+        claim |= {"rule": "at_least", "bound": value}
+        rows.append(row_of_runs(f"{name}, joint model", [each[name] for each in runs], **claim))
+        rows.append(Row(f"{name}, popularity", value, ""))
+    return rows
 
 
 def baseline_rows(

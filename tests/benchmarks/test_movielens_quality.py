@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 
 from recsys_tf import RunConfig
+from recsys_tf.baselines import Popularity
 from recsys_tf.config import DataConfig
 from recsys_tf.datasets import load_synthetic
+from recsys_tf.evaluation import ranking_problem
+from recsys_tf.metrics import ranking_values
 from recsys_tf.preparation import prepare
 
 pytestmark = pytest.mark.checkout
@@ -20,6 +23,23 @@ def script(load_script):
 def data():
     config = RunConfig(data=DataConfig(dataset="synthetic", split="time"))
     return prepare(config, load_synthetic(num_users=60, num_items=30, num_events=900))
+
+
+def test_new_users_are_held_to_what_is_popular(script, data, monkeypatch):
+    problem = ranking_problem(data, "test")
+    baseline = Popularity().fit(problem.seen)
+    ranking = ranking_values(baseline.scores, None, problem.seen, problem.relevant, [10])
+    found = script.of_new_users(data, ranking)
+    is_new = np.diff(problem.seen.indptr)[ranking.user_indexes] == 0
+    assert 0 < is_new.sum() < len(is_new)
+    name = f"watch/ndcg_at_10{script.NEW_USERS}"
+    assert found[name] == ranking.means(is_new)["ndcg_at_10"] != ranking.means()["ndcg_at_10"]
+    monkeypatch.setattr(script, "SHOWN", ("watch/ndcg_at_10",))
+    runs = [{name: found[name] + 0.1}, {name: found[name] - 0.3}]
+    model, popular = script.new_user_rows(data, runs)
+    assert popular.value == model.bound == found[name]
+    assert model.value == pytest.approx(found[name] - 0.1)
+    assert model.holds is False
 
 
 def test_baselines_with_chance_are_measured_over_the_seeds(script, data, monkeypatch):
