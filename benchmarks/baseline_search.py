@@ -49,8 +49,8 @@ GRIDS: dict[str, Grid] = {
     "bias": {"shrinkage": (0.0, 1.0, 2.0, 3.0, 5.0, 7.0, 10.0, 15.0), "num_iterations": (2, 10)},
     "item_knn": {
         "num_neighbors": (5, 10, 20, 50, 100, 200, 400, 800),
-        "shrinkage": (0.0, 5.0, 20.0, 50.0, 100.0, 200.0),
-        "alpha": (0.0, 0.1, 0.2, 0.3, 0.4, 0.5),
+        "shrinkage": (0.0, 20.0, 100.0, 200.0, 500.0),
+        "alpha": (0.0, 0.2, 0.4, 0.5),
         "is_idf_weighted": (False, True),
     },
     "ease": {
@@ -72,8 +72,8 @@ GRIDS: dict[str, Grid] = {
     },
 }  # fmt: skip
 
-NUM_TRIALS = 120
-"""Settings a baseline unless `--trials` says another number; a trial takes seconds on ML-100K."""
+NUM_TRIALS = 320
+"""Settings a baseline unless `--trials` says another number: all of the largest grid."""
 
 
 class OutOfTimeError(Exception):

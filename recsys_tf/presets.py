@@ -39,7 +39,7 @@ def movielens_random() -> RunConfig:
             text=_SMALL_TEXT,
         ),
         retrieval=RetrievalConfig(popularity_correction=1.3),
-        training=TrainingConfig(batch_size=512, epochs=5, learning_rate=2e-3),
+        training=TrainingConfig(batch_size=512, epochs=8, learning_rate=2e-3),
     )
 
 

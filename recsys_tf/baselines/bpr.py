@@ -20,8 +20,8 @@ class BPR(Baseline):
     Minimises `-sum ln sigmoid(s_ui - s_uj) + l2 (|p_u|^2 + |q_i|^2 + |q_j|^2 + b_i^2 + b_j^2) / 2`
     by stochastic gradient steps over events `(u, i)`, each with an item `j` drawn uniformly from
     those that the user had not. The steps of a batch start from the same factors and are summed.
-    Only the presence of an entry counts. Choose `ImplicitALS` first: on MovieLens it is better and
-    settles in fewer passes.
+    Only the presence of an entry counts. The defaults did best on a validation part of ML-100K.
+    Choose `ImplicitALS` first: on MovieLens it is better and settles in fewer passes.
 
     Args:
         factors: Width of `p` and `q`.
@@ -49,7 +49,7 @@ class BPR(Baseline):
         factors: int = 64,
         learning_rate: float = 0.1,
         l2_regularization: float = 0.02,
-        num_iterations: int = 50,
+        num_iterations: int = 100,
         has_bias: bool = True,
         batch_size: int = 512,
         seed: int = 42,

@@ -22,8 +22,8 @@ class ImplicitALS(Baseline):
     row's penalty grows with its number of terms, `c_u = |I_u| + a N` and `c_i = |U_i| + a U`; at
     `v = 0` all rows are drawn to 0 alike. The penalties are scaled to the sum that they have at
     `v = 1`, so that one `l2` is good for every `v`. Only the presence of an entry counts. Each half
-    of an iteration solves a system `[D, D]` a row exactly. The defaults did best on a validation
-    part of ML-100K.
+    of an iteration solves a system `[D, D]` a row exactly. Over five seeds nothing tried was better
+    than the defaults on a validation part of ML-100K by more than the seeds differ.
 
     Args:
         factors: Width of the factors.
