@@ -13,11 +13,11 @@ Read are the films alone, as SASRec reads them.
 
 The settings are the best of four trials by hand, by validation rows, with learning rates of 0.001
 and 0.003; all of them, and those below, also read timestamps that were mere places in the user's
-row. Two trials before them, at 0.001, had told their test values as well. The epochs
-of `quick` are as many as the 20 minutes hold with some to spare: with 14 and with 22 of them, two
-seeds each had told their test values too (HR@10 .3151 and .3124, .3301 and .3273), 22 took 21 and
-22 minutes. `--search` tries others on validation rows alone. Each trial is logged, and a second
-call goes on where the first was broken off.
+row, which the recorded figures do not. Two trials before them, at 0.001, had told their test values
+as well. The epochs of `quick` are as many as the 20 minutes hold with some to spare: with 14 and
+with 22 of them, two seeds each had told their test values too (HR@10 .3151 and .3124, .3301 and
+.3273), 22 took 21 and 22 minutes. `--search` tries others on validation rows alone. Each trial is
+logged, and a second call goes on where the first was broken off.
 """
 
 from __future__ import annotations
