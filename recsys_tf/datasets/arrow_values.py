@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -66,6 +67,47 @@ def convert_vectors(values: pa.ChunkedArray, name: str, size: int) -> Converted:
         else:
             vectors[row] = np.asarray(vector, np.float32)
     return Converted(vectors, reasons)
+
+
+def common_type(kinds: Sequence[Any]) -> Any:
+    """Returns the type that holds columns of several types without changing what they mean.
+
+    Nulls give way to anything, and dictionaries to what they stand for; of strings, numbers,
+    moments and lists the widest is taken. Whole numbers beside numbers with a point become float64.
+
+    Args:
+        kinds: At least one Arrow type.
+
+    Returns:
+        The type; None where there is none, as for strings beside numbers or moments beside whole
+        numbers, whose unit nobody tells.
+
+    Example:
+        >>> common_type([pa.null(), pa.int32(), pa.int64()])
+        DataType(int64)
+        >>> common_type([pa.timestamp("us"), pa.int64()]) is None
+        True
+    """
+    different = list(dict.fromkeys(each for each in kinds if not types.is_null(each)))
+    if len(different) < 2:
+        return (different or list(kinds))[0]
+    if any(types.is_dictionary(each) for each in different):
+        values = [each.value_type if types.is_dictionary(each) else each for each in different]
+        return common_type(values)
+    if all(_is_string(each) for each in different):
+        return pa.large_string()
+    if all(types.is_integer(each) for each in different):
+        return pa.int64()
+    if all(_is_number(each) for each in different):
+        return pa.float64()
+    if all(types.is_timestamp(each) for each in different):
+        # Arrow's moments are of UTC, whatever zone they are shown in.
+        zone = "UTC" if any(each.tz for each in different) else None
+        return pa.timestamp(max((each.unit for each in different), key=_TIME_UNITS.index), zone)
+    if all(_is_list(each) for each in different):
+        inner = common_type([each.value_type for each in different])
+        return None if inner is None else pa.list_(inner)
+    return None
 
 
 def _texts(values: pa.ChunkedArray, column: Column) -> Converted:
@@ -136,6 +178,9 @@ _TYPE_OF_NULLS = {
     "number": pa.float64(),
     "timestamp": pa.int64(),
 }
+
+
+_TIME_UNITS = ("s", "ms", "us", "ns")
 
 
 def _floats(values: pa.ChunkedArray) -> FloatArray:

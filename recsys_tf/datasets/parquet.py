@@ -63,8 +63,8 @@ def load_parquet(folder: str | Path | None = None, schema: Schema | None = None)
 
     Raises:
         FileNotFoundError: If a file is not there.
-        ValueError: If a file is no Parquet file, lacks a column or has no row that can be used, or
-            nothing tells the schema.
+        ValueError: If a file is no Parquet file, lacks a column or has no row that can be used, the
+            files of one frame differ in a column's kind, or nothing tells the schema.
         TypeError: If a column is of a type that cannot be meant, such as ids with a point.
     """
     if folder is None:

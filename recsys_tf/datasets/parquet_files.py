@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.dataset as arrow_dataset
 
+from recsys_tf.datasets.arrow_values import common_type
 from recsys_tf.naming import unknown_name_message
 
 
@@ -51,22 +52,28 @@ def read_columns(paths: Sequence[str], wanted: Sequence[str]) -> pa.Table:
         wanted: Names of the columns; each file must have them all.
 
     Returns:
-        The rows in the order of the files.
+        The rows in the order of the files, each column of the type that holds those of all files
+        (see `common_type`).
 
     Raises:
-        ValueError: If a file is no Parquet file or lacks a column.
+        ValueError: If a file is no Parquet file or lacks a column, or a column is of one kind in
+            one file and of another in the next.
     """
     opened = _opened(paths)
     try:
-        for fragment in opened.get_fragments():
-            _check_columns(fragment.path, fragment.physical_schema.names, wanted)
-        return opened.to_table(columns=list(wanted))
+        found = [(each.path, each.physical_schema) for each in opened.get_fragments()]
+        for path, schema in found:
+            _check_columns(path, schema.names, wanted)
+        schema = pa.schema(
+            [(name, _type_of(name, [(p, s.field(name).type) for p, s in found])) for name in wanted]
+        )
+        return _opened(paths, schema).to_table(columns=list(wanted))
     except (pa.ArrowException, OSError) as error:
         raise _unreadable(paths, error) from None
 
 
 def _check_columns(path: str, names: Sequence[str], wanted: Sequence[str]) -> None:
-    # Arrow takes the first file's schema for all, and reads nulls where a later one has no column.
+    # Arrow reads nulls where a file has no column.
     absent = [each for each in wanted if each not in names]
     if absent:
         raise ValueError(
@@ -75,9 +82,27 @@ def _check_columns(path: str, names: Sequence[str], wanted: Sequence[str]) -> No
         )
 
 
-def _opened(paths: Sequence[str]) -> Any:
+def _type_of(name: str, found: Sequence[tuple[str, Any]]) -> Any:
+    # Of itself Arrow forces the first file's types on all: a later file's seconds would be read as
+    # the microseconds of the first, and "007" as the number 7.
+    common = common_type([kind for _, kind in found])
+    if common is not None:
+        return common
+    path, kind, other_path, other = next(
+        (path, kind, other_path, other)
+        for row, (other_path, other) in enumerate(found)
+        for path, kind in found[:row]
+        if common_type([kind, other]) is None
+    )
+    raise ValueError(
+        f"`{name}` must be of one kind in all files, received {kind} in `{path}` and {other} in "
+        f"`{other_path}`. Write the column in one type."
+    )
+
+
+def _opened(paths: Sequence[str], schema: pa.Schema | None = None) -> Any:
     try:
-        return arrow_dataset.dataset(list(paths), format="parquet")
+        return arrow_dataset.dataset(list(paths), format="parquet", schema=schema)
     except (pa.ArrowException, OSError) as error:
         raise _unreadable(paths, error) from None
 
