@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from recsys_tf.datasets.rejections import Rejections
+from recsys_tf.datasets.values import MAX_SECONDS, TIME_UNITS
 from recsys_tf.schema import Schema
 
 
@@ -30,8 +31,9 @@ class Interactions:
             between two events.
 
     Raises:
-        ValueError: If a column is absent, an id is not unique in `users` or `items`, or an event
-            names a user or item that they do not hold; the text lists every fault.
+        ValueError: If a column is absent, an id is not unique in `users` or `items`, an event names
+            a user or item that they do not hold, or the timestamps are no whole numbers or, where
+            they may be compared, not of 1970 to 2100; the text lists every fault.
     """
 
     schema: Schema
@@ -45,7 +47,7 @@ class Interactions:
     def __post_init__(self) -> None:
         """Cross-checks the frames with the schema."""
         faults = [*_column_faults(self)]
-        faults = faults or [*_key_faults(self)]
+        faults = faults or [*_key_faults(self), *_time_faults(self)]
         if faults:
             raise ValueError(
                 f"The interactions have {len(faults)} fault{'s' * (len(faults) > 1)}:\n  "
@@ -130,3 +132,36 @@ def _key_faults(data: Interactions) -> list[str]:
                 f"instance {unknown[0]!r}; add a row for each, or leave those events out"
             )
     return faults
+
+
+def _time_faults(data: Interactions) -> list[str]:
+    stamps = data.events[data.schema.timestamp]
+    if not len(stamps):
+        return []
+    meaning = "seconds since 1970 (UTC)" if data.is_time_comparable else "numbers in order of time"
+    rule = f"events: `{stamps.name}` must be whole {meaning}, none missing"
+    if not pd.api.types.is_integer_dtype(stamps) or stamps.isna().any():
+        return [
+            f"{rule}, received {stamps.dtype} with {stamps.isna().sum():,} missing; "
+            + _way_to_seconds(stamps)
+        ]
+    first, last = int(stamps.min()), int(stamps.max())
+    if not data.is_time_comparable or 0 <= first <= last <= MAX_SECONDS:
+        return []
+    for unit, bound, factor in TIME_UNITS:
+        if last >= bound:
+            way_out = f"they look like {unit}: divide them by {factor:,.0f} (`//`)"
+            break
+    else:
+        way_out = "leave those events out, or set `is_time_comparable=False` where they are ranks"
+    return [f"{rule}, from 0 to {MAX_SECONDS}, received {first} to {last}; {way_out}"]
+
+
+def _way_to_seconds(stamps: pd.Series) -> str:
+    if pd.api.types.is_datetime64_any_dtype(stamps):
+        zone = "" if stamps.dt.tz is None else ", tz='UTC'"
+        return (
+            "leave the events without a time out, and convert the others by "
+            f"`(column - pandas.Timestamp(0{zone})) // pandas.Timedelta(seconds=1)`"
+        )
+    return "leave the events without a time out, and give the others' seconds as int64"

@@ -10,12 +10,19 @@ import pandas as pd
 from recsys_tf.naming import unknown_name_message
 from recsys_tf.types import Array, FloatArray, IntArray
 
-# `astype(str)` would make "12.0" of 12.0, which no other column calls so.
+# `astype("string")` would make "12.0" of 12.0, which no other column calls so; `astype(str)` makes
+# values of what is missing: "None" and "nan".
 _OF_FLOATS = (
     "Numbers with a point are no ids. Whole ones are read so where some are missing: convert the "
     'column with `astype("Int64").astype("string")`.'
 )
 _WAY_TO_STRINGS = {"floating": _OF_FLOATS, "mixed-integer-float": _OF_FLOATS}
+
+# `pandas.to_numeric` would make nanoseconds of dates.
+_WAY_TO_INTEGERS = (
+    'Leave out the rows where it is missing, and convert the column with `astype("int64")`; of '
+    "dates make seconds: `(column - pandas.Timestamp(0)) // pandas.Timedelta(seconds=1)`."
+)
 
 
 class FrameColumns:
@@ -53,8 +60,11 @@ class FrameColumns:
     def integers(self, column: str) -> IntArray:
         """Returns int64 `[n]`; nothing may be missing."""
         series = self._series(column)
-        if not pd.api.types.is_integer_dtype(series):
-            raise self._type_error(column, "whole numbers, none missing,", series)
+        if not pd.api.types.is_integer_dtype(series) or series.isna().any():
+            raise TypeError(
+                f"`{self._name}.{column}` must hold whole numbers, none missing, received dtype "
+                f"{series.dtype} with {series.isna().sum():,} missing. {_WAY_TO_INTEGERS}"
+            )
         return series.to_numpy(dtype=np.int64)
 
     def string_lists(self, column: str) -> tuple[Array, IntArray]:
@@ -115,6 +125,8 @@ class FrameColumns:
         return series
 
     def _as_strings(self, series: pd.Series, column: str) -> Array:
+        if isinstance(series.dtype, pd.CategoricalDtype):
+            series = series.astype(object)
         kind = pd.api.types.infer_dtype(series, skipna=True)
         if kind not in ("string", "empty") and not series.isna().all():
             raise self._type_error(column, "strings", series, kind)
@@ -125,7 +137,7 @@ class FrameColumns:
         self, column: str, wanted: str, series: pd.Series, kind: str | None = None
     ) -> TypeError:
         way_out = (
-            _WAY_TO_STRINGS.get(kind or "", "Convert the column with `astype(str)`.")
+            _WAY_TO_STRINGS.get(kind or "", 'Convert the column with `astype("string")`.')
             if wanted == "strings"
             else ("Convert the column with `pandas.to_numeric`.")
         )

@@ -123,6 +123,24 @@ def test_missing_strings_become_empty_and_numbers_nan():
     assert np.isnan(examples.columns["rating"][1])
 
 
+def test_category_of_strings_is_read_as_its_strings():
+    events = EVENTS.assign(item_id=pd.Categorical(["x", None, "y", "x", "x", "x"]))
+    examples = make_examples(SCHEMA, events, USERS, np.arange(3))
+    assert examples.columns["item_id"].tolist() == ["x", "", "y"]
+    numbers = EVENTS.assign(item_id=pd.Categorical([1, 2, 3, 1, 1, 1]))
+    with pytest.raises(TypeError, match="`events.item_id` must hold strings .* integer values"):
+        make_examples(SCHEMA, numbers, USERS, np.arange(3))
+
+
+def test_told_way_to_strings_keeps_what_is_missing():
+    mixed = EVENTS.assign(item_id=["x", None, 7, "x", "x", "x"])
+    with pytest.raises(TypeError, match=r'`events.item_id` .*with `astype\("string"\)`'):
+        make_examples(SCHEMA, mixed, USERS, np.arange(3))
+    events = mixed.assign(item_id=mixed["item_id"].astype("string"))
+    examples = make_examples(SCHEMA, events, USERS, np.arange(3))
+    assert examples.columns["item_id"].tolist() == ["x", "", "7"]
+
+
 @pytest.mark.parametrize(
     ("change", "error", "text"),
     [
@@ -131,7 +149,18 @@ def test_missing_strings_become_empty_and_numbers_nan():
         (lambda e: e.assign(user_id=1), TypeError, "`events.user_id` must hold strings .* integer"),
         (lambda e: e.assign(user_id=1.5), TypeError, "`events.user_id` .* floating .* no ids"),
         (lambda e: e.assign(rating="5"), TypeError, "`events.rating` must hold numbers .* object"),
+        (lambda e: e.assign(user_id=1), TypeError, r'with `astype\("string"\)`'),
         (lambda e: e.assign(timestamp=0.5), TypeError, "`events.timestamp` must hold whole num"),
+        (
+            lambda e: e.assign(timestamp=pd.Timestamp(0)),
+            TypeError,
+            r"received dtype datetime64.* of dates make seconds: `\(column - pandas.Timestamp\(0\)",
+        ),
+        (
+            lambda e: e.assign(timestamp=pd.array([1, None] * 3, "Int64")),
+            TypeError,
+            "`events.timestamp` must hold whole .* Int64 with 1 missing",
+        ),
         (
             lambda e: pd.concat([e, e.rating], axis=1),
             ValueError,
