@@ -48,8 +48,8 @@ def grow_tables(
 
     Raises:
         ValueError: If the models differ in more than the rows, a table would shrink without being
-            in `old_rows`, a name of `old_rows` is of no variable, or a table of rows of many ids
-            chooses them otherwise or is in `old_rows`.
+            in `old_rows`, a name of `old_rows` is of no variable or of none with as many rows, or a
+            table of rows of many ids chooses them otherwise or is in `old_rows`.
 
     Example:
         >>> from recsys_tf.layers import EmbeddingTable
@@ -61,8 +61,8 @@ def grow_tables(
         (True, True)
     """
     old_rows = old_rows or {}
-    _check_names(old_rows, target)
     shared = _rows_of_many_ids(source, target, old_rows)
+    _check_names(old_rows, target)
     first = UNKNOWN_INDEX if new_rows == "unknown" else None
     written = _grown(source.variables, target.variables, old_rows, first, shared)
     mine, theirs = (getattr(each, "optimizer", None) for each in (source, target))
@@ -170,9 +170,9 @@ def _rows(
     old: Array, variable: Any, old_rows: Mapping[str, IntArray], first: int | None
 ) -> tuple[Array, Array]:
     shape = tuple(variable.shape)
-    named = [rows for name, rows in old_rows.items() if _is_of(name, variable)]
+    named = [rows for name, rows in old_rows.items() if _is_of_rows(name, len(rows), variable)]
     is_table = len(shape) > 0 and old.shape[1:] == shape[1:]
-    if is_table and named and len(named[0]) == shape[0]:
+    if is_table and named:
         numbers = np.asarray(named[0])
     elif old.shape == shape:
         return old, np.zeros(shape[:1], bool)
@@ -215,10 +215,24 @@ def _is_of(name: str, variable: Any) -> bool:
     return name.replace("/", "_") in variable.path.replace("/", "_")
 
 
+def _is_of_rows(name: str, num_rows: int, variable: Any) -> bool:
+    return _is_of(name, variable) and tuple(variable.shape[:1]) == (num_rows,)
+
+
 def _check_names(names: Mapping[str, IntArray], model: keras.Model) -> None:
-    for name in names:
-        if not any(_is_of(name, each) for each in model.variables):
+    for name, rows in names.items():
+        found = [each for each in model.variables if _is_of(name, each)]
+        written = [each for each in found if not getattr(each, "is_given", False)]
+        if not found:
             raise ValueError(
                 f"`old_rows` must be named by parts of the variables' paths, received {name!r}, "
                 f"which is in none. A path is for instance {model.variables[0].path!r}."
+            )
+        if not any(_is_of_rows(name, len(rows), each) for each in written):
+            sizes = ", ".join(
+                f"{each.path!r} has {each.shape[0]}" for each in written if each.shape
+            )
+            raise ValueError(
+                f"`old_rows` must tell each row of a table of `target`, received {len(rows)} rows "
+                f"for {name!r}: {sizes or 'it has no table'}."
             )

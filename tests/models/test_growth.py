@@ -107,6 +107,17 @@ def test_numbers_beyond_the_old_table_and_unknown_names_are_refused(small):
         grow_tables(small, model(6), old_rows={"user": np.arange(6)})
 
 
+@pytest.mark.parametrize("num_rows", [5, 6])
+def test_numbering_of_another_number_of_rows_is_refused_and_nothing_is_written(small, num_rows):
+    large = model(num_rows)
+    before = [np.array(each) for each in large.variables]
+    text = rf"`old_rows` must tell each row .*received 4 rows for 'item': '.*' has {num_rows}\."
+    with pytest.raises(ValueError, match=text):
+        grow_tables(small, large, old_rows={"item": np.array([0, 1, 3, 2])})
+    for variable, value in zip(large.variables, before, strict=True):
+        np.testing.assert_array_equal(variable, value)
+
+
 def sequences(num_indices, num_rows):
     keras.utils.set_random_seed(num_rows)
     content = np.random.default_rng(num_indices).normal(size=(num_rows, 2))
