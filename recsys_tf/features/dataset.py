@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+import numpy as np
+import pandas as pd
 import tensorflow as tf
 
 from recsys_tf.features.ahead import made_ahead
@@ -16,7 +18,7 @@ from recsys_tf.features.labels import (
     missing_labels_message,
 )
 from recsys_tf.features.preprocessor import Preprocessor
-from recsys_tf.features.transformed import transform_catalogue, transform_features
+from recsys_tf.features.transformed import gather_events, transform_catalogue, transform_features
 from recsys_tf.schema import Schema
 from recsys_tf.types import PADDING_INDEX, Array, FloatArray, IntArray, Tensor
 
@@ -78,14 +80,15 @@ def make_dataset(
         }
     num_indices = preprocessor.state.num_indices_by_name
     is_masked = examples.has_target if is_target_masked is None else is_target_masked
+    find_target = _target_finder(examples, schema) if is_masked else None
 
     @_as_written
     def batch(rows: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]:
         item = tf.gather(rows_of_items, rows)
         features = queries(rows)
         features.update({name: tf.gather(column, item) for name, column in items.items()})
-        if is_masked:
-            features.update(without_target(features, schema))
+        if find_target is not None:
+            features.update(without_target(features, find_target(rows), schema))
         raw = {name: tf.gather(column, rows) for name, column in columns.items()}
         labels, weights = make_labels(raw, features, schema, num_indices)
         if factors is not None:
@@ -147,21 +150,42 @@ def batches_of_rows(
     return tf.data.Dataset.zip((starts, seeds)).scan(tf.zeros([0], tf.int64), cut)
 
 
-def without_target(features: Mapping[str, Tensor], schema: Schema) -> dict[str, Tensor]:
+def _target_finder(examples: Examples, schema: Schema) -> Callable[[Tensor], Tensor] | None:
+    """Returns what tells of rows, `[B]`, which events of their history are of the row's own item.
+
+    Ids are compared, since all items that training has met too seldom have one index.
+    """
+    if schema.history is None:
+        return None
+    history, length = examples.lists[schema.history.name], schema.history.max_length
+    ids = np.concatenate([history.values, examples.columns[schema.item_id]])
+    codes = pd.factorize(ids)[0].astype(np.int64) + 1  # 0 is no event.
+    events = gather_events({"events": codes[: len(history.values)]}, history, length)
+    with tf.device("CPU:0"):
+        targets = tf.constant(codes[len(history.values) :])
+
+    def find(rows: Tensor) -> Tensor:
+        return tf.equal(events(rows)["events"], tf.gather(targets, rows)[:, tf.newaxis])
+
+    return find
+
+
+def without_target(
+    features: Mapping[str, Tensor], is_target: Tensor, schema: Schema
+) -> dict[str, Tensor]:
     """Makes each row's own item padding in its history, and its value there 0.
 
     Args:
-        features: Transformed features, the history and the item's id among them.
-        schema: Features.
+        features: Transformed features, the history among them.
+        is_target: bool `[B, L]`, which events of the history are of the row's own item.
+        schema: Features, with a history.
 
     Returns:
-        The history and its values, by name; nothing where the schema has no history.
+        The history and its values, by name.
     """
     history = schema.history
-    if history is None:
-        return {}
+    assert history is not None
     events = features[history.name]
-    is_target = tf.equal(events, features[schema.item_id][:, tf.newaxis])
     masked = {history.name: tf.where(is_target, tf.cast(PADDING_INDEX, tf.int64), events)}
     if history.values_name is not None:
         masked[history.values_name] = tf.where(is_target, 0.0, features[history.values_name])

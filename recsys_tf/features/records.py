@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from recsys_tf.features.ahead import made_ahead
 from recsys_tf.features.dataset import without_target
 from recsys_tf.features.labels import check_labels, label_columns, make_labels
 from recsys_tf.features.preprocessor import Preprocessor
+from recsys_tf.features.raw_values import fit_width
 from recsys_tf.features.shards import Manifest, check_shards
 from recsys_tf.features.tf_example import parse_raw, raw_feature_spec
 from recsys_tf.schema import Schema
@@ -82,9 +83,11 @@ def make_record_dataset(
 
     @_as_written
     def batch(records: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]:
-        features, columns, _ = parse_rows(records, schema, preprocessor)
-        if is_masked:
-            features.update(without_target(features, schema))
+        raw = parse_raw(records, schema, has_labels=True)
+        features = preprocessor(raw)
+        if is_masked and schema.history is not None:
+            features.update(without_target(features, _find_target(raw, schema), schema))
+        columns = {name: raw[name] for name in label_columns(schema)}
         return features, *make_labels(columns, features, schema, num_indices)
 
     records = _records(Path(folder), list(counts), shuffle_seed)
@@ -117,6 +120,18 @@ def parse_rows(
     raw = parse_raw(records, schema, has_labels=True)
     columns = {name: raw[name] for name in label_columns(schema)}
     return preprocessor(raw), columns, raw[schema.timestamp]
+
+
+def _find_target(raw: Mapping[str, Tensor], schema: Schema) -> Tensor:
+    """Tells which events of the preprocessed histories are of the row's own item, `[B, L]`."""
+    history = schema.history
+    assert history is not None
+    # Ids are compared, since all items that training has met too seldom have one index.
+    events = raw[history.name]
+    events = tf.ragged.boolean_mask(events, tf.not_equal(events, ""))[:, -history.max_length :]
+    targets = tf.gather(raw[schema.item_id], events.value_rowids())
+    is_target = events.with_values(tf.equal(events.values, targets))
+    return fit_width(is_target, history.max_length, False)
 
 
 def _records(folder: Path, names: list[str], seed: int | None) -> tf.data.Dataset:

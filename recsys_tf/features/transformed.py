@@ -108,8 +108,7 @@ class _Windows:
     value lie side by side and are gathered together.
     """
 
-    name: str
-    values_name: str | None
+    names: tuple[str, ...]  # Of the index, and of the value where there is one.
     events: Tensor  # int32 [M, 1 or 2]
     starts: Tensor
     ends: Tensor
@@ -120,9 +119,9 @@ class _Windows:
         events = positions.with_values(tf.gather(self.events, positions.values))
         shape = [None, self.max_length, self.events.shape[1]]
         dense = events.to_tensor(PADDING_INDEX, shape=shape)
-        outputs = {self.name: tf.cast(dense[:, :, 0], tf.int64)}
-        if self.values_name is not None:
-            outputs[self.values_name] = tf.bitcast(dense[:, :, 1], tf.float32)
+        outputs = {self.names[0]: tf.cast(dense[:, :, 0], tf.int64)}
+        for name in self.names[1:]:
+            outputs[name] = tf.bitcast(dense[:, :, 1], tf.float32)
         return outputs
 
 
@@ -144,23 +143,36 @@ def _history(feature: Any, examples: Examples, preprocessor: Preprocessor) -> Ga
     if feature.values_name is not None:
         numbers = examples.lists[feature.values_name].values
         columns[feature.values_name] = np.where(np.isfinite(numbers), numbers, np.float32(0))
-    starts = np.maximum(window.starts, window.ends - feature.max_length)
-    distinct, of_row = _distinct(starts, window.ends, len(window.values))
-    num_bytes = sum(column.itemsize for column in columns.values()) * feature.max_length
+    return gather_events(columns, window, feature.max_length)
+
+
+def gather_events(columns: Mapping[str, Array], windows: ListColumn, max_length: int) -> Gather:
+    """Lays out what is told of the events in each row's window.
+
+    Args:
+        columns: Of all events by name: first int64 `[M]`, then float32 `[M]` if any.
+        windows: Each row's window on the events.
+        max_length: Events that are laid out, the newest.
+
+    Returns:
+        A function from row positions to `[B, max_length]` by name, aligned at the left, then 0.
+    """
+    starts = np.maximum(windows.starts, windows.ends - max_length)
+    distinct, of_row = _distinct(starts, windows.ends, len(windows.values))
+    num_bytes = sum(column.itemsize for column in columns.values()) * max_length
     if num_bytes * len(distinct) <= _MAX_TABLE_BYTES:
-        gathers = _history_tables(columns, distinct, of_row, feature.max_length)
+        gathers = _history_tables(columns, distinct, of_row, max_length)
         return lambda rows: {k: v for each in gathers for k, v in each(rows).items()}
     bits = [
         column.astype(np.int32 if column.dtype == np.int64 else np.float32).view(np.int32)
         for column in columns.values()
     ]
     return _Windows(
-        feature.name,
-        feature.values_name,
+        tuple(columns),
         _constant(np.stack(bits, axis=1)),
         _constant(starts),
-        _constant(window.ends),
-        feature.max_length,
+        _constant(windows.ends),
+        max_length,
     )
 
 

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import copy
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -168,3 +171,17 @@ def world():
 @pytest.fixture(scope="session")
 def plain_world():
     return World(has_text=False)
+
+
+@pytest.fixture(scope="session")
+def with_known_items():
+    """Makes a world whose preprocessing knows so many items; the others are unknown."""
+
+    def make(world, num_items):
+        made, tables = copy.copy(world), dict(world.state.vocabularies)
+        tables["item_id"] = tables["item_id"][:num_items]
+        made.state = dataclasses.replace(world.state, vocabularies=tables)
+        made.preprocessor = Preprocessor(made.schema, made.state)
+        return made
+
+    return make

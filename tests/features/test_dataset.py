@@ -39,15 +39,26 @@ def test_rows_equal_the_preprocessor_on_each_row(plain_world, monkeypatch, table
         np.testing.assert_array_equal(found[name], wanted[name], err_msg=name)
 
 
-def test_own_item_is_taken_out_of_the_history_with_its_value(plain_world):
-    world = plain_world
+@pytest.mark.parametrize("table_bytes", [2**30, 0])
+@pytest.mark.parametrize("num_known", [15, 4])
+def test_own_item_is_taken_out_of_the_history_with_its_value(
+    plain_world, with_known_items, monkeypatch, table_bytes, num_known
+):
+    monkeypatch.setattr(transformed, "_MAX_TABLE_BYTES", table_bytes)
+    world = with_known_items(plain_world, num_known)
     examples = world.make(world.train, "others", world.train)
     masked, kept = (
         plain_world.dataset_rows(batches(world, examples=examples, is_target_masked=flag))
         for flag in (True, False)
     )
-    is_target = kept["history"] == kept["item_id"][:, None]
+    # Told by the ids: all unknown items have one index.
+    is_target = np.zeros(kept["history"].shape, bool)
+    for row, item in enumerate(world.events.item_id[:100]):
+        events = examples.lists["history"].row(row)[-LENGTH:]
+        is_target[row, : len(events)] = events == item
     assert is_target.any()
+    is_same_index = kept["history"] == kept["item_id"][:, None]
+    assert (is_same_index & ~is_target).any() == (num_known == 4)
     np.testing.assert_array_equal(masked["history"], np.where(is_target, 0, kept["history"]))
     np.testing.assert_array_equal(masked["ratings"], np.where(is_target, 0, kept["ratings"]))
 

@@ -93,6 +93,18 @@ def test_own_item_is_written_and_read_as_in_memory(plain_world, tmp_path, histor
         assert [each for each in found if each] == [each for each in wanted if each]
 
 
+def test_unknown_items_of_a_history_stay_beside_an_unknown_own_item(
+    plain_world, with_known_items, others, folder, tmp_path
+):
+    world = with_known_items(plain_world, 4)
+    expected = in_memory(world, others, is_target_masked=True)
+    assert_equal_batches(records(world, folder, is_target_masked=True), expected)
+    written = write(world, tmp_path, examples=others, is_target_masked=True)
+    for found, wanted in zip(rows(records(world, written)), rows(expected), strict=True):
+        # An item that was not written leaves no gap.
+        assert [each for each in found if each] == [each for each in wanted if each]
+
+
 def test_histories_of_an_older_version_lose_the_own_item(plain_world, others, folder, tmp_path):
     shutil.copytree(folder, tmp_path / "older")
     told = json.loads((tmp_path / "older" / MANIFEST).read_text())
