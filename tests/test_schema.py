@@ -10,7 +10,9 @@ GENRES = {"name": "genres", "kind": "categorical", "side": "item", "is_multivale
 TITLE = {"name": "title", "kind": "text", "side": "item"}
 COST = {"name": "price", "kind": "numeric", "side": "item"}
 HOUR = {"name": "hour", "kind": "categorical", "side": "context"}
+HISTORY = {"name": "history", "kind": "history", "side": "user", "of": "item_id"}
 WATCH = {"name": "watch", "kind": "retrieval"}
+RATING = {"name": "rating", "kind": "regression", "label": "r"}
 
 
 def make(features=(), tasks=(WATCH,), **fields):
@@ -92,6 +94,34 @@ def test_all_faults_are_reported_together():
             r"features.2.of: must be the item's id 'item_id'",
         ),
         ({"tasks": []}, "at least one task"),
+        ({"features": [{**HOUR, "values": []}]}, r"values: must hold at least one value"),
+        (
+            {"features": [{**HOUR, "values": ["1", "2", "1", "", "a\nb", "c\r"]}]},
+            r"values: must be different, .* received '1' twice or more, '', 'a\\nb', 'c\\r'$",
+        ),
+        (
+            {"features": [{**HISTORY, "values_name": "r"}], "tasks": [WATCH, RATING]},
+            "features.2.values_name: 'r' is the column of tasks.1.label too, .* as 'history_r'$",
+        ),
+        (
+            {
+                "features": [{**HISTORY, "values_name": "w"}],
+                "tasks": [WATCH, {**RATING, "sample_weight": "w"}],
+            },
+            "values_name: 'w' is the column of tasks.1.sample_weight too",
+        ),
+        (
+            {"features": [{**HISTORY, "values_name": "timestamp"}]},
+            "values_name: 'timestamp' is the column of timestamp too",
+        ),
+        (
+            {"features": [{**COST, "side": "context", "name": "ts"}], "timestamp": "ts"},
+            r"features.2.name: 'ts' is the column of the times \(`timestamp`\), which the feature",
+        ),
+        (
+            {"tasks": [{**RATING, "label": "timestamp"}]},
+            r"tasks.0.label: 'timestamp' is the column of the times",
+        ),
         ({"tasks": [WATCH, {**WATCH, "name": "b"}]}, "at most one task may be of kind 'retrieval'"),
         (
             {

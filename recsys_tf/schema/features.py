@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from recsys_tf.spec import Spec
 
@@ -31,14 +32,33 @@ class IdFeature(_Feature):
 class CategoricalFeature(_Feature):
     """A value out of a small set, or with `is_multivalent` a set of such values.
 
-    `values` fixes the vocabulary; without it, it is learned from the training rows. `max_values`
-    bounds the set of a multivalent feature.
+    `values` fixes the vocabulary: at least one value, all different, none empty (which is missing)
+    or with a line break (one a line is saved). Without it, it is learned from the training rows.
+    `max_values` bounds the set of a multivalent feature.
     """
 
     kind: Literal["categorical"] = "categorical"
     is_multivalent: bool = False
     max_values: Annotated[int, Field(ge=1, le=1024)] = 8
     values: tuple[str, ...] | None = None
+
+    @field_validator("values")
+    @classmethod
+    def _check_values(cls, values: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if values is None:
+            return None
+        if not values:
+            raise ValueError(
+                "must hold at least one value, received none; leave it out to learn it"
+            )
+        repeated = [each for each, count in Counter(values).items() if count > 1]
+        broken = [each for each in values if not each or "\n" in each or "\r" in each]
+        if repeated or broken:
+            raise ValueError(
+                "must be different, none empty or with a line break, received "
+                + ", ".join([*(f"{each!r} twice or more" for each in repeated), *map(repr, broken)])
+            )
+        return values
 
 
 class NumericFeature(_Feature):

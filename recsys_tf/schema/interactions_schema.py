@@ -62,10 +62,39 @@ class Schema(FeaturesAndTasks):
 
     def _faults(self) -> Iterable[str]:
         yield from self._name_faults()
+        yield from self._column_faults()
         yield from self._id_faults()
         yield from self._history_faults()
         yield from self._scenario_faults()
         yield from self._task_faults()
+
+    def _column_faults(self) -> Iterable[str]:
+        """Yields names that two different columns of a row would have."""
+        of_tasks = {
+            name: f"tasks.{index}.{field}"
+            for index, task in enumerate(self.tasks)
+            for field, name in (("label", task.label), ("sample_weight", task.sample_weight))
+            if name is not None
+        }
+        for index, feature in enumerate(self.features):
+            if feature.name == self.timestamp:
+                yield (
+                    f"features.{index}.name: {feature.name!r} is the column of the times "
+                    "(`timestamp`), which the feature would take the place of; give it a column "
+                    "of its own"
+                )
+            values = getattr(feature, "values_name", None)
+            if values is not None and (values == self.timestamp or values in of_tasks):
+                yield (
+                    f"features.{index}.values_name: {values!r} is the column of "
+                    f"{of_tasks.get(values, 'timestamp')} too, of one number a row; give the "
+                    f"history's values another name, such as {'history_' + values!r}"
+                )
+        if self.timestamp in of_tasks:
+            yield (
+                f"{of_tasks[self.timestamp]}: {self.timestamp!r} is the column of the times "
+                "(`timestamp`); give the task a column of its own"
+            )
 
     def _id_faults(self) -> Iterable[str]:
         by_name = {each.name: each for each in self.features}
