@@ -38,6 +38,9 @@ class PreparedData:
         split: Rows of each part.
         is_validation_trained: Whether the validation rows are training rows: for the last run,
             when everything is chosen.
+
+    Raises:
+        ValueError: If rows are to be weighed by their age where only the events' order is known.
     """
 
     config: RunConfig
@@ -45,6 +48,15 @@ class PreparedData:
     schema: Schema
     split: Split
     is_validation_trained: bool = False
+
+    def __post_init__(self) -> None:
+        """Checks that there are times where ages are to be read."""
+        if not self.interactions.is_time_comparable:
+            check_no_recency(
+                self.config,
+                "a data set that knows only the order of the events within each user: its "
+                "timestamps are places in a row, and tell no age",
+            )
 
     @cached_property
     def train_rows(self) -> IntArray:
@@ -150,6 +162,23 @@ class PreparedData:
         return recency_weights(examples.columns[self.schema.timestamp], half_life)
 
 
+def check_no_recency(config: RunConfig, what: str) -> None:
+    """Checks that a run does not ask for weights by age where there are none.
+
+    Args:
+        config: The run.
+        what: What has none, and why.
+
+    Raises:
+        ValueError: If `training.recency_half_life_days` is given.
+    """
+    half_life = config.training.recency_half_life_days
+    if half_life is not None:
+        raise ValueError(
+            f"`training.recency_half_life_days` must be None for {what}; received {half_life:g}."
+        )
+
+
 def recency_weights(timestamps: IntArray, half_life_days: float) -> FloatArray:
     """Computes `0.5^(age / half_life)` of each row, scaled to a mean of 1.
 
@@ -187,7 +216,8 @@ def prepare(
 
     Raises:
         SpecError: If a block of the model, or an option, is not known; the text lists every fault.
-        ValueError: If the data set is unknown, or a part of the split stays empty.
+        ValueError: If the data set is unknown, a part of the split stays empty, or rows are to be
+            weighed by their age where only the events' order is known.
     """
     check_blocks(config.model, config.training, config.retrieval)
     if interactions is None:

@@ -21,7 +21,7 @@ from recsys_tf.features import (
     make_sequences,
 )
 from recsys_tf.features.frames import FrameColumns
-from recsys_tf.preparation import Part, PreparedData
+from recsys_tf.preparation import Part, PreparedData, check_no_recency
 from recsys_tf.types import NUM_RESERVED_INDICES, UNKNOWN_INDEX, Array, FloatArray, IntArray
 
 
@@ -39,7 +39,8 @@ class SequenceData:
     Raises:
         TypeError: If ids are no strings, or timestamps no whole numbers; the text names the column.
         ValueError: If the configuration names a column or a feature that there is not, where the
-            text names the nearest ones, or reads times where only the events' order is known.
+            text names the nearest ones, or reads times where only the events' order is known; or
+            if rows are to be weighed by their age, which is done for single rows alone.
     """
 
     data: PreparedData
@@ -47,6 +48,9 @@ class SequenceData:
 
     def __post_init__(self) -> None:
         """Checks that there are times where they are to be read."""
+        check_no_recency(
+            self.data.config, "sequences, whose events are weighed alike, however old they are"
+        )
         if self.config.has_times and not self.data.interactions.is_time_comparable:
             raise ValueError(
                 "`has_times` must be false for a data set that knows only the order of the events "

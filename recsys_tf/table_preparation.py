@@ -18,9 +18,9 @@ from recsys_tf.features import (
     make_table_dataset,
     table_examples,
 )
-from recsys_tf.preparation import Part
+from recsys_tf.preparation import Part, check_no_recency
 from recsys_tf.schema import TableSchema
-from recsys_tf.types import IntArray
+from recsys_tf.types import Array, IntArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +35,9 @@ class PreparedTable:
         test: Positions of the rows that are measured once.
 
     Raises:
-        ValueError: If a part is empty or two parts share a row.
+        ValueError: If a part is empty, holds no positions in the table or shares a row with
+            another, or rows are to be weighed by an age that they do not tell.
+        TypeError: If a part is no array of whole numbers.
 
     Example:
         >>> import pandas as pd
@@ -59,10 +61,10 @@ class PreparedTable:
 
     def __post_init__(self) -> None:
         """Checks that the parts are there and do not leak into each other."""
+        check_no_recency(self.config, "a table, whose rows tell no moment")
         parts = {"train": self.train, "validation": self.validation, "test": self.test}
-        empty = [name for name, rows in parts.items() if not len(rows)]
-        if empty:
-            raise ValueError(f"`{empty[0]}` must hold at least one row, received none.")
+        for name, rows in parts.items():
+            _check_positions(name, np.asarray(rows), len(self.table))
         everything = np.concatenate(list(parts.values()))
         num_repeated = len(everything) - len(np.unique(everything))
         if num_repeated:
@@ -105,3 +107,16 @@ class PreparedTable:
             self.config.training.batch_size,
             shuffle_seed=self.config.training.seed if is_train else None,
         )
+
+
+def _check_positions(name: str, rows: Array, num_rows: int) -> None:
+    if not len(rows):
+        raise ValueError(f"`{name}` must hold at least one row, received none.")
+    if rows.ndim != 1 or not np.issubdtype(rows.dtype, np.integer):
+        raise TypeError(
+            f"`{name}` must be positions, whole numbers [n], received {rows.dtype} of shape "
+            f"{rows.shape}; of a mask `np.flatnonzero(mask)` are the positions."
+        )
+    outside = rows[(rows < 0) | (rows >= num_rows)]
+    if len(outside):
+        raise ValueError(f"`{name}` must hold positions in [0, {num_rows}), received {outside[0]}.")

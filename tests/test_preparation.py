@@ -116,6 +116,17 @@ def test_half_life_is_refused_where_times_cannot_be_compared(small_data):
         evaluate_baselines(data, "test", made)
 
 
+def test_weights_by_age_are_refused_where_only_the_order_is_known(small_data):
+    interactions = replace(small_data.interactions, is_time_comparable=False)
+    training = small_data.config.training.model_copy(update={"recency_half_life_days": 14.0})
+    data = DataConfig(split="last_out")
+    config = small_data.config.model_copy(update={"training": training, "data": data})
+    text = r"`training.recency_half_life_days` must be None for .* order of the events .* 14\."
+    with pytest.raises(ValueError, match=text):
+        prepare(config, interactions)
+    assert prepare(config, small_data.interactions).config is config
+
+
 def of_tasks(data, *tasks):
     return replace(data, schema=data.schema.model_copy(update={"tasks": tasks}))
 

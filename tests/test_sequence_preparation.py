@@ -58,6 +58,13 @@ def test_places_in_a_row_are_not_read_as_times(small_data):
     SequenceData(data, CONFIG.model_copy(update={"has_times": False}))
 
 
+def test_weights_by_age_are_refused(small_data):
+    training = small_data.config.training.model_copy(update={"recency_half_life_days": 14.0})
+    config = small_data.config.model_copy(update={"training": training})
+    with pytest.raises(ValueError, match="half_life_days` must be None for sequences, whose ev"):
+        SequenceData(replace(small_data, config=config), CONFIG)
+
+
 def test_steps_carry_kind_and_time_of_their_event(data):
     sequences = data.sequences("train")
     events = data.data.interactions.events.iloc[data.data.known_rows("train")]

@@ -41,7 +41,8 @@ class TrainingConfig(Spec):
         steps_per_execution: Steps run in one call of the compiled graph.
         clip_norm: Largest norm of one step's gradients; None never clips.
         recency_half_life_days: Age after which a training row weighs half; None weighs all alike.
-            What was popular last month says more of next month than last year's does.
+            What was popular last month says more of next month than last year's does. For
+            interactions whose times are of a clock; sequences and tables refuse it.
         self_checks: Whether `recsys-tf train` and the pipeline look for faults after the first
             epoch, see `recsys_tf.self_checks`.
     """

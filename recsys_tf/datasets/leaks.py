@@ -60,8 +60,9 @@ def check_no_leak(
 def _part_of_row(split: Split, num_rows: int) -> IntArray:
     parts = [np.asarray(getattr(split, part)) for part in PARTS]
     rows = np.concatenate(parts)
-    if len(rows) and (rows.min() < 0 or rows.max() >= num_rows):
-        raise ValueError(f"`split` must hold positions in [0, {num_rows}), received {rows.max()}.")
+    outside = rows[(rows < 0) | (rows >= num_rows)]
+    if len(outside):
+        raise ValueError(f"`split` must hold positions in [0, {num_rows}), received {outside[0]}.")
     times_used = np.bincount(rows, minlength=num_rows)
     if (times_used != 1).any():
         row = int(np.argmax(times_used != 1))

@@ -126,3 +126,5 @@ def test_leak_test_finds_a_row_that_is_missing_or_twice():
         check_no_leak(events, split_of("random", [0, 2], [1], [2, 3]))
     with pytest.raises(ValueError, match=r"positions in \[0, 4\), received 4"):
         check_no_leak(events, split_of("random", [0, 1], [2], [4]))
+    with pytest.raises(ValueError, match=r"positions in \[0, 4\), received -1"):
+        check_no_leak(events, split_of("random", [0, 1], [2], [-1]))
