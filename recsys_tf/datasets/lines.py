@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from recsys_tf.datasets.rejections import MAX_TEXTS
 from recsys_tf.types import Array, IntArray
 
 NEWLINE, TAB, QUOTE = ord("\n"), ord("\t"), ord('"')
@@ -29,7 +30,7 @@ class ScreenedLines:
         delimiter: The one byte that parts their fields.
         positions: int64 `[n_good]`, each good line's position among all lines.
         num_lines: All lines, the refused ones included.
-        refused: Position -> (reason, the line's text cut for the report).
+        refused: Position -> (reason, the line's text cut for the report, see `Rejections`).
     """
 
     content: bytes
@@ -74,20 +75,25 @@ def screen_lines(
         checks.append(("an unbalanced or misplaced quote", is_malformed))
     checks.append(("a wrong number of columns", _count(fields, ends) != num_fields - 1))
     reasons = _first_reason([is_bad for _, is_bad in checks])
+
     refused = {
         int(line): (
             checks[reasons[line]][0],
-            raw[starts[line] : starts[line] + MAX_REPORTED_LENGTH + 1]
-            .split(b"\n")[0]
-            .replace(UNIT_SEPARATOR, delimiter.encode(encoding))
-            .decode(encoding, errors="replace")[:MAX_REPORTED_LENGTH],
+            _text(raw, starts[line], delimiter, encoding) if number < MAX_TEXTS else "",
         )
-        for line in np.flatnonzero(reasons >= 0)
+        for number, line in enumerate(np.flatnonzero(reasons >= 0))
     }
     is_good = reasons < 0
     if refused:
         raw = buffer[np.repeat(is_good, ends - starts + 1)].tobytes()
     return ScreenedLines(raw, chr(separator[0]), np.flatnonzero(is_good), len(ends), refused)
+
+
+def _text(raw: bytes, start: int, delimiter: str, encoding: str) -> str:
+    """Returns a line as it stands in the file, cut for the report."""
+    cut = raw[start : start + MAX_REPORTED_LENGTH + 1].split(b"\n")[0]
+    cut = cut.replace(UNIT_SEPARATOR, delimiter.encode(encoding))
+    return cut.decode(encoding, errors="replace")[:MAX_REPORTED_LENGTH]
 
 
 def _first_reason(checks: list[Array]) -> IntArray:

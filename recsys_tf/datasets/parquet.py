@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,9 @@ from recsys_tf.datasets.arrow_values import convert_arrow, convert_vectors
 from recsys_tf.datasets.interactions import Interactions
 from recsys_tf.datasets.joining import join_tables
 from recsys_tf.datasets.parquet_files import column_names, find_files, read_columns
-from recsys_tf.datasets.reading import Table, rejected_rows
+from recsys_tf.datasets.reading import Table, shown_rows, typed_table
 from recsys_tf.datasets.rejections import Rejections
-from recsys_tf.datasets.values import Column
+from recsys_tf.datasets.values import Column, Converted
 from recsys_tf.schema import Schema
 from recsys_tf.spec import Spec
 
@@ -181,34 +181,26 @@ def _read(
     arrow = read_columns(paths, [*columns, *vectors])
     if not len(arrow):
         raise ValueError(f"`{source}` has no row.")
-    return _typed(arrow, columns, vectors, source)
+    table = typed_table(
+        source,
+        _converted(arrow, columns, vectors, source),
+        pd.RangeIndex(1, len(arrow) + 1, name="line"),
+        Rejections({source: len(arrow)}),
+        lambda rows: shown_rows(arrow.take(rows).to_pylist()),
+    )
+    if not len(table.frame):
+        raise ValueError(f"No row of `{source}` could be used.\n{table.rejections.summary()}")
+    return table
 
 
-def _typed(
+def _converted(
     arrow: pa.Table, columns: Mapping[str, Column], vectors: Mapping[str, int], source: str
-) -> Table:
-    index = pd.RangeIndex(1, len(arrow) + 1, name="line")
-    reasons = np.full(len(arrow), "", dtype=object)
-    rejections = Rejections({source: len(arrow)})
-    frame = {}
+) -> Iterable[tuple[str, Converted]]:
     for name in [*columns, *vectors]:
         try:
-            converted = (
-                convert_vectors(arrow[name], name, vectors[name])
-                if name in vectors
-                else convert_arrow(arrow[name], columns[name])
-            )
+            if name in vectors:
+                yield name, convert_vectors(arrow[name], name, vectors[name])
+            else:
+                yield name, convert_arrow(arrow[name], columns[name])
         except TypeError as error:
             raise TypeError(f"`{source}`: {error}") from None
-        frame[name] = pd.Series(converted.values, index=index, dtype=converted.values.dtype)
-        reasons = np.where(reasons == "", converted.reasons, reasons)
-        for note in converted.notes:
-            rejections = rejections.with_note(f"{source}: {note}")
-    is_bad = reasons != ""
-    bad = np.flatnonzero(is_bad)
-    texts = [", ".join(f"{k}={v}" for k, v in row.items()) for row in arrow.take(bad).to_pylist()]
-    rows = rejected_rows(source, (bad + 1).tolist(), list(reasons[bad]), texts)
-    rejections += Rejections({}, rows)
-    if is_bad.all():
-        raise ValueError(f"No row of `{source}` could be used.\n{rejections.summary()}")
-    return Table(pd.DataFrame(frame)[~is_bad], rejections, source)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from recsys_tf.datasets.lines import MAX_REPORTED_LENGTH, ScreenedLines, screen_lines
-from recsys_tf.datasets.rejections import Rejections, no_rejected_rows
-from recsys_tf.datasets.values import Column, convert
+from recsys_tf.datasets.rejections import MAX_TEXTS, Rejections, no_rejected_rows
+from recsys_tf.datasets.values import Column, Converted, convert
 from recsys_tf.naming import unknown_name_message
-from recsys_tf.types import Array
+from recsys_tf.types import Array, IntArray
 
 UTF8_MARK = b"\xef\xbb\xbf"
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
@@ -57,8 +58,8 @@ class Table:
         if not is_bad.any():
             return self
         bad = self.frame[is_bad]
-        texts = [", ".join(f"{k}={v}" for k, v in row.items()) for row in bad.to_dict("records")]
-        rows = rejected_rows(self.source, bad.index.to_list(), [reason] * len(bad), texts)
+        texts = shown_rows(bad.head(MAX_TEXTS).to_dict("records"))
+        rows = rejected_rows(self.source, bad.index, [reason] * len(bad), texts)
         return replace(
             self, frame=self.frame[~is_bad], rejections=self.rejections + Rejections({}, rows)
         )
@@ -112,6 +113,11 @@ def read_delimited(
     if not lines.num_lines:
         raise ValueError(f"`{file.name}` has a header and no row.")
     texts = _parse(lines, names, encoding, is_quoted)
+    if is_quoted and lines.delimiter != delimiter:
+        # A field in quotes holds what stood for the delimiter while the file was parsed.
+        texts = texts.apply(
+            lambda column: column.str.replace(lines.delimiter, delimiter, regex=False)
+        )
     first_line = 1 + num_header_lines
     texts.index = pd.Index(lines.positions + first_line, name="line")
     refused = rejected_rows(
@@ -120,7 +126,13 @@ def read_delimited(
         [f"with {reason}" for reason, _ in lines.refused.values()],
         [text for _, text in lines.refused.values()],
     )
-    table = _typed(texts, columns, Rejections({file.name: lines.num_lines}, refused), file.name)
+    table = typed_table(
+        file.name,
+        ((column.name, convert(texts[column.source], column)) for column in columns),
+        texts.index,
+        Rejections({file.name: lines.num_lines}, refused),
+        lambda rows: ["  ".join(row) for row in texts.iloc[rows].to_numpy()],
+    )
     if not len(table.frame):
         raise ValueError(
             f"No row of `{file.name}` could be used; wanted are {len(names)} columns parted by "
@@ -180,32 +192,44 @@ def _parse(
     )
 
 
-def _typed(
-    texts: pd.DataFrame, columns: Sequence[Column], rejections: Rejections, source: str
+def typed_table(
+    source: str,
+    columns: Iterable[tuple[str, Converted]],
+    index: pd.Index,
+    rejections: Rejections,
+    read_texts: Callable[[IntArray], Sequence[str]],
 ) -> Table:
-    reasons = np.full(len(texts), "", dtype=object)
-    values = {}
-    for column in columns:
-        converted = convert(texts[column.source], column)
-        values[column.name] = converted.values
+    """Joins converted columns to the rows that can be used, and tells of the others.
+
+    Args:
+        source: Name of the file.
+        columns: Names and values, each `[n]`; a row has the first reason that one of them gives.
+        index: The rows' lines in the file.
+        rejections: What was read, and refused before.
+        read_texts: Positions of refused rows -> these rows as they were read.
+
+    Returns:
+        The table.
+    """
+    reasons = np.full(len(index), "", dtype=object)
+    frame = {}
+    for name, converted in columns:
+        frame[name] = pd.Series(converted.values, index=index, dtype=converted.values.dtype)
         reasons = np.where(reasons == "", converted.reasons, reasons)
         for note in converted.notes:
             rejections = rejections.with_note(f"{source}: {note}")
-    frame = pd.DataFrame(
-        {
-            name: pd.Series(array, index=texts.index, dtype=array.dtype)
-            for name, array in values.items()
-        }
-    )
-    is_bad = reasons != ""
-    bad = texts[is_bad]
-    bad_texts = ["  ".join(row) for row in bad.to_numpy()]
-    rows = rejected_rows(source, bad.index.to_list(), list(reasons[is_bad]), bad_texts)
-    return Table(frame[~is_bad], rejections + Rejections({}, rows), source)
+    bad = np.flatnonzero(reasons != "")
+    rows = rejected_rows(source, index[bad], reasons[bad], read_texts(bad[:MAX_TEXTS]))
+    return Table(pd.DataFrame(frame)[reasons == ""], rejections + Rejections({}, rows), source)
+
+
+def shown_rows(rows: Iterable[Mapping[Any, Any]]) -> list[str]:
+    """Shows rows of named values, as in `Rejections`."""
+    return [", ".join(f"{name}={value}" for name, value in row.items()) for row in rows]
 
 
 def rejected_rows(
-    source: str, lines: Sequence[int], reasons: Sequence[str], texts: Sequence[str]
+    source: str, lines: Sequence[int], reasons: Sequence[str] | Array, texts: Sequence[str]
 ) -> pd.DataFrame:
     """Makes the frame of refused rows that `Rejections` holds.
 
@@ -213,15 +237,10 @@ def rejected_rows(
         source: Name of the file.
         lines: Their lines in it, from 1.
         reasons: Why each was refused.
-        texts: The rows as read; they are cut.
+        texts: The rows as read, or the first of them; they are cut.
     """
     if not len(lines):
         return no_rejected_rows()
-    return pd.DataFrame(
-        {
-            "source": source,
-            "line": lines,
-            "reason": reasons,
-            "text": [text[:MAX_REPORTED_LENGTH] for text in texts],
-        }
-    )
+    shown = [text[:MAX_REPORTED_LENGTH] for text in texts]
+    shown += [""] * (len(lines) - len(shown))
+    return pd.DataFrame({"source": source, "line": lines, "reason": reasons, "text": shown})

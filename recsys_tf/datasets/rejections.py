@@ -9,6 +9,9 @@ import pandas as pd
 
 REJECTED_COLUMNS = ("source", "line", "reason", "text")
 
+# Where a whole file is refused, the texts of all its rows would take many times its size.
+MAX_TEXTS = 1_000
+
 
 def no_rejected_rows() -> pd.DataFrame:
     """Returns a frame of rejected rows without a row."""
@@ -24,7 +27,8 @@ class Rejections:
     Attributes:
         num_read: Data rows that each source held, by the source's name.
         rows: One row a rejected row: `source`, `line` (1-based, in the source), `reason`, `text`
-            (the row as read, cut to 200 characters).
+            (the row as read, cut to 200 characters; of rows that are refused together, the first
+            1,000 have one, the others `""`).
         notes: What was converted or completed, one sentence each.
 
     Example:

@@ -190,6 +190,16 @@ def test_bad_event_is_counted_and_kept_aside(tmp_path, column, value, reason):
     assert f"{column}={value}"[:180] in text
 
 
+def test_of_many_refused_events_all_are_counted_and_the_first_1000_shown(tmp_path):
+    columns = {name: values[:1] * 1_200 for name, values in EVENTS.items()}
+    bad = {**columns, "timestamp": [None] * 1_199 + [100]}
+    data = load_parquet(write(tmp_path, events=bad), SCHEMA)
+    rows = data.rejections.rows
+    assert data.rejections.counts == {"timestamp: empty": 1_199}
+    assert rows["line"].tolist() == list(range(1, 1_200))
+    assert rows["text"].str.contains("timestamp=None").tolist() == [True] * 1_000 + [False] * 199
+
+
 def test_bad_users_and_items_are_kept_aside_and_their_events_kept(tmp_path):
     write(tmp_path, users={"age": [31, float("inf")]}, items={"image": [[1.0], [2.0, 3.0]]})
     data = load_parquet(tmp_path, SCHEMA)

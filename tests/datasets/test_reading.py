@@ -137,6 +137,30 @@ def test_delimiter_of_two_characters_leaves_single_colons_alone():
     assert table.rejections.rows["text"].tolist() == ["3:Broken::C"]
 
 
+def test_delimiter_of_two_characters_may_stand_in_quotes():
+    text = '1::"Face::Off"::A|B\n2::"a|b"::C\n3::"x::y" ::C\n'
+    columns = (Column("id", "id", "id"), Column("title", "title"), Column("g", "genres", "list"))
+    table = read(text, columns, delimiter="::", names=("id", "title", "g"), is_quoted=True)
+    assert table.frame["title"].tolist() == ["Face::Off", "a|b"]
+    assert table.rejections.rows["text"].tolist() == ['3::"x::y" ::C']
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"), [("u1,i1,9,1", "rating: outside [0.5, 5]"), ("u1", "with a wrong number")]
+)
+def test_of_many_refused_rows_all_are_counted_and_the_first_1000_shown(row, reason):
+    table = read(HEADER + f"{row}\n" * 1_200 + GOOD)
+    rows = table.rejections.rows
+    assert_all_rows_accounted_for(table)
+    assert rows["line"].tolist() == list(range(2, 1_202))
+    assert rows["reason"].str.startswith(reason).all()
+    assert rows["text"].tolist()[999:1_001] == [row.replace(",", "  ") if "," in row else row, ""]
+    table = read(HEADER + GOOD * 1_200).reject_repeated(["user_id", "item_id"])
+    assert len(table.frame) == 1
+    assert table.rejections.counts == {"a repeated (user_id, item_id)": 1_199}
+    assert (table.rejections.rows["text"] != "").tolist() == [True] * 1_000 + [False] * 199
+
+
 @pytest.mark.parametrize(
     ("factor", "unit"), [(10**3, "milliseconds"), (10**6, "microseconds"), (10**9, "nanoseconds")]
 )
