@@ -261,9 +261,15 @@ def action_indices(frame: FrameColumns, column: str, actions: Sequence[str]) -> 
         [3, 0, 1]
     """
     if frame.is_number(column):
-        numbers = frame.floats(column)
-        names = np.array(["" if np.isnan(each) else f"{each:.9g}" for each in numbers], object)
+        codes, numbers = frame.distinct(column)
+        names = [_digits(each) for each in numbers]
     else:
-        names = frame.strings(column)
-    found = pd.Index(["", *actions]).get_indexer(pd.Index(names))
-    return np.where(found > 0, found + 1, found == -1).astype(np.int64)
+        codes, names = pd.factorize(frame.strings(column))
+    found = pd.Index(["", *actions]).get_indexer(pd.Index(names, dtype=object))
+    indices = np.where(found > 0, found + 1, found == -1)
+    # Behind the last stands what is missing, whose code is -1.
+    return np.append(indices, 0)[codes].astype(np.int64)
+
+
+def _digits(number: float) -> str:
+    return str(int(number)) if float(number).is_integer() else f"{number:.9g}"

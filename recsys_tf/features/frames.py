@@ -50,6 +50,11 @@ class FrameColumns:
         """Whether the column's type is one of numbers."""
         return pd.api.types.is_numeric_dtype(self._series(column))
 
+    def distinct(self, column: str) -> tuple[IntArray, Array]:
+        """Returns which of the different values each row has, int64 `[n]`, -1 missing, and them."""
+        codes, values = pd.factorize(self._series(column))
+        return codes.astype(np.int64), np.asarray(values)
+
     def floats(self, column: str) -> FloatArray:
         """Returns float32 `[n]`; what is missing becomes NaN."""
         series = self._series(column)
