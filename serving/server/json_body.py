@@ -17,6 +17,8 @@ _PARSE_TEXT = {
     "Extra data": "The document root must not be followed by other values.",
 }
 
+_NUM_SHOWN = 1024  # characters of a value in an error text, of which the server sends no more
+
 
 def invalid(*parts: object) -> RequestError:
     """Makes the INVALID_ARGUMENT error whose text is the joined parts."""
@@ -114,7 +116,14 @@ def type_name(value: Any) -> str:
 
 
 def show(value: Any) -> str:
-    """Prints a JSON value inside an error text, in TensorFlow Serving's four-space layout."""
+    """Prints the beginning of a JSON value, in TensorFlow Serving's four-space layout."""
     if isinstance(value, float):
         return number_text(value)
-    return json.dumps(value, indent=4, ensure_ascii=False)[:1024]
+    pieces = json.JSONEncoder(indent=4, ensure_ascii=False).iterencode(value)
+    shown, size = [], 0
+    for piece in pieces:  # no more than is shown: the value may be a whole body
+        shown.append(piece)
+        size += len(piece)
+        if size >= _NUM_SHOWN:
+            break
+    return "".join(shown)[:_NUM_SHOWN]

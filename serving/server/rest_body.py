@@ -67,19 +67,20 @@ class Bodies:
         if (request.content_length or 0) > self._max_bytes:
             raise self._too_large()
         encoding = request.headers.get("Content-Encoding", "").lower()
-        inflate = zlib.decompressobj(wbits=31) if encoding == "gzip" else None
+        inflate = _Inflate() if encoding == "gzip" else None
+        num_received = 0
         async for block in request.content.iter_chunked(_BLOCK):
-            room = self._max_bytes + 1 - len(body)
-            more = _inflated(inflate, block, room) if inflate else block
+            num_received += len(block)  # what inflates to nothing has an end as well
+            more = inflate.feed(block, self._max_bytes + 1 - len(body)) if inflate else block
             body += more
             self._num_bytes += len(more)
-            if len(body) > self._max_bytes:
+            if max(len(body), num_received) > self._max_bytes:
                 raise self._too_large()
             if self._num_bytes > _NUM_LARGEST * self._max_bytes:
                 self._drop(body)  # at once, or it would have others refused as well
                 text = "the server has as many bytes of requests as it admits; try again"
                 raise RequestError("RESOURCE_EXHAUSTED", text)
-        if inflate is not None and not inflate.eof:
+        if inflate is not None and not inflate.is_whole:
             raise _not_gzip()
 
     def _drop(self, body: bytearray) -> None:
@@ -91,11 +92,29 @@ class Bodies:
         return BodyError(413, text)
 
 
-def _inflated(inflate: zlib._Decompress, block: bytes, room: int) -> bytes:
-    try:
-        return inflate.decompress(block, room)
-    except zlib.error:
-        raise _not_gzip() from None
+class _Inflate:
+    """Inflates gzip members, one after another: a file may have several (RFC 1952, 2.2)."""
+
+    def __init__(self) -> None:
+        self._member = zlib.decompressobj(wbits=31)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the last member has ended."""
+        return self._member.eof
+
+    def feed(self, block: bytes, room: int) -> bytes:
+        """Returns what a block inflates to, and no more than ``room`` bytes of it."""
+        inflated = bytearray()
+        while block and len(inflated) < room:  # zlib takes a room of 0 for any
+            if self._member.eof:
+                self._member = zlib.decompressobj(wbits=31)
+            try:
+                inflated += self._member.decompress(block, room - len(inflated))
+            except zlib.error:
+                raise _not_gzip() from None
+            block = self._member.unused_data
+        return bytes(inflated)
 
 
 def _not_gzip() -> RequestError:

@@ -98,6 +98,45 @@ def test_a_gzip_bomb_is_a_413(small):
     assert answer["error"] == "the body is larger than the 1048576 bytes this server takes"
 
 
+def test_gzip_members_are_one_body_under_one_limit(small):
+    gzipped = {"Content-Encoding": "gzip"}
+    parts = [gzip.compress(part) for part in (b'{"inputs":', b"", b" [1.0]}")]
+    assert post(small[1], b"".join(parts), gzipped)[0] == 200
+    assert post(small[1], parts[0] + parts[2][:-1], gzipped)[0] == 400
+    assert post(small[1], b"".join(parts) + b"no gzip", gzipped)[0] == 400
+    bomb = gzip.compress(b" " * (600 << 10))
+    assert post(small[1], bomb, gzipped)[0] == 400  # spaces alone are no JSON
+    assert post(small[1], bomb + bomb, gzipped)[0] == 413
+
+
+def test_a_gzip_body_that_inflates_to_nothing_has_an_end(small):
+    empty = gzip.compress(b"")
+
+    def blocks():  # without a length, which would be refused for itself
+        for _ in range(20):
+            yield empty * (100_000 // len(empty))
+
+    status, answer, _ = post(small[1], blocks(), {"Content-Encoding": "gzip"})
+    assert status == 413
+    assert "larger than the 1048576 bytes" in answer["error"]
+
+
+def test_an_error_text_costs_no_more_than_it_shows():
+    from serving.server.json_body import show
+
+    class Counted(list):
+        count = 0
+
+        def __iter__(self):
+            for value in super().__iter__():
+                self.count += 1
+                yield value
+
+    values = Counted([1.5] * 100_000)
+    assert show(values) == json.dumps([1.5] * 100_000, indent=4)[:1024]
+    assert values.count < 1024
+
+
 def test_a_large_message_is_refused_on_both_ports(small):
     with RecommenderClient(small[0], "tiny") as client, pytest.raises(ServingError) as error:
         client.predict("", {"x": np.zeros(1 << 20, np.float32)})
