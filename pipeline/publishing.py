@@ -24,6 +24,7 @@ from pipeline.manifests import (
     read_manifest,
     write_manifest,
 )
+from recsys_tf.disk import write_names_through, write_through
 
 WITHDRAWN = "withdrawn"
 """Folder beside the versions that keeps the manifest of each withdrawn one."""
@@ -179,7 +180,7 @@ def _publish(model: Path, folder: Path, keep_versions: int) -> Publication:
     except BaseException:
         shutil.rmtree(writing, ignore_errors=True)
         raise
-    _sync(folder)
+    write_names_through(folder)
     for number in sorted({*existing, version})[:-keep_versions]:
         _remove(existing[number])
     return Publication(version, path, is_new=True)
@@ -205,10 +206,10 @@ def _withdraw(folder: Path, version: int | None, allow_empty: bool) -> Withdrawa
     write_manifest(writing, read_manifest(path / MANIFEST) or file_digests(path))
     os.replace(writing, manifest)
     # Refused first, then gone: a kill in between loses neither.
-    _sync(manifest.parent)
-    _sync(folder)
+    write_names_through(manifest.parent)
+    write_names_through(folder)
     _remove(path)
-    _sync(folder)
+    write_names_through(folder)
     return Withdrawal(number, manifest, max(existing, default=None))
 
 
@@ -218,16 +219,11 @@ def _copy(model: Path, writing: Path, wanted: Files) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         with (model / name).open("rb") as source, target.open("wb") as file:
             shutil.copyfileobj(source, file, 1 << 20)
-            file.flush()
-            os.fsync(file.fileno())
     if file_digests(writing) != wanted:
         raise PublishError(f"The files of {str(model)!r} changed while they were copied.")
     write_manifest(writing / MANIFEST, wanted)
-    for path in writing.rglob("*"):
-        if path.is_dir():
-            _sync(path)
     writing.chmod(0o755)
-    _sync(writing)
+    write_through(writing)
 
 
 def _is_whole(version: Path, wanted: Files) -> bool:
@@ -254,12 +250,3 @@ def _locked(folder: Path) -> Iterator[None]:
     with (folder / ".lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
-
-
-def _sync(folder: Path) -> None:
-    """Writes a folder's names through to the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

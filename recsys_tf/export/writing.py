@@ -12,7 +12,11 @@ from typing import Any
 
 import tensorflow as tf
 
+from recsys_tf.disk import write_names_through, write_through
 from recsys_tf.types import Tensor
+
+# Not the publisher's: it deletes its own leftovers, under a lock that no export takes.
+_WRITING = ".exporting-"
 
 
 def write_saved_model(
@@ -22,6 +26,8 @@ def write_saved_model(
     describe: Callable[[Path], None],
 ) -> Path:
     """Writes a module with its signatures and a description beside the graph.
+
+    A killed process leaves a folder `.exporting-...` beside it, which no server reads.
 
     Args:
         module: What the signatures read.
@@ -44,7 +50,7 @@ def write_saved_model(
     made = signatures()
     folder.parent.mkdir(parents=True, exist_ok=True)
     # A server that polls the parent must never see a name of digits before the files are whole.
-    writing = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder.parent))
+    writing = Path(tempfile.mkdtemp(prefix=_WRITING, dir=folder.parent))
     try:
         tf.saved_model.save(module, str(writing), signatures=made)
         extra = writing / "assets.extra"
@@ -53,10 +59,12 @@ def write_saved_model(
         if folder.exists():
             folder.rmdir()
         writing.chmod(0o755)
+        write_through(writing)
         os.replace(writing, folder)
     except BaseException:
         shutil.rmtree(writing, ignore_errors=True)
         raise
+    write_names_through(folder.parent)
     return folder
 
 

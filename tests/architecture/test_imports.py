@@ -11,7 +11,7 @@ from import_reader import Import, imports, modules
 
 # Imports go downward or stay on their level, and never round in a ring.
 LEVELS = [
-    {"types", "schema", "config", "naming", "presets", "spec"},
+    {"types", "schema", "config", "disk", "naming", "presets", "spec"},
     {"layers", "losses", "weighting", "metrics", "optimizers"},
     # Made of layers, and tensors only as they are.
     {"sequences", "target_attention"},
