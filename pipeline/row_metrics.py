@@ -15,6 +15,8 @@ from pipeline.measures import Measure
 
 _ROWS_AT_ONCE = 4096
 _NUM_BINS = 10_000
+_LARGEST_LOGIT = 20.0
+"""Probabilities nearer to 0 or 1 than its sigmoid, 2e-9, count as equal."""
 
 
 class RowMetrics(tfma.metrics.Metric):
@@ -55,8 +57,8 @@ class Sums:
     Attributes:
         rows: Vectors that are not summed yet.
         totals: By measure: sum of `weight * value` and of the weights; for `auc` the weights of
-            the negative and the positive rows in bins of the score, `[2, bins + 1]`, where the
-            last bin holds scores that are no number.
+            the negative and the positive rows in bins of the score's log odds, `[2, bins + 1]`,
+            where the last bin holds scores that are no number.
     """
 
     rows: list[np.ndarray] = field(default_factory=list)
@@ -145,8 +147,7 @@ def _summed(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 def _binned(labels: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
     is_number = np.isfinite(scores)
-    places = np.clip(np.where(is_number, scores, 0.0) * _NUM_BINS, 0, _NUM_BINS - 1).astype(int)
-    places = np.where(is_number, places, _NUM_BINS)
+    places = np.where(is_number, _bins(np.where(is_number, scores, 0.5)), _NUM_BINS)
     # A broken row must be seen even where its weight is 0.
     weights = np.where(is_number, weights, 1.0)
     is_positive = labels > 0.5
@@ -154,6 +155,13 @@ def _binned(labels: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.n
     for side, chosen in enumerate((~is_positive, is_positive)):
         bins[side] = np.bincount(places[chosen], weights[chosen], minlength=_NUM_BINS + 1)
     return bins
+
+
+def _bins(probabilities: np.ndarray) -> np.ndarray:
+    """Bins of equal width in log odds: equal ones in probability hold a rare event in one."""
+    cut = np.clip(probabilities, 1e-15, 1 - 1e-15)
+    unit = 0.5 + np.log(cut / (1 - cut)) / (2 * _LARGEST_LOGIT)
+    return np.clip(unit * _NUM_BINS, 0, _NUM_BINS - 1).astype(int)
 
 
 def _result(measure: dict[str, Any], total: np.ndarray | None) -> float:

@@ -83,13 +83,32 @@ def test_auc_is_near_the_exact_one_however_the_rows_are_cut(parts):
     assert result(rows, parts)["click/auc"] == pytest.approx(exact, abs=2e-4)
 
 
-@pytest.mark.parametrize("column", range(5))
+def test_auc_tells_rare_events_apart():
+    rng = np.random.default_rng(0)
+    num, rate = 200_000, 1e-4
+    logits = rng.normal(np.log(rate), 1.5, num)
+    rows = np.ones((num, 5), np.float32)
+    rows[:, 4] = 1 / (1 + np.exp(-logits))
+    rows[:, 3] = rng.random(num) < rows[:, 4]
+    exact = auc(rows[:, 3], rows[:, 4], rows[:, 1])
+    assert exact > 0.8
+    assert result(rows)["click/auc"] == pytest.approx(exact, abs=1e-3)
+    two = np.array([[0, 1, 0, 0, 1e-5], [0, 1, 0, 1, 9e-5]], np.float32)
+    assert result(two)["click/auc"] == 1.0
+
+
+def test_probabilities_of_nought_and_one_stand_at_the_ends():
+    rows = np.ones((4, 5), np.float32)
+    rows[:, 3], rows[:, 4] = [0, 0, 1, 1], [0.0, 0.3, 0.6, 1.0]
+    assert result(rows)["click/auc"] == 1.0
+
+
+# Labels are never NaN: a missing one has the weight 0.
+@pytest.mark.parametrize("column", [name for name in NAMES if name != "label"])
 def test_one_row_that_is_no_number_shows(column):
     rows = np.tile(np.array([[1, 1, 1, 0, 0.2], [1, 1, 1, 1, 0.7]], np.float32), (3, 1))
-    if NAMES[column] == "label":
-        return  # Labels are never NaN: a missing one has the weight 0.
-    rows[0, column] = np.nan
-    touched = {each.name for each in MEASURES if NAMES[column] in each.columns}
+    rows[0, NAMES.index(column)] = np.nan
+    touched = {each.name for each in MEASURES if column in each.columns}
     values = result(rows)
     assert {name for name, value in values.items() if np.isnan(value)} == touched
 
