@@ -40,12 +40,10 @@ class WrittenData:
     Attributes:
         folder: Where they are.
         rows: Number of rows by split.
-        num_items: Items of the catalogue.
     """
 
     folder: Path
     rows: dict[str, int]
-    num_items: int
 
 
 def write_data(data: PreparedData, root: Path) -> WrittenData:
@@ -74,7 +72,7 @@ def write_data(data: PreparedData, root: Path) -> WrittenData:
     if not (folder / _SUMMARY).is_file():
         _write(data, parts, folder)
     summary = json.loads((folder / _SUMMARY).read_text(encoding="utf-8"))
-    return WrittenData(folder, summary["rows"], summary["num_items"])
+    return WrittenData(folder, summary["rows"])
 
 
 def remove_leftovers(root: Path) -> None:
@@ -111,7 +109,7 @@ def _write(data: PreparedData, parts: list[Part], folder: Path) -> None:
             wordpieces=data.state.wordpieces, is_lower_case=data.state.is_lower_case
         )
         pieces.save(writing / "word_pieces")
-        summary = {"rows": rows, "num_items": len(data.catalogue)}
+        summary = {"rows": rows}
         (writing / _SUMMARY).write_text(json.dumps(summary, indent=2), encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(writing, folder)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 
 import tensorflow_model_analysis as tfma
 from google.protobuf import wrappers_pb2
@@ -24,18 +23,17 @@ SLICES_SIGNATURE = "transformed_features"
 _ROUNDING = 1e-9
 
 
-def evaluation_config(schema: Schema, config: RunConfig, num_items: int) -> config_pb2.EvalConfig:
+def evaluation_config(schema: Schema, config: RunConfig) -> config_pb2.EvalConfig:
     """Writes the Evaluator's configuration.
 
     A model is blessed if over all rows every metric is a number, those in `min_metrics` and
-    `max_metrics` hold, it beats chance (an AUC above 0.5, more hits at the longest cut-off than
-    drawn items would give) where `min_metrics` sets nothing else, and the first metric of each
-    task is not worse than the blessed model's by more than the share `max_regression`.
+    `max_metrics` hold, it is no worse than chance (an AUC of 0.5, as many hits at the longest
+    cut-off as drawn items would give) where `min_metrics` sets nothing else, and the first metric
+    of each task is not worse than the blessed model's by more than the share `max_regression`.
 
     Args:
         schema: Tasks and scenario.
         config: The run.
-        num_items: Items of the catalogue.
 
     Returns:
         The configuration.
@@ -43,7 +41,7 @@ def evaluation_config(schema: Schema, config: RunConfig, num_items: int) -> conf
     Raises:
         ValueError: If `min_metrics` or `max_metrics` names no metric; the text gives near names.
     """
-    found = measures(schema, config, num_items)
+    found = measures(schema, config)
     by_name = {each.name: each for each in found}
     for bound in ("min_metrics", "max_metrics"):
         for name in getattr(config.pipeline, bound):
@@ -93,8 +91,8 @@ def _metrics(found: tuple[Measure, ...], wanted: PipelineConfig) -> config_pb2.M
 
 
 def _threshold(measure: Measure, wanted: PipelineConfig) -> config_pb2.MetricThreshold:
-    lowest = _bound(measure, wanted.min_metrics, measure.chance)
-    highest = _bound(measure, wanted.max_metrics, None)
+    lowest = wanted.min_metrics.get(measure.name, measure.chance)
+    highest = wanted.max_metrics.get(measure.name)
     # Bounds that every number meets: NaN meets none, and without any bound nothing is blessed.
     bounds = config_pb2.GenericValueThreshold(
         lower_bound=wrappers_pb2.DoubleValue(value=-1e300 if lowest is None else lowest),
@@ -113,7 +111,3 @@ def _threshold(measure: Measure, wanted: PipelineConfig) -> config_pb2.MetricThr
         relative=wrappers_pb2.DoubleValue(value=-share if measure.is_higher_better else share),
     )
     return config_pb2.MetricThreshold(value_threshold=bounds, change_threshold=change)
-
-
-def _bound(measure: Measure, given: Mapping[str, float], otherwise: float | None) -> float | None:
-    return given.get(measure.name, otherwise)

@@ -87,7 +87,7 @@ def build_pipeline(config: RunConfig, schema: Schema, data: WrittenData, root: P
         model_blessing=types.Channel(type=standard_artifacts.ModelBlessing),
         candidate=trainer.outputs["model"],
         config={
-            "columns": list(columns(measures(schema, config, data.num_items))),
+            "columns": list(columns(measures(schema, config))),
             "folder": str(serving_folder(root, config)),
             "is_wanted": config.pipeline.compare_with_blessed,
         },
@@ -97,7 +97,7 @@ def build_pipeline(config: RunConfig, schema: Schema, data: WrittenData, root: P
         example_splits=["test"],
         model=trainer.outputs["model"],
         baseline_model=resolver.outputs["model"],
-        eval_config=evaluation_config(schema, config, data.num_items),
+        eval_config=evaluation_config(schema, config),
     )
     pusher = _pusher(trainer, evaluator, serving_folder(root, config))
     return Pipeline(

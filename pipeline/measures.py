@@ -27,6 +27,8 @@ _COLUMNS_FILE = "evaluation_columns.json"
 _WITH_SEEN = ":with_seen"
 """Ends the columns of lists that hold what the user has met: no such list beside others."""
 
+_ABOVE_CHANCE = "hit_above_chance_at_"
+
 _SMALLEST = 1e-7  # Where a probability is cut before its logarithm, as `recsys_tf.metrics` does.
 
 
@@ -51,13 +53,12 @@ class Measure:
     chance: float | None = None
 
 
-def measures(schema: Schema, config: RunConfig, num_items: int) -> tuple[Measure, ...]:
+def measures(schema: Schema, config: RunConfig) -> tuple[Measure, ...]:
     """Lists what is measured, for every task that a model answers.
 
     Args:
         schema: Tasks.
-        config: Cut-offs of the ranking metrics.
-        num_items: Items of the catalogue, from which the chance of a hit follows.
+        config: Cut-offs of the ranking metrics, and the bounds that take the place of chance.
 
     Returns:
         The measures.
@@ -66,7 +67,7 @@ def measures(schema: Schema, config: RunConfig, num_items: int) -> tuple[Measure
     for task in schema.ranking_tasks:
         found += _OF_KIND.get(task.kind, _no_measures)(task.name)
     if schema.retrieval_task is not None:
-        found += _of_retrieval(schema.retrieval_task.name, config, num_items)
+        found += _of_retrieval(schema.retrieval_task.name, config)
     return tuple(found)
 
 
@@ -154,11 +155,14 @@ def slice_values(schema: Schema, preprocessor: Preprocessor) -> Callable[..., di
     """
 
     def slices(serialized: Tensor) -> dict[str, Tensor]:
-        features = preprocessor(parse_raw(serialized, schema))
+        raw = parse_raw(serialized, schema)
+        features = preprocessor(raw)
         is_new = features[schema.user_id] <= UNKNOWN_INDEX
         outputs = {"is_new_user": tf.where(is_new, "yes", "no")}
         if schema.history is not None:
-            num_events = tf.math.count_nonzero(features[schema.history.name], 1, dtype=tf.int32)
+            # Not what the model reads: that ends at the history's `max_length`.
+            is_event = tf.cast(tf.not_equal(raw[schema.history.name], ""), tf.int32)
+            num_events = tf.reduce_sum(is_event, axis=1)
             bucket = tf.searchsorted(ACTIVITY_BOUNDS, num_events, side="right")
             outputs["activity"] = tf.gather(tf.constant(ACTIVITY_NAMES), bucket)
         return outputs
@@ -194,23 +198,25 @@ def _of_classes(name: str) -> list[Measure]:
     ]
 
 
-def _of_retrieval(name: str, config: RunConfig, num_items: int) -> list[Measure]:
+def _of_retrieval(name: str, config: RunConfig) -> list[Measure]:
     cutoffs = sorted(set(config.evaluation.cutoffs))
     kind = "" if config.export.is_seen_excluded else _WITH_SEEN
+    weight = f"{name}/weight"
     found = []
     for k in cutoffs:
-        # Chance says most at the longest list, where a hit is no rarity.
-        chance = min(k / max(num_items, 1), 1 - 1e-6) if k == cutoffs[-1] else None
         # What the towers find in the catalogue, and what `recommend` makes of it.
         for part in ("", f"{ANSWERED}_"):
             hit, ndcg = f"{name}/{part}hit_at_{k}", f"{name}/{part}ndcg_at_{k}"
             found += [
-                Measure(
-                    hit, "mean", (hit + kind, f"{name}/weight"), chance=None if part else chance
-                ),
-                Measure(ndcg, "mean", (ndcg + kind, f"{name}/weight"), is_watched=k == cutoffs[0]),
+                Measure(hit, "mean", (hit + kind, weight)),
+                Measure(ndcg, "mean", (ndcg + kind, weight), is_watched=k == cutoffs[0]),
             ]
-    return found
+    # Chance says most at the longest list, where a hit is no rarity. It differs from row to row:
+    # an item that the user has met is no hit where such items are left out.
+    excess = f"{name}/{_ABOVE_CHANCE}{cutoffs[-1]}"
+    is_bounded = f"{name}/hit_at_{cutoffs[-1]}" in config.pipeline.min_metrics
+    chance = None if is_bounded else 0.0
+    return [*found, Measure(excess, "mean", (excess + kind, weight), chance=chance)]
 
 
 _OF_KIND: dict[str, Callable[[str], list[Measure]]] = {
@@ -233,7 +239,15 @@ def _values(task: TaskSpec, label: Tensor, weight: Tensor, outputs: TensorDict) 
             for key, value in outputs.items()
             if key.startswith(prefixes)
         }
-        return {f"{name}/weight": weight, **metrics}
+        chances = f"{name}_chance_at_"
+        excess = {
+            key.replace(chances, f"{name}/{_ABOVE_CHANCE}", 1): (
+                metrics[key.replace(chances, f"{name}/hit_at_", 1)] - value
+            )
+            for key, value in outputs.items()
+            if key.startswith(chances)
+        }
+        return {f"{name}/weight": weight, **metrics, **excess}
     prediction = outputs[name]
     if task.kind == "multiclass":
         is_given = label >= 0

@@ -140,6 +140,8 @@ def _reason(failure: Any) -> str:
     bounds = threshold.value_threshold
     low, high = bounds.lower_bound.value, bounds.upper_bound.value
     if failure.metric_key.is_diff:
+        if value != value:
+            return f"{name} is not a number, here or in the blessed model"
         share = abs(threshold.change_threshold.relative.value)
         return f"{name} differs by {value:+.4g} from the blessed model, more than {share:.1%} worse"
     if value != value:

@@ -15,6 +15,8 @@ from pipeline.measures import Measure
 
 _ROWS_AT_ONCE = 4096
 _NUM_BINS = 10_000
+_LEAST_WATCHED = 1e-12
+"""In place of 0 in what is compared by its share: to TFMA any change from 0 is a worse model."""
 _LARGEST_LOGIT = 20.0
 """Probabilities nearer to 0 or 1 than its sigmoid, 2e-9, count as equal."""
 
@@ -47,7 +49,15 @@ metric_types.register_metric(RowMetrics)
 
 def described(found: Iterable[Measure]) -> list[dict[str, Any]]:
     """Returns the measures as plain values, for the Evaluator's configuration."""
-    return [{"name": m.name, "kind": m.kind, "columns": list(m.columns)} for m in found]
+    return [
+        {
+            "name": measure.name,
+            "kind": measure.kind,
+            "columns": list(measure.columns),
+            "is_watched": measure.is_watched,
+        }
+        for measure in found
+    ]
 
 
 @dataclass
@@ -168,9 +178,13 @@ def _result(measure: dict[str, Any], total: np.ndarray | None) -> float:
     if total is None:
         return float("nan")
     if measure["kind"] == "auc":
-        return _auc(total)
-    mean = total[0] / total[1] if total[1] > 0 else float("nan")
-    return float(np.sqrt(mean)) if measure["kind"] == "root_mean" else float(mean)
+        value = _auc(total)
+    else:
+        value = total[0] / total[1] if total[1] > 0 else float("nan")
+    if measure["kind"] == "root_mean":
+        value = np.sqrt(value)
+    # What is no number stays so.
+    return float(np.maximum(value, _LEAST_WATCHED) if measure["is_watched"] else value)
 
 
 def _auc(bins: np.ndarray) -> float:

@@ -92,7 +92,7 @@ def run_fn(fn_args: Any) -> None:
         callbacks=callbacks,
         verbose=0,
     )
-    found = measures(schema, config, 0)
+    found = measures(schema, config)
     calibrations = None
     if validation is not None:
         calibrations = calibrations_of_batches(model, validation, config.export)

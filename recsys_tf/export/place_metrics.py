@@ -59,3 +59,31 @@ def place_metrics(name: str, place: Tensor, cutoffs: Sequence[int]) -> dict[str,
         values[f"{name}_hit_at_{k}"] = is_hit
         values[f"{name}_ndcg_at_{k}"] = is_hit * tf.math.log(2.0) / tf.math.log(1 + place)
     return values
+
+
+def hit_chances(
+    name: str, is_own: Tensor, is_open: Tensor, cutoffs: Sequence[int]
+) -> dict[str, Tensor]:
+    """Computes how often each row's own candidate would be hit if the lists were drawn.
+
+    Args:
+        name: What the names begin with.
+        is_own: bool `[B, C]`, as `place_among` takes it.
+        is_open: bool `[B, C]`, what can be answered.
+        cutoffs: The `K`s.
+
+    Returns:
+        `<name>_chance_at_K`, float32 `[B]`: `K` over the number of open candidates, at most 1; 0
+        where the row's item cannot be answered.
+
+    Example:
+        >>> is_own, is_open = [[True, False], [False, False]], [[True, True], [True, False]]
+        >>> hit_chances("watch", is_own, is_open, [1])["watch_chance_at_1"].numpy()
+        array([0.5, 0. ], dtype=float32)
+    """
+    num_open = tf.math.count_nonzero(is_open, axis=1, dtype=tf.float32)
+    can_be_hit = tf.reduce_any(is_own, axis=1)
+    return {
+        f"{name}_chance_at_{k}": tf.where(can_be_hit, tf.minimum(k / num_open, 1.0), 0.0)
+        for k in cutoffs
+    }

@@ -11,7 +11,7 @@ import tensorflow as tf
 from recsys_tf.config import ExportConfig
 from recsys_tf.export.answer_score import answer_score, answer_tasks
 from recsys_tf.export.list_order import ListOrder, check_wish_names, checked_k
-from recsys_tf.export.place_metrics import ANSWERED, place_among, place_metrics
+from recsys_tf.export.place_metrics import ANSWERED, hit_chances, place_among, place_metrics
 from recsys_tf.export.raw_spec import raw_spec
 from recsys_tf.features import Examples, Preprocessor, transform_catalogue
 from recsys_tf.features.tf_example import parse_raw
@@ -212,6 +212,7 @@ class ServedRecommender(tf.Module):
               answered of the whole catalogue, by the retrieval task alone; else 0.
             - `<retrieval task>_answered_hit_at_K` and `<retrieval task>_answered_ndcg_at_K`: the
               same of the list that `recommend` answers, by the score that orders it.
+            - `<retrieval task>_chance_at_K`: how often a drawn list would hit, see `hit_chances`.
 
             What `ExportConfig.is_seen_excluded` leaves out of answers, the items of the row's own
             history, is no hit and before nothing. Their mean over rows measures retrieval where
@@ -224,15 +225,17 @@ class ServedRecommender(tf.Module):
         is_open = ~self._index.seen_mask(seen)
         is_own = is_open & tf.equal(rows, tf.range(self._index.num_candidates))
         found = place_among(self._index.scores(query["embedding"]), is_own, is_open)
+        name = self.retrieval_name
+        chances = hit_chances(name, is_own, is_open, self.cutoffs)
         if self._is_by_retrieval:
             answered = tf.where(found <= self._num_retrieved, found, float("inf"))
         else:
             of_answer = self._candidates(features, query, seen)
             is_own = of_answer.is_item & tf.equal(of_answer.rows, rows)
             answered = place_among(of_answer.scores, is_own, of_answer.is_item)
-        name = self.retrieval_name
         return {
             **self._rank(features),
+            **chances,
             **place_metrics(name, found, self.cutoffs),
             **place_metrics(f"{name}_{ANSWERED}", answered, self.cutoffs),
         }

@@ -140,6 +140,18 @@ def test_an_item_that_the_user_has_met_is_no_hit(loaded, evaluated):
     assert float(found["watch_answered_hit_at_10"][row]) == 0.0
 
 
+def test_a_rows_chance_is_that_of_the_items_that_may_be_answered(loaded, small_data, evaluated):
+    examples, serialized, repeated = evaluated
+    found = loaded.signatures["evaluate"](examples=serialized)["watch_chance_at_10"].numpy()
+    histories = examples.lists["history"]
+    num_met = np.array([len(set(histories.row(row))) for row in range(len(examples))])
+    assert found[repeated] == 0.0
+    others = np.arange(len(examples)) != repeated
+    expected = 10 / (len(small_data.catalogue) - num_met)
+    np.testing.assert_allclose(found[others], expected[others], rtol=1e-6)
+    assert len(set(num_met)) > 1
+
+
 def places_of_own_items(ask, examples, small_data):
     """Asks for ten items a row; bool `[n, 10]`, True where the row's own item stands."""
     given = {

@@ -44,7 +44,7 @@ def test_lists_with_what_was_met_stand_in_columns_of_their_own():
     schema = Schema(features=ids, tasks=(TaskSpec(name="watch", kind="retrieval"),))
     preprocessor = Preprocessor(schema, FeatureState({"user_id": ("u",), "item_id": ("i",)}, {}))
     without, with_seen = (
-        measures(schema, RunConfig(export=ExportConfig(is_seen_excluded=flag)), num_items=100)
+        measures(schema, RunConfig(export=ExportConfig(is_seen_excluded=flag)))
         for flag in (True, False)
     )
     # One name in results and thresholds; a model of the other kind is no baseline.
@@ -52,6 +52,7 @@ def test_lists_with_what_was_met_stand_in_columns_of_their_own():
     assert set(columns(without)) & set(columns(with_seen)) == {"watch/weight"}
     keys = [name.replace("/", "_") for name in columns(without) if name != "watch/weight"]
     values = {key: tf.constant([float(place)]) for place, key in enumerate(keys)}
+    values |= {f"watch_chance_at_{k}": tf.constant([0.0]) for k in RunConfig().evaluation.cutoffs}
     example = tf.constant([tf.train.Example().SerializeToString()])
     rows = [
         row_values(lambda _: values, schema, preprocessor, found)(example)["rows"].numpy()
