@@ -10,6 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 from recsys_tf.export.served_recommender import ServedRecommender
+from recsys_tf.export.warm_up import write_warm_up
 from recsys_tf.export.writing import traced_signature, write_saved_model
 from recsys_tf.score_fusion import score_fusion_to_dict
 from recsys_tf.types import Tensor
@@ -29,7 +30,7 @@ def export_saved_model(
     names a reranker and a category; `evaluate` takes serialised examples and adds the row metrics
     of retrieval. See `ServedRecommender` for shapes. Beside the graph, `assets.extra` holds
     `schema.yaml` and `score_fusion.json`: the fusion with its weights and fitted calibrations,
-    which `score_fusion_from_dict` reads.
+    which `score_fusion_from_dict` reads; and the request that servers warm up with.
 
     A request by gRPC may leave `diversity` and `max_per_category` out: `SignatureDef.defaults`
     holds 0, no wish, for them. REST, and a signature that `tf.saved_model.load` gives, want every
@@ -58,6 +59,8 @@ def export_saved_model(
         served.schema.to_yaml(extra / "schema.yaml")
         fusion = json.dumps(score_fusion_to_dict(served.fusion), indent=2)
         (extra / "score_fusion.json").write_text(fusion + "\n", encoding="utf-8")
+        inputs = {**served.raw_specs(has_items=False), **served.wish_specs()}
+        write_warm_up(extra, inputs, _defaults(served))
 
     return write_saved_model(served, folder, signatures, describe)
 
@@ -72,10 +75,16 @@ def _signatures(served: ServedRecommender) -> dict[str, Any]:
                 {name: raw[name] for name in query}, **{name: raw[name] for name in wishes}
             ),
             {**query, **wishes},
-            {name: tf.zeros([1], wishes[name].dtype) for name in wishes if name != "k"},
+            _defaults(served),
         ),
         "evaluate": _of_examples(served.evaluate_examples),
     }
+
+
+def _defaults(served: ServedRecommender) -> dict[str, Tensor]:
+    """Returns what leaving a wish out means: no wish."""
+    wishes = served.wish_specs()
+    return {name: tf.zeros([1], wishes[name].dtype) for name in wishes if name != "k"}
 
 
 def _of_examples(function: Callable[[Tensor], dict[str, Tensor]]) -> Any:

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from recsys_tf.export.list_order import checked_k
+from recsys_tf.export.warm_up import write_warm_up
 from recsys_tf.export.writing import traced_signature, write_saved_model
 from recsys_tf.layers.shapes import check_positive, check_rank
 from recsys_tf.models import SequenceRecommender
@@ -186,7 +187,7 @@ def export_sequence_model(served: ServedSequences, folder: str | Path) -> Path:
     Its signature `recommend`, also under `serving_default`, takes what `ServedSequences.recommend`
     takes. A request by gRPC may leave out `actions`, `times` and `asked_at`. It holds operations of
     TensorFlow alone, so that TensorFlow Serving runs it as it is. The model's configuration lies
-    beside the graph, in `assets.extra/sequence.yaml`.
+    beside the graph, in `assets.extra/sequence.yaml`, with the request that servers warm up with.
 
     Args:
         served: What is to be answered from.
@@ -210,7 +211,11 @@ def export_sequence_model(served: ServedSequences, folder: str | Path) -> Path:
         recommend = traced_signature(lambda raw: served.recommend(**raw), specs, defaults)
         return {"recommend": recommend, "serving_default": recommend}
 
-    return write_saved_model(served, folder, signatures, served.describe)
+    def describe(extra: Path) -> None:
+        served.describe(extra)
+        write_warm_up(extra, specs, defaults)
+
+    return write_saved_model(served, folder, signatures, describe)
 
 
 def _lookup(actions: tuple[str, ...]) -> tf.lookup.StaticHashTable:

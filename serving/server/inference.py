@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,6 +24,7 @@ from serving.server.runner import ModelRunner
 from serving.server.versions import Version, VersionManager
 
 DEFAULT_SIGNATURE = "serving_default"
+_WARM_UP_S = 600.0  # longer than any first call takes
 
 
 class Inference:
@@ -148,14 +150,12 @@ class Inference:
         check_version(path, require_manifest=self._config.require_manifest)
         runner = ModelRunner(path, num_threads=self._config.num_model_threads)
         if self._config.enable_warmup:
-            warmup.warm_up(
-                path,
-                {
-                    "predict_log": lambda request: self._predict_on(runner, request, None),
-                    "classify_log": lambda request: classify(runner, request, None),
-                    "regress_log": lambda request: regress(runner, request, None),
-                },
-            )
+            calls = {
+                "predict_log": self._predict_on,
+                "classify_log": classify,
+                "regress_log": regress,
+            }
+            warmup.warm_up(path, {kind: _both_ways(calls[kind], runner) for kind in calls})
         return runner
 
     def _predict_on(self, runner: ModelRunner, request: Any, deadline: float | None) -> Any:
@@ -172,6 +172,16 @@ class Inference:
             as_content = self._config.tensor_content
             tensors.fill_proto(response.outputs[alias], array, as_content=as_content)
         return response
+
+
+def _both_ways(call: Callable[..., Any], runner: ModelRunner) -> Callable[[Any], None]:
+    """Makes a call that warms the path of requests without a deadline and that of others."""
+
+    def run(request: Any) -> None:
+        for deadline in (None, time.monotonic() + _WARM_UP_S):
+            call(runner, request, deadline)
+
+    return run
 
 
 def _runner(version: Version) -> ModelRunner:
