@@ -16,6 +16,8 @@ from recsys_tf.cli.run_folder import RunFolder
 if TYPE_CHECKING:
     from recsys_tf.preparation import PreparedData
 
+_NEWEST = (1 << 63) - 1  # servers name a version by an int64
+
 
 @reported
 def export(
@@ -25,7 +27,9 @@ def export(
     ],
     version: Annotated[
         int | None,
-        typer.Option("--version", min=1, help="Its number; one above the highest by default."),
+        typer.Option(
+            "--version", min=1, max=_NEWEST, help="Its number; one above the highest by default."
+        ),
     ] = None,
     data_dir: DataFolder = None,
 ) -> None:

@@ -22,6 +22,7 @@ from serving.server.runner import ModelRunner
 
 START, LOADING, AVAILABLE, UNLOADING, END = 10, 20, 30, 40, 50
 _MAX_BACK_OFF = 64
+_NO_VERSION = 1 << 63  # the first number that the protocol's int64 cannot name
 _LOG = logging.getLogger("serving")
 
 
@@ -128,6 +129,7 @@ class VersionManager:
             _LOG.warning("cannot look into %s: %s", base, error)
             return {}
         numbers = {int(name): name for name in names if name.isascii() and name.isdigit()}
+        numbers = {number: name for number, name in numbers.items() if number < _NO_VERSION}
         paths = {number: os.path.join(base, name) for number, name in numbers.items()}
         return {number: path for number, path in paths.items() if os.path.isdir(path)}
 

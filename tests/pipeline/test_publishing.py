@@ -163,7 +163,7 @@ def test_at_least_one_version_is_kept(model, tmp_path):
 
 
 def test_folders_that_are_no_numbers_are_no_versions(tmp_path):
-    for name in ("7", "12", "x3", "-4", ".writing-5"):
+    for name in ("7", "12", "x3", "-4", ".writing-5", str(1 << 63), "9" * 30):
         (tmp_path / name).mkdir()
     (tmp_path / "99").write_text("a file")
     assert list(versions(tmp_path)) == [7, 12]

@@ -218,6 +218,15 @@ def test_an_emptied_base_path_unloads_nothing(saved, tmp_path, start):
     assert ask(client) == 1.0
 
 
+def test_a_number_that_the_protocol_cannot_name_is_no_version(saved, tmp_path, start):
+    push(saved, tmp_path, 1)
+    shutil.copytree(saved / "2", tmp_path / str(1 << 63))
+    server, client = start()
+    assert server.wait_until_ready(30)
+    assert ask(client) == 1.0
+    assert states(client) == {1: "AVAILABLE"}
+
+
 def test_only_a_manifest_lets_a_version_in_where_one_is_required(saved, tmp_path, start):
     push(saved, tmp_path, 1)
     server, client = start(require_manifest=True)
