@@ -112,10 +112,11 @@ class RecommenderClient:
         Args:
             user_ids: ``B`` ids; unknown ones are welcome.
             histories: the items each user has met, oldest first; none by default.
-            context: further inputs by name: one value for all users, or ``B`` of them; also
-                ``diversity`` and ``max_per_category`` where the model was exported with a
-                reranker. What is left out is sent as missing ("", NaN or -1), unless the
-                signature has a default for it, as it has for these two: switched off.
+            context: further inputs by name: one value for all users, or ``B`` of them, which may
+                be lists of mixed lengths where the input takes lists; also ``diversity`` and
+                ``max_per_category`` where the model was exported with a reranker. What is left
+                out is sent as missing ("", NaN or -1), unless the signature has a default for it,
+                as it has for these two: switched off.
             k: how many items; one number or ``B``.
 
         Returns:
@@ -127,7 +128,7 @@ class RecommenderClient:
                 a list of ids is meant.
         """
         check_ids("user_ids", user_ids)
-        if not user_ids:
+        if len(user_ids) == 0:  # an array has no truth of its own
             return []
         table = None if histories is None else history_table(histories, len(user_ids))
         signatures = self.metadata()

@@ -71,8 +71,14 @@ def as_array(name: str, value: Any, spec: TensorSpec) -> np.ndarray:
 
 
 def column(name: str, value: Any, spec: TensorSpec, size: int) -> np.ndarray:
-    """Turns one value, or one a user, into an array of the input's dtype with ``size`` rows."""
-    array = as_array(name, value, spec)
+    """Turns one value, or one a user, into an array of the input's dtype with ``size`` rows.
+
+    Lists of mixed lengths, where the input takes lists of any, are filled up with missing values.
+    """
+    if _rank(spec) == 2 and spec.shape is not None and spec.shape[1] < 0 and _holds_lists(value):
+        array = _table(name, value, spec)
+    else:
+        array = as_array(name, value, spec)
     if array.ndim == 0:
         array = np.full(size, array[()], dtype=array.dtype)
     if len(array) != size:
@@ -81,12 +87,35 @@ def column(name: str, value: Any, spec: TensorSpec, size: int) -> np.ndarray:
     return array
 
 
+def _holds_lists(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and any(
+        isinstance(row, (list, tuple, np.ndarray)) for row in value
+    )
+
+
+def _table(name: str, rows: Sequence[Any], spec: TensorSpec) -> np.ndarray:
+    try:
+        # At least one column: a model may not take lists of length nought.
+        width = max(1, *map(len, rows), 1)
+        table = np.full((len(rows), width), _missing(spec), _numpy_dtype(spec))
+        for row, values in enumerate(rows):
+            check_ids(f"{name}[{row}]", values, "a list of values")
+            table[row, : len(values)] = list(values)
+    except (TypeError, ValueError, OverflowError):
+        text = f"input `{name}` wants a list of {spec.dtype} a user, got {rows!r}"
+        raise ServingError("INVALID_ARGUMENT", text[:300]) from None
+    return table
+
+
+def _missing(spec: TensorSpec) -> Any:
+    """Gives the value that says "missing": "", NaN, -1 or False."""
+    return {"O": "", "f": np.nan, "i": -1, "u": 0, "b": False}[_numpy_dtype(spec).kind]
+
+
 def neutral_column(spec: TensorSpec, size: int) -> np.ndarray:
-    """Makes ``size`` rows that say "missing": "", NaN, -1 or False."""
-    dtype = _numpy_dtype(spec)
-    value: Any = {"O": "", "f": np.nan, "i": -1, "u": 0, "b": False}[dtype.kind]
+    """Makes ``size`` rows that say "missing"."""
     rest = tuple(max(1, dim) for dim in (spec.shape or ())[1:])
-    return np.full((size, *rest), value, dtype=dtype)
+    return np.full((size, *rest), _missing(spec), dtype=_numpy_dtype(spec))
 
 
 def check_ids(name: str, ids: Any, meant: str = "a list of ids") -> None:
@@ -112,11 +141,7 @@ def history_table(histories: Sequence[Sequence[str]], size: int) -> np.ndarray:
         raise ServingError("INVALID_ARGUMENT", text)
     for row, history in enumerate(histories):
         check_ids(f"histories[{row}]", history)
-    # At least one column: a model may not take lists of length nought.
-    table = np.full((size, max(1, *map(len, histories), 1)), "", dtype=object)
-    for row, history in enumerate(histories):
-        table[row, : len(history)] = list(history)
-    return table
+    return _table("histories", histories, TensorSpec("string", None))
 
 
 def find_user_id_input(inputs: Mapping[str, TensorSpec], told: str | None) -> str | None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from serving import RecommenderClient, ServingError, tensors, wire
+from serving.signatures import TensorSpec, column
 
 
 class FakeServer:
@@ -33,6 +34,7 @@ class FakeServer:
 
     def predict(self, request, context):
         self.calls["Predict"] += 1
+        self.request = request
         if self.refusal is not None:
             context.abort(self.refusal, "refused")
         if set(request.inputs) != set(self.inputs):
@@ -145,3 +147,46 @@ def test_one_string_is_no_list_of_ids(fake, arguments, text):
         client.recommend(*arguments)
     assert error.value.code == "INVALID_ARGUMENT"
     assert not server.calls
+
+
+def test_lists_of_mixed_lengths_are_filled_up(fake):
+    server, client = fake
+    server.inputs["tags"] = [-1, -1]
+    context = {"tags": [["new"], [], ("paying", "talks")]}
+    client.recommend(np.array(["a", "b", "c"]), [["x", "y"], ["z"], []], context)
+    sent = tensors.to_array(server.request.inputs["tags"])
+    assert sent.tolist() == [[b"new", b""], [b"", b""], [b"paying", b"talks"]]
+    assert client.recommend(np.array([])) == []
+
+
+@pytest.mark.parametrize(
+    ("dtype", "rows", "table"),
+    [
+        ("float", [[4.5], [3.0, 2.0]], [[4.5, np.nan], [3.0, 2.0]]),
+        ("int64", [[7, 8], [9]], [[7, 8], [9, -1]]),
+        ("string", [[], []], [[""], [""]]),
+        ("bool", [np.array([True, True]), [True]], [[True, True], [True, False]]),
+    ],
+)
+def test_what_lists_are_filled_up_with_says_missing(dtype, rows, table):
+    found = column("x", rows, TensorSpec(dtype, (-1, -1)), 2)
+    np.testing.assert_array_equal(found, np.array(table, found.dtype))
+
+
+@pytest.mark.parametrize(
+    ("rows", "text"),
+    [
+        ([["late"], [1, 2]], r"input `x` wants a list of int64 a user, got \[\['late'\]"),
+        ([[1], 2], "input `x` wants a list of int64 a user, got"),
+        ([[1], "23"], r"`x\[1\]` must be a list of values, received '23'"),
+        ([[1], [2], [3]], "input `x` has 3 values for 2 users; give one a user"),
+    ],
+)
+def test_lists_that_do_not_fit_are_refused(rows, text):
+    with pytest.raises(ServingError, match=text):
+        column("x", rows, TensorSpec("int64", (-1, -1)), 2)
+
+
+def test_lists_of_a_fixed_length_are_not_filled_up():
+    with pytest.raises(ServingError, match="input `x` wants float"):
+        column("x", [[1.0], [1.0, 2.0]], TensorSpec("float", (-1, 2)), 2)
