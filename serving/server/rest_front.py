@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent import futures
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from aiohttp import web
 
@@ -53,12 +53,16 @@ class RestServer:
                 exit_code=3,
             ) from None
 
-    def stop(self) -> None:
-        """Closes the port, lets the requests in flight finish, then ends the thread."""
-        asyncio.run_coroutine_threadsafe(self._clean_up(), self._loop).result()
+    def stop(self, timeout_s: float) -> None:
+        """Closes the port, lets the requests in flight finish, then ends the thread.
+
+        Args:
+            timeout_s: what runs longer is not answered, and goes on in its thread.
+        """
+        asyncio.run_coroutine_threadsafe(self._clean_up(timeout_s), self._loop).result()
         self._end_loop()
-        self._runs.pool.shutdown()
-        self._looks.pool.shutdown()
+        for lane in (self._runs, self._looks):
+            lane.pool.shutdown(wait=False, cancel_futures=True)
 
     def _end_loop(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -80,8 +84,11 @@ class RestServer:
         await web.TCPSite(self._runner, self._config.host, port).start()
         return int(self._runner.addresses[0][1])
 
-    async def _clean_up(self) -> None:
-        await self._runner.cleanup()
+    async def _clean_up(self, timeout_s: float) -> None:
+        # The framework's own limit is for each of several steps. Without any time at all the
+        # port would not even be closed.
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._runner.cleanup(), timeout_s + 0.1)
         # The framework reads on for seconds after it has answered before the body's end.
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:

@@ -15,6 +15,7 @@ from serving.server.rest_front import RestServer
 from serving.server.versions import VersionManager
 
 _LOG = logging.getLogger("serving")
+_CANCEL_S = 1.0  # for gRPC to tell the callers of what it has cancelled
 
 
 class RunningServer:
@@ -77,19 +78,29 @@ class RunningServer:
             pass
 
     def stop(self) -> None:
-        """Says NOT_SERVING, refuses new requests, lets those in flight finish, unloads."""
+        """Closes the ports, lets the requests in flight finish, unloads.
+
+        A health check finds the port closed, or NOT_SERVING in the moment before. Takes
+        ``drain_timeout_s`` and little more: of requests that run longer, the callers are told off,
+        and what they use stays loaded.
+        """
         if self._stopping.is_set():
             self._stopped.wait()
             return
         self._stopping.set()
-        done = self._grpc.stop(self._config.drain_timeout_s)
+        end = time.monotonic() + self._config.drain_timeout_s
+
+        def left_s() -> float:
+            return max(0.0, end - time.monotonic())
+
+        done = self._grpc.stop(left_s())
         if self._rest is not None:
-            self._rest.stop()
-        done.wait()
+            self._rest.stop(left_s())
+        done.wait(left_s() + _CANCEL_S)
         for poller in self._pollers:
-            poller.join()
+            poller.join(left_s())
         for model in self._inference.models.values():
-            model.close()
+            model.close(left_s())
         self._stopped.set()
 
     def __enter__(self) -> RunningServer:

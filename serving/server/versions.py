@@ -115,11 +115,17 @@ class VersionManager:
             # A slow request must not keep the next version from being found.
             threading.Thread(target=self._unload, args=(version,), daemon=True).start()
 
-    def close(self) -> None:
-        """Unloads everything, waiting for the requests that run."""
+    def close(self, timeout_s: float | None = None) -> None:
+        """Unloads everything, waiting for the requests that run.
+
+        Args:
+            timeout_s: for all versions together; one that is in use still stays loaded. None waits
+                for ever.
+        """
+        end = None if timeout_s is None else time.monotonic() + timeout_s
         for version in list(self._versions.values()):
             if version.state == AVAILABLE:
-                self._unload(version)
+                self._unload(version, end)
 
     def _find(self) -> dict[int, str]:
         base = self.config.base_path
@@ -190,14 +196,17 @@ class VersionManager:
         _LOG.info("%s version %d loaded in %.2f s", self.config.name, version.number, seconds)
         return True
 
-    def _unload(self, version: Version) -> None:
+    def _unload(self, version: Version, end: float | None = None) -> None:
         with self._lock:
             if version.state != AVAILABLE:
                 return
             version.state = UNLOADING  # no new request can take it from here on
             if version.users == 0:
                 version.idle.set()
-        version.idle.wait()
+        if not version.idle.wait(None if end is None else max(0.0, end - time.monotonic())):
+            name = self.config.name
+            _LOG.warning("%s version %d is left in use by a request", name, version.number)
+            return
         runner, version.runner = version.runner, None
         if runner is not None:
             runner.close()

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import gzip
+import http.client
 import json
 import resource
 import time
@@ -180,6 +181,43 @@ def test_a_deadline_interrupts_a_slow_signature(small):
     assert time.monotonic() - start < 5.0
     status, answer, _ = post(small[1], b'{"signature_name": "slow", "inputs": [100000]}')
     assert status == 504, answer
+
+
+@pytest.mark.parametrize("is_rest", [False, True], ids=["gRPC", "REST"])
+def test_the_end_takes_no_longer_than_the_drain(saved_model, is_rest, caplog):
+    from serving.server import ModelConfig, ServerConfig, serve
+
+    model = ModelConfig("tiny", str(saved_model.parent))
+    config = ServerConfig((model,), grpc_port=0, rest_port=0, drain_timeout_s=1.0, rest_timeout_s=8)
+    server = serve(config)
+    assert server.wait_until_ready(30)
+    client = RecommenderClient(f"127.0.0.1:{server.grpc_port}", "tiny", timeout_s=8, max_retries=0)
+    url = f"http://127.0.0.1:{server.rest_port}"
+    channel = grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}")
+    check = channel.unary_unary(
+        "/grpc.health.v1.Health/Check",
+        request_serializer=lambda message: message.SerializeToString(),
+        response_deserializer=wire.HealthCheckResponse.FromString,
+    )
+    assert check(wire.HealthCheckRequest(), timeout=5).status == 1
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        if is_rest:
+            asked = pool.submit(post, url, b'{"signature_name": "slow", "inputs": [10000000]}')
+        else:
+            asked = pool.submit(client.predict, "slow", {"steps": np.array([10_000_000])})
+        time.sleep(0.5)
+        start = time.monotonic()
+        stopped = pool.submit(server.stop)
+        time.sleep(0.2)
+        assert not server.is_ready()
+        with pytest.raises(grpc.RpcError) as error:
+            check(wire.HealthCheckRequest(), timeout=5)
+        assert error.value.code() == grpc.StatusCode.UNAVAILABLE
+        stopped.result()
+        assert 0.9 < time.monotonic() - start < 4.0
+        with pytest.raises((ServingError, OSError, http.client.HTTPException)):
+            asked.result()
+    assert "tiny version 1 is left in use by a request" in caplog.text
 
 
 def test_the_health_check_follows_the_server(saved_model):

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from pathlib import Path
 
@@ -92,6 +93,40 @@ def test_the_command_serves_reports_its_ports_and_ends_on_sigterm(saved_model):
     process.send_signal(signal.SIGTERM)
     process.stderr.read()
     assert process.wait(20) == 0
+
+
+def test_a_request_without_an_end_does_not_keep_the_process(saved_model):
+    import threading
+
+    import numpy as np
+
+    from serving import RecommenderClient, ServingError
+
+    command = [sys.executable, "-m", "serving.server", "--port=0", "--drain_seconds=0.5"]
+    command += ["--model_name=tiny", f"--model_base_path={saved_model.parent}"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    lines = ""
+    while not ("loaded in" in lines and "listening" in lines):
+        lines += process.stderr.readline()
+    target = re.search(r"listening: gRPC (127.0.0.1:\d+)", lines)[1]
+    refused = []
+
+    def ask():
+        with RecommenderClient(target, "tiny", timeout_s=60, max_retries=0) as client:
+            try:
+                client.predict("slow", {"steps": np.array([10**9])})
+            except ServingError as error:
+                refused.append(error)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    time.sleep(0.5)
+    start = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 0
+    assert time.monotonic() - start < 8.0
+    thread.join()
+    assert refused
 
 
 def test_a_port_in_use_is_one_sentence_with_exit_code_3(saved_model):
