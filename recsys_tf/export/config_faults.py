@@ -13,7 +13,7 @@ from recsys_tf.export.calibrating import (
     check_scenario,
     validation_labels,
 )
-from recsys_tf.export.list_order import check_category_feature, check_wish_names
+from recsys_tf.export.list_order import check_category_feature, check_input_names
 from recsys_tf.naming import look_up
 from recsys_tf.preparation import PreparedData
 from recsys_tf.reranking import RERANKERS
@@ -109,7 +109,7 @@ def _order_faults(config: ExportConfig, schema: Schema) -> Iterator[str]:
         name = getattr(config, field)
         if name is not None:
             yield from _told(field, check_category_feature, name, schema, field)
-    yield from _told("", check_wish_names, config, schema)
+    yield from _told("", check_input_names, config, schema)
 
 
 def _check_seen(config: ExportConfig, evaluation: EvaluationConfig) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from keyword import iskeyword
 from typing import Any
 
 import numpy as np
@@ -173,11 +174,11 @@ def check_category_feature(name: str, schema: Schema, field: str = "category_fea
     look_up(usable, name, field)
 
 
-def check_wish_names(config: ExportConfig, schema: Schema) -> None:
-    """Checks that no feature has the name of another input of `recommend`.
+def check_input_names(config: ExportConfig, schema: Schema) -> None:
+    """Checks that every feature can be an input of `recommend` and `rank` by its name.
 
     Raises:
-        ValueError: If one has.
+        ValueError: If one has the name of another input, or is a word of Python's.
     """
     wishes = {"k": True, "diversity": config.reranker, "max_per_category": config.category_feature}
     names = {each.name for each in schema.query_features}
@@ -188,6 +189,12 @@ def check_wish_names(config: ExportConfig, schema: Schema) -> None:
             raise ValueError(
                 f"`schema`: the feature {wish!r} has the name of an input of `recommend`; give it "
                 "another one."
+            )
+    for name in (*(each.name for each in schema.features), *names):
+        if name is not None and iskeyword(name):  # TensorFlow makes a function's parameter of it
+            raise ValueError(
+                f"`schema`: the feature {name!r} has the name of a Python keyword, which no "
+                "signature's input may have; give it another one."
             )
 
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from recsys_tf.config import ExportConfig
 from recsys_tf.export.answer_score import answer_score, answer_tasks
-from recsys_tf.export.list_order import ListOrder, check_wish_names, checked_k
+from recsys_tf.export.list_order import ListOrder, check_input_names, checked_k
 from recsys_tf.export.place_metrics import ANSWERED, hit_chances, place_among, place_metrics
 from recsys_tf.export.raw_spec import raw_spec
 from recsys_tf.features import Examples, Preprocessor, transform_catalogue
@@ -64,8 +64,8 @@ class ServedRecommender(tf.Module):
 
     Raises:
         ValueError: If the schema has no retrieval task, a weight names no task, a name of the
-            configuration is not known, a calibration is not given, or a feature of the query has
-            the name of an input of `recommend`.
+            configuration is not known, a calibration is not given, or a feature has the name of
+            another input of `recommend` or of a Python keyword.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class ServedRecommender(tf.Module):
                 "of kind 'retrieval' to the schema."
             )
         # First, since names may be wrong and the catalogue's vectors take their time.
-        check_wish_names(config, schema)
+        check_input_names(config, schema)
         self._fusion = answer_score(
             config, tuple(answer_tasks(schema)), retrieval.name, calibrations
         )

@@ -116,6 +116,14 @@ def test_feature_with_the_name_of_a_wish_is_told_where_the_wish_is_an_input():
     assert "the feature 'diversity' has the name of an input of `recommend`" in line
 
 
+@pytest.mark.parametrize("side", ["context", "item"])
+def test_feature_with_the_name_of_a_keyword_is_told_before_it_is_trained(side):
+    named = CategoricalFeature(name="class", side=side, values=("high", "low"))
+    schema = SCHEMA.model_copy(update={"features": (*SCHEMA.features, named)})
+    (line,) = faults(schema)
+    assert "the feature 'class' has the name of a Python keyword" in line
+
+
 def test_no_model_is_built_for_it():
     config = RunConfig(export=ExportConfig(reranker="mrm"))
     # Of no rows nor vocabularies: they are not come to.
