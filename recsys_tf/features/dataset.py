@@ -18,9 +18,14 @@ from recsys_tf.features.labels import (
     missing_labels_message,
 )
 from recsys_tf.features.preprocessor import Preprocessor
-from recsys_tf.features.transformed import gather_events, transform_catalogue, transform_features
+from recsys_tf.features.transformed import (
+    gather_events,
+    id_indices,
+    transform_catalogue,
+    transform_features,
+)
 from recsys_tf.schema import Schema
-from recsys_tf.types import PADDING_INDEX, Array, FloatArray, IntArray, Tensor
+from recsys_tf.types import PADDING_INDEX, UNKNOWN_INDEX, Array, FloatArray, IntArray, Tensor
 
 # No tensor decides what is computed here, and rewriting the Python code takes seconds.
 _as_written = tf.autograph.experimental.do_not_convert
@@ -80,7 +85,7 @@ def make_dataset(
         }
     num_indices = preprocessor.state.num_indices_by_name
     is_masked = examples.has_target if is_target_masked is None else is_target_masked
-    find_target = _target_finder(examples, schema) if is_masked else None
+    find_target = _target_finder(examples, preprocessor, schema) if is_masked else None
 
     @_as_written
     def batch(rows: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]:
@@ -88,7 +93,7 @@ def make_dataset(
         features = queries(rows)
         features.update({name: tf.gather(column, item) for name, column in items.items()})
         if find_target is not None:
-            features.update(without_target(features, find_target(rows), schema))
+            features.update(without_target(features, find_target(rows, features), schema))
         raw = {name: tf.gather(column, rows) for name, column in columns.items()}
         labels, weights = make_labels(raw, features, schema, num_indices)
         if factors is not None:
@@ -150,21 +155,27 @@ def batches_of_rows(
     return tf.data.Dataset.zip((starts, seeds)).scan(tf.zeros([0], tf.int64), cut)
 
 
-def _target_finder(examples: Examples, schema: Schema) -> Callable[[Tensor], Tensor] | None:
-    """Returns what tells of rows, `[B]`, which events of their history are of the row's own item.
+def _target_finder(
+    examples: Examples, preprocessor: Preprocessor, schema: Schema
+) -> Callable[[Tensor, Mapping[str, Tensor]], Tensor] | None:
+    """Returns what tells which events of a history are of the row's own item.
 
-    Ids are compared, since all items that training has met too seldom have one index.
+    A function of rows, `[B]`, and of their features, to bool `[B, L]`.
     """
     if schema.history is None:
         return None
-    history, length = examples.lists[schema.history.name], schema.history.max_length
-    ids = np.concatenate([history.values, examples.columns[schema.item_id]])
+    name, item_id = schema.history.name, schema.item_id
+    if UNKNOWN_INDEX not in id_indices(item_id, examples, preprocessor, schema):
+        return lambda _, features: tf.equal(features[name], features[item_id][:, tf.newaxis])
+    # Ids are compared, since all items that training has met too seldom have one index.
+    history, length = examples.lists[name], schema.history.max_length
+    ids = np.concatenate([history.values, examples.columns[item_id]])
     codes = pd.factorize(ids)[0].astype(np.int64) + 1  # 0 is no event.
     events = gather_events({"events": codes[: len(history.values)]}, history, length)
     with tf.device("CPU:0"):
         targets = tf.constant(codes[len(history.values) :])
 
-    def find(rows: Tensor) -> Tensor:
+    def find(rows: Tensor, _: Mapping[str, Tensor]) -> Tensor:
         return tf.equal(events(rows)["events"], tf.gather(targets, rows)[:, tf.newaxis])
 
     return find
