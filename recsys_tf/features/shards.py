@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import tensorflow as tf
 
+from recsys_tf.features.json_files import read_json
 from recsys_tf.types import Tensor
 
 MANIFEST = "manifest.json"
@@ -69,8 +69,8 @@ def check_shards(folder: str | Path, look: Callable[[Tensor], None] | None = Non
 
 
 def _read_manifest(path: Path) -> Manifest:
-    told = json.loads(path.read_text(encoding="utf-8"))
     try:
+        told = read_json(path)
         columns, is_masked = tuple(told["columns"]), told["is_target_masked"]
         # Where it is not told, as by older versions, a history may hold anything.
         has_target = told.get("has_target", not is_masked)
@@ -80,6 +80,8 @@ def _read_manifest(path: Path) -> Manifest:
             f"`{path}` does not tell {error}: the examples were written by an older version, or by "
             "other means. Write them again."
         ) from None
+    except ValueError as error:
+        raise BrokenExamplesError(f"{error} Write the examples again.") from None
 
 
 def _shard_faults(path: Path, rows: int, look: Callable[[Tensor], None] | None) -> Iterable[str]:

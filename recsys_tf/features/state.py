@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from recsys_tf.features.json_files import read_json, write_json
 from recsys_tf.naming import unknown_name_message
 from recsys_tf.types import NUM_RESERVED_INDICES
 
@@ -64,6 +64,8 @@ class FeatureState:
     def save(self, folder: str | Path) -> None:
         """Writes the state into a folder: one JSON file, and a text file for each vocabulary."""
         folder = Path(folder)
+        # First, and written last, so that a folder that was cut short is not taken for whole.
+        (folder / _FILE).unlink(missing_ok=True)
         sizes: dict[str, dict[str, int]] = {}
         for table in _TEXT_TABLES:
             (folder / table).mkdir(parents=True, exist_ok=True)
@@ -79,21 +81,23 @@ class FeatureState:
             "is_lower_case": self.is_lower_case,
             "boundaries": {name: list(of) for name, of in self.boundaries.items()},
         }
-        # Last, so that a folder that was cut short in the writing is not taken for whole.
-        (folder / _FILE).write_text(json.dumps(values, indent=2), encoding="utf-8")
+        write_json(folder / _FILE, values)
 
     @classmethod
     def load(cls, folder: str | Path) -> FeatureState:
         """Reads what `save` wrote.
 
         Raises:
-            ValueError: If the folder holds no state, or a vocabulary is shorter or longer than
-                it was when it was written.
+            ValueError: If the folder holds no state or a broken one, or a vocabulary is shorter or
+                longer than it was when it was written.
         """
         folder = Path(folder)
         if not (folder / _FILE).is_file():
             raise ValueError(f"`folder` {str(folder)!r} holds no {_FILE}; was the model saved?")
-        values = json.loads((folder / _FILE).read_text(encoding="utf-8"))
+        values = read_json(folder / _FILE)
+        absent = sorted({"sizes", "moments", "is_lower_case"} - set(values))
+        if absent:
+            raise ValueError(f"`{folder / _FILE}` lacks {', '.join(absent)}; the file was changed.")
         tables = {
             table: {name: _read(folder / table / f"{name}.txt", size) for name, size in of.items()}
             for table, of in values["sizes"].items()

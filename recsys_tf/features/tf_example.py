@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import os
 from collections.abc import Callable
 from dataclasses import asdict
@@ -15,6 +14,7 @@ import tensorflow as tf
 
 from recsys_tf.features.examples import Examples, ListColumn
 from recsys_tf.features.fitting import item_rows
+from recsys_tf.features.json_files import WRITING, write_json
 from recsys_tf.features.labels import label_columns
 from recsys_tf.features.shards import MANIFEST, Manifest, check_shards
 from recsys_tf.schema import Schema
@@ -105,22 +105,23 @@ def write_examples(
         raise ValueError(f"`num_shards` must be 1 or more, received {num_shards}.")
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    for old in (folder / MANIFEST, *folder.glob("examples-*.gz")):
-        old.unlink(missing_ok=True)
+    for pattern in (MANIFEST, "examples-*.gz", f"{WRITING}examples-*.gz"):
+        for old in folder.glob(pattern):
+            old.unlink()
     is_masked = examples.has_target if is_target_masked is None else is_target_masked
     row_to_example, columns = _encoder(examples, catalogue, schema, is_masked, max_history)
     counts: dict[str, int] = {}
     for shard in range(num_shards):
         name = f"examples-{shard:05d}-of-{num_shards:05d}.gz"
         rows = range(shard, len(examples), num_shards)
-        with tf.io.TFRecordWriter(str(folder / f"writing-{shard:05d}"), "GZIP") as writer:
+        with tf.io.TFRecordWriter(str(folder / f"{WRITING}{name}"), "GZIP") as writer:
             for row in rows:
                 writer.write(row_to_example(row))
-        os.replace(folder / f"writing-{shard:05d}", folder / name)
+        os.replace(folder / f"{WRITING}{name}", folder / name)
         counts[name] = len(rows)
     has_target = examples.has_target and not is_masked
     manifest = asdict(Manifest(counts, columns, is_masked, has_target))
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2), encoding="utf-8")
+    write_json(folder / MANIFEST, manifest)
     return counts
 
 

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from recsys_tf.features import Examples, make_dataset, make_record_dataset
-from recsys_tf.features.shards import MANIFEST
+from recsys_tf.features.shards import MANIFEST, BrokenExamplesError
 from recsys_tf.features.tf_example import write_examples
 from recsys_tf.schema import TaskSpec
 
@@ -183,6 +183,14 @@ def test_missing_manifest_is_refused(plain_world, tmp_path):
     write(plain_world, tmp_path)
     (tmp_path / MANIFEST).unlink()
     with pytest.raises(ValueError, match=r"holds no manifest.json: its writing was cut short"):
+        records(plain_world, tmp_path)
+
+
+@pytest.mark.parametrize("content", ['{"rows": {"exa', "", "[1]", "\xff"])
+def test_manifest_that_was_cut_short_is_refused(plain_world, tmp_path, content):
+    write(plain_world, tmp_path)
+    (tmp_path / MANIFEST).write_bytes(content.encode("latin-1"))
+    with pytest.raises(BrokenExamplesError, match=r"manifest.json` .* Write the examples again\."):
         records(plain_world, tmp_path)
 
 

@@ -46,6 +46,31 @@ def test_tables_have_two_rows_more_than_known_values():
         STATE.num_indices("itemid")
 
 
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ('{"sizes": {"voc', r"feature_state.json` is not whole \(.*: it was cut short or changed"),
+        ("", "is not whole"),
+        ("[]", "must hold values by name, received a list"),
+        ('{"sizes": {}}', "lacks is_lower_case, moments"),
+    ],
+)
+def test_state_whose_numbers_were_cut_short_is_refused(tmp_path, content, text):
+    STATE.save(tmp_path)
+    (tmp_path / "feature_state.json").write_text(content)
+    with pytest.raises(ValueError, match=text):
+        FeatureState.load(tmp_path)
+
+
+def test_state_that_could_not_be_written_again_is_none(tmp_path):
+    STATE.save(tmp_path)
+    broken = replace(STATE, moments={"age": (object(), 1.0)})
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        broken.save(tmp_path)
+    with pytest.raises(ValueError, match=r"holds no feature_state.json"):
+        FeatureState.load(tmp_path)
+
+
 def test_state_that_was_cut_short_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"holds no feature_state.json; was the model saved"):
         FeatureState.load(tmp_path)

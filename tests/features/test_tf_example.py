@@ -60,6 +60,8 @@ def test_more_of_a_history_is_written_than_is_read_where_it_is_asked_for(plain_w
 
 def test_shards_hold_all_rows_and_replace_older_ones(plain_world, tmp_path):
     write(plain_world, tmp_path, num_shards=2)
+    # What a killed run left.
+    (tmp_path / "writing-examples-00001-of-00002.gz").write_bytes(b"half")
     counts = write(plain_world, tmp_path, num_shards=3)
     assert list(counts.values()) == [34, 33, 33]
     assert sorted(path.name for path in tmp_path.iterdir()) == [*sorted(counts), MANIFEST]
