@@ -141,7 +141,8 @@ def _read_recovered(file: DataFile) -> Table:
                 for name in ("ge3", "ge4", "eq5")
             },
             "is_ncf_test": pieces["ncf_test"].to_numpy(dtype=bool),
-        }
+        },
+        index=pd.RangeIndex(1, len(pieces) + 1, name="line"),
     )
     note = f"{file.name}: timestamps are ranks within each user, ratings of 1 are counted as 2"
     return Table(frame, Rejections({file.name: len(frame)}, notes=(note,)), file.name)

@@ -78,6 +78,7 @@ def read_delimited(
     names: Sequence[str] | None = None,
     encoding: str = "utf-8",
     is_quoted: bool = False,
+    num_skipped_lines: int = 0,
 ) -> Table:
     """Reads a delimited text file into typed columns.
 
@@ -94,6 +95,7 @@ def read_delimited(
         names: Names of all columns of a file without a header; None reads them from the first line.
         encoding: Encoding of the text; GroupLens' older files are in `latin-1`.
         is_quoted: Whether a field may stand in double quotes.
+        num_skipped_lines: Lines at the file's start that are neither header nor row.
 
     Returns:
         The table; its frame's index is the line in the file, from 1.
@@ -103,11 +105,13 @@ def read_delimited(
         ValueError: If it is empty, in UTF-16, lacks a column, or if not one row can be used.
     """
     file = source if isinstance(source, DataFile) else DataFile.from_path(Path(source))
-    body, num_header_lines = _checked_content(file), 0
+    body, first_line = _checked_content(file), 1 + num_skipped_lines
+    for _ in range(num_skipped_lines):
+        body = body.partition(b"\n")[2]
     if names is None:
         header, _, body = body.partition(b"\n")
         names = _header_names(header, delimiter, encoding)
-        num_header_lines = 1
+        first_line += 1
     _check_columns(file.name, columns, names, delimiter)
     lines = screen_lines(body, delimiter, len(names), encoding, is_quoted)
     if not lines.num_lines:
@@ -118,7 +122,6 @@ def read_delimited(
         texts = texts.apply(
             lambda column: column.str.replace(lines.delimiter, delimiter, regex=False)
         )
-    first_line = 1 + num_header_lines
     texts.index = pd.Index(lines.positions + first_line, name="line")
     refused = rejected_rows(
         file.name,

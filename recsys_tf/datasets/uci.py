@@ -57,12 +57,14 @@ def read_uci(
 
 def _read(file: DataFile, columns: Sequence[Column], first_header: str) -> Table:
     content = gzip.decompress(file.content) if file.name.endswith(".gz") else file.content
-    first, _, rest = content.partition(b"\n")
     # Adult's test file begins with a line about cross-validation.
-    if first.startswith((b"|", first_header.encode())):
-        content = rest
-    names = [column.source for column in columns]
-    table = read_delimited(DataFile(file.name, content.rstrip(b"\n")), columns, names=names)
+    has_first_line = content.startswith((b"|", first_header.encode()))
+    table = read_delimited(
+        DataFile(file.name, content),
+        columns,
+        names=[column.source for column in columns],
+        num_skipped_lines=int(has_first_line),
+    )
     texts = [column.name for column in columns if column.kind == "text"]
     return replace(table, frame=table.frame.assign(**_without_marks(table.frame[texts])))
 

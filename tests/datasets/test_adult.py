@@ -38,6 +38,16 @@ def test_refused_row_is_counted(folder):
     assert load_adult(folder).rejections.counts == {"age: not a number": 1}
 
 
+def test_refused_rows_are_told_by_their_line_in_the_file(tmp_path, write):
+    write(tmp_path / "adult.data", [HEADER, *TRAIN])
+    write(tmp_path / "adult.test", ["|1x3 Cross validator", "too, short", *TEST])
+    rejected = load_adult(tmp_path).rejections.rows
+    assert dict(zip(rejected["source"], rejected["line"], strict=True)) == {
+        "adult.data": 4,
+        "adult.test": 2,
+    }
+
+
 def test_question_mark_is_missing(folder):
     rows = load_adult(folder).rows
     assert rows["workclass"].tolist() == ["Private", "", "Private"]

@@ -74,3 +74,10 @@ def test_recovered_form_without_a_column_is_refused(folder):
     pd.DataFrame({"user": [1], "movie": [1]}).to_parquet(folder / "ml1m_recovered.parquet")
     with pytest.raises(ValueError, match="lacks the columns eq5, ge3, ge4, ncf_test, rating"):
         load_movielens_1m(folder)
+
+
+def test_repeated_row_of_the_recovered_form_is_told_by_its_number_in_the_file(folder):
+    write_recovered(folder, movie=[1, 2, 2, 1], time_rank=[1, 0, 0, 0])
+    rejected = load_movielens_1m(folder).rejections.rows
+    assert rejected["line"].tolist() == [3]
+    assert rejected["reason"].tolist() == ["a repeated (user_id, item_id, timestamp)"]

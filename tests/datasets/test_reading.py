@@ -42,6 +42,13 @@ def test_good_rows_get_their_types_and_lines():
     assert table.rejections.num_rejected == 0
 
 
+def test_skipped_lines_are_counted_in_the_lines_and_not_as_rows():
+    table = read("about\nthis\n" + HEADER + GOOD + "u1\n", num_skipped_lines=2)
+    assert table.frame.index.tolist() == [4]
+    assert reasons_by_line(table) == {5: "with a wrong number of columns"}
+    assert table.rejections.num_read == {"ratings.csv": 2}
+
+
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
