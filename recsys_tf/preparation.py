@@ -61,9 +61,7 @@ class PreparedData:
     @cached_property
     def train_rows(self) -> IntArray:
         """Positions of the training rows in `interactions.events`."""
-        if self.is_validation_trained:
-            return np.sort(np.concatenate([self.split.train, self.split.validation]))
-        return self.split.train
+        return self._rows_before_test if self.is_validation_trained else self.split.train
 
     @cached_property
     def catalogue(self) -> Examples:
@@ -95,9 +93,11 @@ class PreparedData:
         For validation these are the training rows, for the test those and the validation rows.
         Histories are built from them and they are left out of rankings.
         """
-        if part == "test":
-            return np.sort(np.concatenate([self.split.train, self.split.validation]))
-        return self.train_rows
+        return self._rows_before_test if part == "test" else self.train_rows
+
+    @cached_property
+    def _rows_before_test(self) -> IntArray:
+        return np.sort(np.concatenate([self.split.train, self.split.validation]))
 
     def examples(self, part: Part, rows: IntArray | None = None) -> Examples:
         """Joins rows of a part with their users and histories.

@@ -60,7 +60,7 @@ def split_title(title: str) -> tuple[str, float]:
     return ("", np.nan) if title in UNKNOWN_TITLES else (title, np.nan)
 
 
-def with_title_and_year(items: pd.DataFrame) -> pd.DataFrame:
+def _with_title_and_year(items: pd.DataFrame) -> pd.DataFrame:
     """Replaces `title` by the title without its year and adds `release_year` (float, NaN).
 
     Where the frame has a `release_year` already, that one is kept unless it is missing.
@@ -73,10 +73,24 @@ def with_title_and_year(items: pd.DataFrame) -> pd.DataFrame:
     return items.assign(title=titles, release_year=years)
 
 
-def without_missing_genres(genres: pd.Series) -> pd.Series:
+def _without_missing_genres(genres: pd.Series) -> pd.Series:
     """Drops the names that stand for "no genre is known" and sorts the others of each film."""
     cleaned = [sorted(set(each) - NO_GENRES) for each in genres]
     return pd.Series(cleaned, index=genres.index, dtype=object)
+
+
+def as_films(items: Table) -> Table:
+    """Brings the films of every edition into one form: titles without years, genres that are some.
+
+    Args:
+        items: With `item_id`, `title`, `genres`, and where it is told `release_year`.
+
+    Returns:
+        The films with these four columns, the year NaN where it is missing.
+    """
+    frame = _with_title_and_year(items.frame)
+    frame["genres"] = _without_missing_genres(frame["genres"])
+    return replace(items, frame=frame[["item_id", "title", "release_year", "genres"]])
 
 
 def age_groups(ages: Array) -> Array:
@@ -167,7 +181,6 @@ def assemble(
 ) -> Interactions:
     """Joins the tables of one data set, with the moments of its events; see `join_tables`."""
     if any(feature.side == "context" for feature in schema.features):
-        events = events.reject_repeated([schema.user_id, schema.item_id, schema.timestamp])
         events = replace(events, frame=add_moments(events.frame))
     return join_tables(
         schema,

@@ -7,6 +7,7 @@ https://doi.org/10.1145/2827872. For research; it must not be passed on, hence t
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +19,9 @@ from recsys_tf.datasets.interactions import Interactions
 from recsys_tf.datasets.movielens import (
     AGE_GROUPS,
     age_groups,
+    as_films,
     assemble,
     movielens_schema,
-    with_title_and_year,
-    without_missing_genres,
 )
 from recsys_tf.datasets.reading import DataFile, Table, read_delimited
 from recsys_tf.datasets.values import Column
@@ -152,7 +152,8 @@ def _read_recbole(files: Mapping[str, DataFile]) -> tuple[Table, Table, Table]:
     items = read_delimited(files["ml-100k.item"], item_columns, delimiter="\t")
     # Two films have "V" and "unkonwn" for a year: the title's own year serves, or none.
     years = pd.to_numeric(items.frame["release_year"], errors="coerce").astype(np.float64)
-    return events, users, _normalized(items, items.frame.assign(release_year=years))
+    items = replace(items, frame=items.frame.assign(release_year=years))
+    return events, users, as_films(items)
 
 
 def _read_grouplens(files: Mapping[str, DataFile]) -> tuple[Table, Table, Table]:
@@ -180,11 +181,4 @@ def _read_grouplens(files: Mapping[str, DataFile]) -> tuple[Table, Table, Table]
     frame = items.frame[["item_id", "title"]].assign(
         genres=pd.Series(genres, index=items.frame.index, dtype=object)
     )
-    return events, users, _normalized(items, frame)
-
-
-def _normalized(items: Table, frame: pd.DataFrame) -> Table:
-    frame = with_title_and_year(frame)
-    frame["genres"] = without_missing_genres(frame["genres"])
-    frame = frame[["item_id", "title", "release_year", "genres"]]
-    return Table(frame, items.rejections, items.source)
+    return events, users, as_films(replace(items, frame=frame))

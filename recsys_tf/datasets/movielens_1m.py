@@ -19,10 +19,9 @@ from recsys_tf.datasets.interactions import Interactions
 from recsys_tf.datasets.movielens import (
     AGE_GROUPS,
     age_groups,
+    as_films,
     assemble,
     movielens_schema,
-    with_title_and_year,
-    without_missing_genres,
 )
 from recsys_tf.datasets.reading import DataFile, Table, read_delimited
 from recsys_tf.datasets.rejections import Rejections
@@ -182,8 +181,4 @@ def _read_movies(file: DataFile) -> Table:
         Column("genres", "genres", "list"),
     )
     names = [column.source for column in columns]
-    table = read_delimited(file, columns, delimiter="::", names=names, encoding="latin-1")
-    frame = with_title_and_year(table.frame)
-    frame["genres"] = without_missing_genres(frame["genres"])
-    frame = frame[["item_id", "title", "release_year", "genres"]]
-    return Table(frame, table.rejections, table.source)
+    return as_films(read_delimited(file, columns, delimiter="::", names=names, encoding="latin-1"))

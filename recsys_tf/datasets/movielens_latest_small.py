@@ -6,6 +6,7 @@ https://doi.org/10.1145/2827872. GroupLens replaces it from time to time: not fo
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -13,12 +14,7 @@ import pandas as pd
 from recsys_tf.datasets.download import RemoteFile, cache_folder, download
 from recsys_tf.datasets.files import find_files, read_members
 from recsys_tf.datasets.interactions import Interactions
-from recsys_tf.datasets.movielens import (
-    assemble,
-    movielens_schema,
-    with_title_and_year,
-    without_missing_genres,
-)
+from recsys_tf.datasets.movielens import as_films, assemble, movielens_schema
 from recsys_tf.datasets.reading import DataFile, Table, read_delimited
 from recsys_tf.datasets.values import Column
 from recsys_tf.schema import TextFeature
@@ -88,20 +84,17 @@ def load_movielens_latest_small(
         ),
         is_quoted=True,
     )
-    frame = with_title_and_year(items.frame)
-    frame["genres"] = without_missing_genres(frame["genres"])
-    frame = frame[["item_id", "title", "release_year", "genres"]]
+    items = as_films(items)
     users = pd.DataFrame({"user_id": events.frame["user_id"].unique().astype(object)})
     if tags_until is None:
-        items = Table(frame, items.rejections, items.source)
         return assemble(movielens_schema(rating_range=RATING_RANGE), events, users, items)
     tags = _read_tags(files["tags.csv"])
-    frame = frame.assign(tags=_joined_tags(tags.frame, frame["item_id"], tags_until))
+    joined = _joined_tags(tags.frame, items.frame["item_id"], tags_until)
+    items = replace(items, frame=items.frame.assign(tags=joined))
     schema = movielens_schema(
         rating_range=RATING_RANGE,
         item_features=(TextFeature(name="tags", side="item", max_tokens=32),),
     )
-    items = Table(frame, items.rejections, items.source)
     return assemble(schema, events, users, items, rejections=tags.rejections)
 
 

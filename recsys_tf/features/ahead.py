@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+as_written = tf.autograph.experimental.do_not_convert
+"""For functions of a dataset: no tensor decides what they compute, and rewriting their Python code
+takes seconds."""
+
 # One is being read, one is ready.
 _NUM_BATCHES = 2
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from recsys_tf.features.ahead import made_ahead
+from recsys_tf.features.ahead import as_written, made_ahead
 from recsys_tf.features.examples import Examples
 from recsys_tf.features.fitting import item_rows
 from recsys_tf.features.labels import (
@@ -26,9 +26,6 @@ from recsys_tf.features.transformed import (
 )
 from recsys_tf.schema import Schema
 from recsys_tf.types import PADDING_INDEX, UNKNOWN_INDEX, Array, FloatArray, IntArray, Tensor
-
-# No tensor decides what is computed here, and rewriting the Python code takes seconds.
-_as_written = tf.autograph.experimental.do_not_convert
 
 
 def make_dataset(
@@ -87,7 +84,7 @@ def make_dataset(
     is_masked = examples.has_target if is_target_masked is None else is_target_masked
     find_target = _target_finder(examples, preprocessor, schema) if is_masked else None
 
-    @_as_written
+    @as_written
     def batch(rows: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]:
         item = tf.gather(rows_of_items, rows)
         features = queries(rows)
@@ -136,7 +133,7 @@ def batches_of_rows(
         return tf.ensure_shape(rows, [batch_size if drop_remainder else None])
 
     if seed is None:
-        return starts.map(_as_written(lambda start: with_length(tf.range(start, end(start)))))
+        return starts.map(as_written(lambda start: with_length(tf.range(start, end(start)))))
 
     def draw(epoch_seed: Tensor) -> Tensor:
         return tf.random.experimental.stateless_shuffle(
@@ -145,7 +142,7 @@ def batches_of_rows(
 
     # The order is handed on from batch to batch. A dataset of its own within `flat_map` would be
     # set up at each epoch's start, which takes as long as some thirty batches.
-    @_as_written
+    @as_written
     def cut(order: Tensor, start_and_seed: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         start, epoch_seed = start_and_seed
         order = tf.cond(start == 0, lambda: draw(epoch_seed), lambda: order)

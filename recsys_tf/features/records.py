@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from recsys_tf.features.ahead import made_ahead
+from recsys_tf.features.ahead import as_written, made_ahead
 from recsys_tf.features.dataset import without_target
 from recsys_tf.features.labels import check_labels, label_columns, make_labels
 from recsys_tf.features.preprocessor import Preprocessor
@@ -23,9 +23,6 @@ from recsys_tf.types import FloatArray, Tensor
 _OPEN_FILES = 16
 # Neighbours from one file; the buffer parts them, and handing over row by row costs more.
 _BLOCK = 16
-
-# No tensor decides what is computed here, and rewriting the Python code takes seconds.
-_as_written = tf.autograph.experimental.do_not_convert
 
 
 def make_record_dataset(
@@ -81,7 +78,7 @@ def make_record_dataset(
     is_masked = manifest.has_target if is_target_masked is None else is_target_masked
     num_indices = preprocessor.state.num_indices_by_name
 
-    @_as_written
+    @as_written
     def batch(records: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]:
         raw = parse_raw(records, schema, has_labels=True)
         features = preprocessor(raw)
@@ -142,7 +139,7 @@ def _records(folder: Path, names: list[str], seed: int | None) -> tf.data.Datase
         paths = paths.shuffle(len(names), seed=seed)
         num_open, block = min(len(names), _OPEN_FILES), _BLOCK
     return paths.interleave(
-        _as_written(lambda path: tf.data.TFRecordDataset(path, compression_type="GZIP")),
+        as_written(lambda path: tf.data.TFRecordDataset(path, compression_type="GZIP")),
         cycle_length=num_open,
         block_length=block,
         num_parallel_calls=tf.data.AUTOTUNE,

@@ -8,12 +8,9 @@ from typing import Literal
 import numpy as np
 import tensorflow as tf
 
-from recsys_tf.features.ahead import made_ahead
+from recsys_tf.features.ahead import as_written, made_ahead
 from recsys_tf.features.user_sequences import Sequences
 from recsys_tf.types import PADDING_INDEX, IntArray, Tensor
-
-# No tensor decides what is computed here, and rewriting the Python code takes seconds.
-_as_written = tf.autograph.experimental.do_not_convert
 
 # Lengths in a batch differ by about this share, so that each epoch puts other rows together.
 _LENGTH_NOISE = 0.1
@@ -81,7 +78,7 @@ def make_sequence_dataset(
     read = _WindowReader(rows, columns)
     moments = _cpu_constant(rows.times[rows.ends - 1]) if has_request_times else None
 
-    @_as_written
+    @as_written
     def batch(chosen: Tensor, drawn: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         events = read(chosen)
         if mask_index is None:
@@ -151,7 +148,7 @@ def _rows_of_like_length(lengths: IntArray, num_positions: int, seed: int) -> tf
         groups = tf.random.experimental.stateless_shuffle(tf.range(num_groups), pair + 1)
         return tf.argsort(tf.constant(logs) + noise, stable=True), groups
 
-    @_as_written
+    @as_written
     def cut(
         state: tuple[Tensor, Tensor], place_and_seed: tuple[Tensor, Tensor]
     ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
@@ -242,7 +239,7 @@ def make_question_dataset(
     asked = _cpu_constant(np.asarray(items, np.int32)[order])
     moments = None if asked_at is None else _cpu_constant(np.asarray(asked_at, np.int64)[order])
 
-    @_as_written
+    @as_written
     def batch(start: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         rows = tf.range(start, tf.minimum(start + batch_size, len(order)))
         features = read(rows)
