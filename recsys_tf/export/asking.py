@@ -141,8 +141,8 @@ def _features_of_users(
     schema: Schema, users: pd.DataFrame, user_ids: Sequence[str]
 ) -> dict[str, list[Any]]:
     names = [f.name for f in schema.features if f.side == "user" and f.kind != "history"]
-    by_id = users.set_index(schema.user_id, drop=False)[names]
-    known = dict(zip(by_id.index, by_id.to_dict("records"), strict=True))
+    asking = users[users[schema.user_id].isin(user_ids)]
+    known = dict(zip(asking[schema.user_id], asking[names].to_dict("records"), strict=True))
     return {
         name: [known[user][name] if user in known else None for user in user_ids]
         for name in names

@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from serving.server.json_body import invalid, show, type_name, utf8
-from serving.server.json_in import decode_b64
+from serving.server.json_in import decode_b64, is_named
 from serving.server.json_out import number_text, value_text
 
 _KINDS = {"bytes_list": "bytes", "float_list": "float", "int64_list": "int64"}
@@ -47,8 +47,7 @@ def _fill_example(value: Any, example: Any) -> None:
 
 
 def _add_value(name: str, value: Any, feature: Any) -> None:
-    is_b64 = isinstance(value, dict) and set(value) == {"b64"}
-    if value is None or isinstance(value, list) or (isinstance(value, dict) and not is_b64):
+    if value is None or isinstance(value, list) or is_named(value):
         what = type_name(value)
         raise invalid("Feature: ", name, " has element with unexpected JSON type: ", what)
     kind: str

@@ -48,7 +48,7 @@ def read_tensors(body: dict[str, Any], dtypes: dict[str, int]) -> tuple[dict[str
 
 
 def _read_columns(value: Any, dtypes: dict[str, int]) -> dict[str, np.ndarray]:
-    if _is_named(value):
+    if is_named(value):
         for name in dtypes:
             if name not in value:
                 raise invalid("Missing named input: ", name, " in 'inputs' object.")
@@ -67,21 +67,21 @@ def _read_rows(rows: list[Any], dtypes: dict[str, int]) -> dict[str, np.ndarray]
             "instances is a plain list, but expecting list of objects as multiple input tensors "
             "required as per tensorinfo_map"
         )
-    is_named = _is_named(rows[0])
+    are_named = is_named(rows[0])
     parts: dict[str, list[np.ndarray]] = {name: [] for name in dtypes}
     for index, row in enumerate(rows):
-        if _is_named(row) != is_named:
-            kinds = ("object but got list", "value/list but got object")[not is_named]
+        if is_named(row) != are_named:
+            kinds = ("object but got list", "value/list but got object")[not are_named]
             raise invalid("Expecting ", kinds, " at item ", index, " of input list")
         place = f"Failed to process element: {index}"
-        for name, value in (row if is_named else {next(iter(dtypes)): row}).items():
-            key = f" key: {name}" if is_named else ""
+        for name, value in (row if are_named else {next(iter(dtypes)): row}).items():
+            key = f" key: {name}" if are_named else ""
             try:
                 _add_row(parts, dtypes, name, value)
             except RequestError as error:
                 inner = f"INVALID_ARGUMENT: {error.message}"
                 raise invalid(place, key, " of 'instances' list. Error: ", inner) from None
-        if is_named and set(row) != set(dtypes):
+        if are_named and set(row) != set(dtypes):
             names = ",".join(sorted(dtypes))
             what = f" of 'instances' list. JSON object: {show(row)} keys must be equal to: {names}"
             raise invalid(place, what)
@@ -182,7 +182,8 @@ def _is_b64(value: Any) -> bool:
     return isinstance(value, dict) and len(value) == 1 and isinstance(value.get("b64"), str)
 
 
-def _is_named(value: Any) -> bool:
+def is_named(value: Any) -> bool:
+    """Tells an object of named values from bytes, ``{"b64": "..."}``."""
     return isinstance(value, dict) and not _is_b64(value)
 
 
