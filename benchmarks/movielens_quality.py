@@ -99,7 +99,7 @@ def new_user_rows(data: PreparedData, runs: Sequence[Mapping[str, float]]) -> li
         A row of the model and one of popularity for each of `SHOWN`; none without new users.
     """
     problem = ranking_problem(data, "test")
-    baseline = Popularity().fit(problem.seen)
+    baseline = Popularity().fit(problem.known_positives)
     cutoffs = data.config.evaluation.cutoffs
     ranking = ranking_values(baseline.scores, None, problem.seen, problem.relevant, cutoffs)
     rows = []

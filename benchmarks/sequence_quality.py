@@ -187,7 +187,7 @@ def _sampled(model: SequenceRecommender, data: SequenceData, seed: int) -> Value
 def popularity_rows(data: PreparedData) -> list[Row]:
     """Ranks by popularity on the same test rows."""
     problem = ranking_problem(data, "test")
-    baseline = Popularity().fit(problem.seen)
+    baseline = Popularity().fit(problem.known_positives)
     ranking = ranking_values(baseline.scores, None, problem.seen, problem.relevant, [CUTOFF])
     return [Row(f"{SHOWN[n]}, popularity", v, "") for n, v in _means("", ranking).items()]
 

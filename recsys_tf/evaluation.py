@@ -9,7 +9,8 @@ import numpy as np
 import tensorflow as tf
 from scipy import sparse
 
-from recsys_tf.baselines import BASELINES, Baseline, RatingBaseline, interaction_matrix
+from recsys_tf.baselines import BASELINES, Baseline, RatingBaseline
+from recsys_tf.event_pairs import EventPairs
 from recsys_tf.features import make_dataset, transform_catalogue
 from recsys_tf.metrics import TASK_METRICS, RankingValues, ranking_values, rmse
 from recsys_tf.models import MultitaskModel, Recommender
@@ -29,12 +30,15 @@ class RankingProblem:
 
     Attributes:
         seen: `[U, N]`, the known events; left out of the lists.
+        known_positives: `[U, N]`, those of them that are positives of retrieval: what a baseline
+            learns from, as the model does.
         relevant: `[U, N]`, the held-out positives.
-        first_rows: `[U]`, the user's first held-out row in `events`, -1 where there is none; its
-            context is the context of the question.
+        first_rows: `[U]`, the earliest of the user's held-out positives in `events`, -1 where
+            there is none; its context is the context of the question.
     """
 
     seen: sparse.csr_matrix
+    known_positives: sparse.csr_matrix
     relevant: sparse.csr_matrix
     first_rows: IntArray
 
@@ -48,23 +52,32 @@ def ranking_problem(data: PreparedData, part: Part) -> RankingProblem:
     """Makes the ranking problem of a part; users and items in the order of their frames.
 
     A row whose weight in the retrieval task is 0 is no positive; other weights do not count.
+
+    Args:
+        data: The data.
+        part: A part that was held out.
+
+    Returns:
+        The problem.
+
+    Raises:
+        ValueError: If rows of the part were trained on: what is known is left out of the lists,
+            and nothing would be left to be found.
     """
-    users, items, shape = _pairs(data)
-    known = data.known_rows(part)
-    rows = data.rows(part)
-    task = data.schema.retrieval_task
-    if task is not None and task.label is not None:
-        labels = data.interactions.events[task.label].to_numpy()[rows]
-        rows = rows[labels >= task.positive_at_least]
-    if task is not None:
-        rows = rows[_weights(task, data, users, items)[rows] > 0]
-    first = np.full(shape[0], -1)
+    pairs, known, held_out = EventPairs(data), data.known_rows(part), data.rows(part)
+    num_known = int(np.isin(held_out, known).sum())
+    if num_known:
+        raise ValueError(
+            f"`part` must be held out to be ranked, received {part!r}, {num_known:,} of whose "
+            f"{len(held_out):,} rows were trained on; rank another part (`evaluate_tasks` "
+            "measures the tasks with a label on any)."
+        )
+    rows = pairs.by_time(pairs.positives(held_out))
+    first = np.full(len(data.interactions.users), -1)
     # Written from the last to the first, so that the first stays.
-    first[users[rows[::-1]]] = rows[::-1]
+    first[pairs.users[rows[::-1]]] = rows[::-1]
     return RankingProblem(
-        interaction_matrix(users[known], items[known], *shape),
-        interaction_matrix(users[rows], items[rows], *shape),
-        first,
+        pairs.matrix(known), pairs.matrix(pairs.positives(known)), pairs.matrix(rows), first
     )
 
 
@@ -89,6 +102,9 @@ def evaluate(
 
     Returns:
         Values by `<task>/<metric>`.
+
+    Raises:
+        ValueError: If there is retrieval to be measured and rows of the part were trained on.
     """
     metrics: Metrics = {}
     if data.schema.retrieval_task is not None:
@@ -158,26 +174,31 @@ def candidate_embeddings(model: Recommender, data: PreparedData) -> FloatArray:
 def evaluate_tasks(
     model: MultitaskModel, data: PreparedData | PreparedTable, part: Part = "test"
 ) -> Metrics:
-    """Measures the tasks with a label on the held-out rows."""
+    """Measures the tasks with a label on the rows of a part.
+
+    Args:
+        model: A trained model.
+        data: What it was trained on.
+        part: The part to measure on; training rows by the weights that they are trained with.
+
+    Returns:
+        Values by `<task>/<metric>`.
+    """
     tasks = [task for task in data.schema.tasks if task.kind in TASK_METRICS]
     if not tasks:
         return {}
-    dataset = data.dataset(part)
-    predictions = model.predict(dataset.map(lambda features, *_: features), verbose=0)
-    labels: dict[str, list[Array]] = {task.name: [] for task in tasks}
-    weights: dict[str, list[Array]] = {task.name: [] for task in tasks}
-    for _, of_batch, weights_of_batch in dataset.as_numpy_iterator():
-        for task in tasks:
-            labels[task.name].append(of_batch[task.name])
-            weights[task.name].append(weights_of_batch[task.name])
+    # In one pass: two passes over training rows come in two orders.
+    batches = [
+        (labels, model.predict_on_batch(features), weights)
+        for features, labels, weights in data.dataset(part)
+    ]
     metrics: Metrics = {}
     for task in tasks:
-        values = _task_values(
-            task,
-            np.concatenate(labels[task.name]),
-            predictions[task.name],
-            np.concatenate(weights[task.name]),
-        )
+        rows = [
+            np.concatenate([each[task.name] for each in of_batches])
+            for of_batches in zip(*batches, strict=True)
+        ]
+        values = {name: metric(*rows) for name, metric in TASK_METRICS[task.kind].items()}
         metrics |= _named(task.name, values)
     return metrics
 
@@ -187,11 +208,15 @@ def evaluate_baselines(
     part: Part = "test",
     names: Iterable[str] | Mapping[str, Baseline] = ("popularity", "bias", "ease"),
 ) -> dict[str, Metrics]:
-    """Trains and measures baselines on the rows the model was trained on.
+    """Trains and measures baselines, as strong as what may be known makes them.
+
+    A baseline learns from all rows that may be known by then: for the test part these are the
+    training and the validation rows, of which the model has the second to be chosen by only, unless
+    the data are prepared with `is_validation_trained`. Of retrieval it learns from the positives.
 
     Args:
         data: The data.
-        part: The part to measure on.
+        part: The part to measure on, held out.
         names: Keys of `BASELINES`, which are measured with their default settings; or baselines
             that were made with others, each by a name of one's own.
 
@@ -202,13 +227,12 @@ def evaluate_baselines(
         from either.
 
     Raises:
-        ValueError: If a name is not known, or a baseline with a half-life meets data whose times
-            cannot be compared between users.
+        ValueError: If a name is not known, rows of the part were trained on, or a baseline with a
+            half-life meets data whose times cannot be compared between users.
     """
     if not isinstance(names, Mapping):
         names = {name: look_up(BASELINES, name, "baseline")() for name in names}
-    problem = ranking_problem(data, part)
-    times = _times(data, data.known_rows(part))
+    pairs, problem = EventPairs(data), ranking_problem(data, part)
     retrieval = data.schema.retrieval_task
     ratings = next((each for each in data.schema.ranking_tasks if each.kind == "regression"), None)
     results: dict[str, Metrics] = {}
@@ -218,10 +242,11 @@ def evaluate_baselines(
         if isinstance(baseline, RatingBaseline):
             if ratings is not None:
                 results[name] = {
-                    f"{ratings.name}/rmse": _baseline_rmse(baseline, data, part, ratings)
+                    f"{ratings.name}/rmse": _baseline_rmse(baseline, pairs, part, ratings)
                 }
         elif retrieval is not None:
-            baseline.fit(problem.seen, times)
+            times = _times_for(baseline, pairs, pairs.positives(data.known_rows(part)))
+            baseline.fit(problem.known_positives, times)
             values = ranking_values(
                 baseline.scores,
                 None,
@@ -234,65 +259,22 @@ def evaluate_baselines(
     return results
 
 
-def _times(data: PreparedData, rows: IntArray) -> sparse.csr_matrix | None:
-    """When each pair of the rows was last seen, `[U, N]`; None where that means nothing."""
-    if not data.interactions.is_time_comparable:
-        return None
-    users, items, shape = _pairs(data)
-    seconds = data.interactions.events[data.schema.timestamp].to_numpy(dtype="float64")
-    # Of a pair's events the last one given counts.
-    rows = rows[np.argsort(seconds[rows], kind="stable")]
-    return interaction_matrix(users[rows], items[rows], *shape, seconds[rows])
-
-
 def _baseline_rmse(
-    baseline: RatingBaseline, data: PreparedData, part: Part, task: TaskSpec
+    baseline: RatingBaseline, pairs: EventPairs, part: Part, task: TaskSpec
 ) -> float:
-    users, items, shape = _pairs(data)
-    labels = data.interactions.events[str(task.label)].to_numpy(dtype="float64")
-    weights = _weights(task, data, users, items)
-    known, rows = data.known_rows(part), data.rows(part)
-    # A row without a label is left out.
-    known = known[(weights[known] > 0) & ~np.isnan(labels[known])]
-    ratings = interaction_matrix(users[known], items[known], *shape, labels[known])
-    baseline.fit(ratings, _times(data, known))
-    return rmse(labels[rows], baseline.predict(users[rows], items[rows]), weights[rows])
+    labels, weights = pairs.column(str(task.label)), pairs.weights(task)
+    known, rows = pairs.data.known_rows(part), pairs.data.rows(part)
+    # A row without a label is left out, and of a pair's ratings the last one counts.
+    known = pairs.by_time(known[(weights[known] > 0) & ~np.isnan(labels[known])])
+    baseline.fit(pairs.matrix(known, labels[known]), _times_for(baseline, pairs, known))
+    predictions = baseline.predict(pairs.users[rows], pairs.items[rows])
+    return rmse(labels[rows], predictions, weights[rows])
 
 
-def _pairs(data: PreparedData) -> tuple[IntArray, IntArray, tuple[int, int]]:
-    """Users and items of the events as rows of their frames, and how many there are of both."""
-    schema, events = data.schema, data.interactions.events
-    users = _codes(events[schema.user_id], data.interactions.users[schema.user_id])
-    items = _codes(events[schema.item_id], data.interactions.items[schema.item_id])
-    return users, items, (len(data.interactions.users), len(data.interactions.items))
-
-
-def _weights(task: TaskSpec, data: PreparedData, users: IntArray, items: IntArray) -> FloatArray:
-    """Returns the weight of each event in a task, which may stand with its user or its item."""
-    name = task.sample_weight
-    if name is None:
-        return np.ones(len(users))
-    side = next((each.side for each in data.schema.features if each.name == name), "context")
-    if side == "context":
-        return data.interactions.events[name].to_numpy(dtype="float64")
-    frame, places = (
-        (data.interactions.users, users) if side == "user" else (data.interactions.items, items)
-    )
-    return frame[name].to_numpy(dtype="float64")[places]
-
-
-def _task_values(task: TaskSpec, labels: Array, predictions: Array, weights: Array) -> Metrics:
-    return {
-        name: metric(labels, predictions, weights)
-        for name, metric in TASK_METRICS[task.kind].items()
-    }
+def _times_for(baseline: Baseline, pairs: EventPairs, rows: IntArray) -> sparse.csr_matrix | None:
+    """Times are read where a half-life is set only."""
+    return None if baseline.popularity_half_life_days is None else pairs.last_times(rows)
 
 
 def _named(task: str, values: Mapping[str, float]) -> Metrics:
     return {f"{task}/{name}": float(value) for name, value in values.items()}
-
-
-def _codes(values: Iterable[str], known: Iterable[str]) -> IntArray:
-    """Positions of values in `known`, which holds each of them once."""
-    position = {value: index for index, value in enumerate(known)}
-    return np.fromiter((position[value] for value in values), np.int64)

@@ -96,8 +96,9 @@ def test_baselines_with_settings_are_measured_by_their_own_names(small_data):
     made = {"plain": Popularity(), "recent": Popularity(popularity_half_life_days=3.0)}
     found = evaluate_baselines(small_data, "test", made)
     assert found["plain"] == evaluate_baselines(small_data, "test", ["popularity"])["popularity"]
-    # By the last time of each pair of the known rows.
+    # By the last time of each pair that was clicked in the known rows.
     events = small_data.interactions.events.iloc[small_data.known_rows("test")]
+    events = events[events["click"] == 1]
     last = events.groupby(["user_id", "item_id"])["timestamp"].max()
     weights = 0.5 ** ((last.max() - last) / 86_400 / 3.0)
     expected = weights.groupby("item_id").sum()

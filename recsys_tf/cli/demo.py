@@ -154,6 +154,7 @@ def _print_metrics(result: DemoResult, schema: Schema) -> None:
     ]
     own = [name for name in columns["model"] if name.endswith("/auc")]
     print_table(metrics_table(columns, [*shared, *own]), "On the held-out rows:")
-    OUT.print("hit@K: share of the rows whose item is among the first K of the whole catalogue\n")
+    OUT.print("hit@K: share of the rows whose item is among the first K of the whole catalogue")
+    OUT.print("Baselines learn from the validation rows too, which the model is only chosen by.\n")
     print_table(slice_table(result.metrics))
     OUT.print()

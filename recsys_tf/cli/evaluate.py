@@ -49,9 +49,11 @@ def evaluate(
     """Measure a trained model and baselines beside it.
 
     Measured is on rows that neither has learned from; data that have changed since the training are
-    refused. Retrieval ranks the whole catalogue for each user, leaving out what the user has met.
-    hit@K is the share of the held-out rows whose item is among the first K; ndcg@K and coverage@K
-    are means over users and over the catalogue.
+    refused. For the test rows the baselines learn from the validation rows too, which the model is
+    only chosen by: the comparison is with baselines as strong as they can be. Retrieval ranks the
+    whole catalogue for each user, leaving out what the user has met. hit@K is the share of the
+    held-out rows whose item is among the first K; ndcg@K and coverage@K are means over users and
+    over the catalogue.
 
     Examples:
       recsys-tf evaluate --run runs/first

@@ -28,10 +28,10 @@ def validation_lists(
 ) -> ValidationLists:
     """Retrieves the candidates of validation users, as an answer would, with what became of them.
 
-    A request is a user's first validation row: its context, and the history of that moment, whose
-    items are left out if an answer leaves them out. A candidate is a success of a task where any of
-    the user's validation rows is one of that item. Users without a success of any of the tasks are
-    left out.
+    A request is a user's earliest validation row: its context, and the history of that moment,
+    whose items are left out if an answer leaves them out. A candidate is a success of a task where
+    any of the user's validation rows is one of that item. Users without a success of any of the
+    tasks are left out.
 
     Args:
         served: What answers, with the number of candidates of its configuration.
@@ -85,8 +85,12 @@ def _requests(
     """Returns each validation row's request, -1 for none, and each request's row of `events`."""
     events, rows = data.interactions.events, data.rows("validation")
     names = events[data.schema.user_id].to_numpy()[rows].astype(str)
-    _, first, codes = np.unique(names, return_index=True, return_inverse=True)
-    has_success = np.zeros(len(first), bool)
+    users, codes = np.unique(names, return_inverse=True)
+    by_time = np.argsort(events[data.schema.timestamp].to_numpy()[rows], kind="stable")
+    first = np.zeros(len(users), np.int64)
+    # Written from the last to the first, so that the first stays.
+    first[codes[by_time[::-1]]] = by_time[::-1]
+    has_success = np.zeros(len(users), bool)
     for own in is_success.values():
         has_success[codes[own]] = True
     chosen = np.flatnonzero(has_success)
@@ -98,7 +102,7 @@ def _requests(
     if len(chosen) > max_requests:
         drawn = np.random.default_rng(seed).choice(chosen, max_requests, replace=False)
         chosen = np.sort(drawn)
-    requests = np.full(len(first), -1)
+    requests = np.full(len(users), -1)
     requests[chosen] = np.arange(len(chosen))
     return requests[codes], rows[first[chosen]]
 

@@ -26,7 +26,7 @@ LEVELS = [
     },
     {
         *("initialization", "training", "training_callbacks", "training_optimizer"),
-        *("self_checks", "evaluation", "sequence_evaluation"),
+        *("self_checks", "evaluation", "event_pairs", "sequence_evaluation"),
         *("explanation", "export", "step_profile"),
     },
     {"cli"},

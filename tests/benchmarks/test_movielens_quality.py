@@ -27,7 +27,7 @@ def data():
 
 def test_new_users_are_held_to_what_is_popular(script, data, monkeypatch):
     problem = ranking_problem(data, "test")
-    baseline = Popularity().fit(problem.seen)
+    baseline = Popularity().fit(problem.known_positives)
     ranking = ranking_values(baseline.scores, None, problem.seen, problem.relevant, [10])
     found = script.of_new_users(data, ranking)
     is_new = np.diff(problem.seen.indptr)[ranking.user_indexes] == 0
