@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from recsys_tf.config import TrainingConfig
 from recsys_tf.export.config_faults import check_export_config, check_export_labels
@@ -123,11 +125,14 @@ def fit(
     Args:
         model: A `Recommender`, a `Ranker`, or another Keras model with a loss of its own.
         train: `tf.data.Dataset` of known length.
-        validation: The same for the held-out rows, or None.
+        validation: The same for the held-out rows, or None: then `patience` has nothing to follow,
+            of which a warning is given.
         config: How to train.
         checkpoint_folder: Where the state is kept after each epoch; None keeps none. A folder
-            with the state of an earlier run is taken up where that run ended, the
-            best epoch so far and the patience left with it. Delete it once the model is saved.
+            with the state of an earlier run is taken up where that run ended, with the
+            best epoch so far and the patience left; its epochs' orders of the rows are not drawn
+            again, so that a dataset made anew goes on with the next. Delete it once the model is
+            saved.
         callbacks: Further Keras callbacks.
         verbose: As in `keras.Model.fit`.
 
@@ -150,13 +155,20 @@ def fit(
     compile_model(model, config, num_steps)
     watchers: list[keras.callbacks.Callback] = [StopAtNonFiniteLoss(), *callbacks]
     early_stopping = None
-    if config.patience is not None and validation is not None:
+    if config.patience is not None and validation is None:
+        warnings.warn(
+            f"`training.patience` of {config.patience} needs held-out rows, received "
+            "`validation=None`: all epochs are trained, and the last one is kept.",
+            stacklevel=2,
+        )
+    elif config.patience is not None:
         early_stopping = _early_stopping(model, config.monitor, config.patience)
         watchers.append(early_stopping)
     first_epoch = 0
     if checkpoint_folder is not None:
         checkpoint = EpochCheckpoint(checkpoint_folder, early_stopping)
-        first_epoch = checkpoint.restore(model, next(iter(train)))
+        first_epoch = checkpoint.restore(model, _row_of_zeros(train.element_spec))
+        _pass_over(train, first_epoch)
         watchers.append(checkpoint)  # Last, so that it sees the weights that are taken back.
     if early_stopping is not None and early_stopping.is_over:
         # The kill came after the last epoch and before the best weights were taken back.
@@ -169,6 +181,22 @@ def fit(
         callbacks=watchers,
         verbose=verbose,
     )
+
+
+def _row_of_zeros(spec: Any) -> Any:
+    """Makes what builds a model: a batch of the dataset would use up the order of an epoch."""
+    return tf.nest.map_structure(
+        lambda each: tf.zeros([size or 1 for size in each.shape], each.dtype), spec
+    )
+
+
+def _pass_over(train: tf.data.Dataset, num_epochs: int) -> None:
+    """Uses up the orders of the rows that an earlier run has trained its epochs in."""
+    for _ in range(num_epochs):
+        # An iterator draws an order: some shuffles when it is made, others when it is first asked.
+        next(iter(train))
+        # Keras makes the next one at an epoch's end, and then another when an epoch begins.
+        iter(train)
 
 
 def _make_weighting(

@@ -19,6 +19,7 @@ _LOGGER = logging.getLogger(__name__)
 _WEIGHTS = "state.weights.h5"
 _EARLY_STOPPING = "early_stopping.json"
 _BEST_WEIGHTS = "best_weights.npz"
+_SEEDS = "seeds.npz"
 
 
 class NonFiniteLossError(RuntimeError):
@@ -120,7 +121,7 @@ class ResumableEarlyStopping(keras.callbacks.EarlyStopping):
 
 
 class EpochCheckpoint(keras.callbacks.Callback):
-    """Keeps weights, optimiser, the epoch's number and the best epoch, whole or not at all.
+    """Keeps weights, optimiser, seeds, the epoch's number and the best epoch, all or nothing.
 
     Each state is written into a folder of another name and renamed when it is whole; only then is
     the one before it deleted. A kill at any moment leaves at least one whole state. At the end of
@@ -170,6 +171,7 @@ class EpochCheckpoint(keras.callbacks.Callback):
                 str(error).splitlines()[0],
             )
             return 0
+        _restore_seeds(states[-1], model)
         if self._early_stopping is not None:
             self._early_stopping.restore(states[-1], model)
         epoch = int(states[-1].name.split("-")[1])
@@ -192,6 +194,7 @@ class EpochCheckpoint(keras.callbacks.Callback):
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(parents=True)
         self.model.save_weights(fresh / _WEIGHTS)
+        np.savez(fresh / _SEEDS, *map(np.array, _seed_states(self.model)))
         if self._early_stopping is not None:
             self._early_stopping.save(fresh)
         # A state of this name is another model's, and was not taken up.
@@ -199,3 +202,19 @@ class EpochCheckpoint(keras.callbacks.Callback):
         os.replace(fresh, self._folder / name)
         for folder in older:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _seed_states(model: keras.Model) -> list[Any]:
+    """Returns the states of the dropouts' seeds, which Keras does not save with the weights."""
+    return [each for each in model.variables if each.path.endswith("seed_generator_state")]
+
+
+def _restore_seeds(folder: Path, model: keras.Model) -> None:
+    """Goes on drawing where the kept epochs ended; older versions' states do not tell where."""
+    path, states = folder / _SEEDS, _seed_states(model)
+    if not path.is_file():
+        return
+    with np.load(path) as kept:
+        if len(kept.files) == len(states):  # Else other shares are dropped than before.
+            for state, name in zip(states, kept.files, strict=True):
+                state.assign(kept[name])

@@ -19,21 +19,25 @@ from recsys_tf.training import NonFiniteLossError, compile_model, fit
 from recsys_tf.training_callbacks import EpochCheckpoint, ResumableEarlyStopping
 
 
-def small_model(seed=1):
+def small_model(seed=1, dropout=0.0):
     keras.utils.set_random_seed(seed)
     inputs = keras.Input((3,))
-    model = keras.Model(inputs, keras.layers.Dense(1)(inputs))
+    model = keras.Model(inputs, keras.layers.Dense(1)(keras.layers.Dropout(dropout)(inputs)))
     model.compute_loss = lambda x, y, y_pred, *_, **__: keras.ops.mean((y - y_pred) ** 2)
     return model
 
 
-def dataset(num_rows=64, broken=False, slope=1.0):
+def dataset(num_rows=64, broken=False, slope=1.0, is_shuffled=False):
     random = np.random.default_rng(0)
     x = random.normal(size=(num_rows, 3)).astype("float32")
     y = slope * x.sum(axis=1, keepdims=True)
     if broken:
         y[40] = np.inf
-    return tf.data.Dataset.from_tensor_slices((x, y)).batch(16)
+    rows = tf.data.Dataset.from_tensor_slices((x, y))
+    if is_shuffled:
+        # The second shuffle asks the first one for rows only when it is asked itself.
+        rows = rows.shuffle(num_rows, seed=1).shuffle(8, seed=2)
+    return rows.batch(16)
 
 
 def test_slots_larger_than_memory_are_refused_before_training(monkeypatch):
@@ -138,26 +142,39 @@ class KillAfter(keras.callbacks.Callback):
             raise Killed
 
 
-def test_killed_run_goes_on_to_the_same_weights(tmp_path):
+@pytest.mark.parametrize(("is_shuffled", "dropout"), [(False, 0.0), (True, 0.0), (True, 0.5)])
+def test_killed_run_goes_on_to_the_same_weights(tmp_path, is_shuffled, dropout):
     config = TrainingConfig(epochs=4, learning_rate=0.05)
-    whole = small_model()
-    fit(whole, dataset(), None, config, verbose=0)
+    folder = tmp_path / "state"
+
+    def trained(model, **options):
+        return fit(model, dataset(is_shuffled=is_shuffled), None, config, verbose=0, **options)
+
+    whole = small_model(dropout=dropout)
+    trained(whole)
     with pytest.raises(Killed):
-        fit(
-            small_model(),
-            dataset(),
-            None,
-            config,
-            checkpoint_folder=tmp_path / "state",
-            callbacks=[KillAfter(2)],
-            verbose=0,
-        )
-    resumed = small_model(seed=2)
-    history = fit(resumed, dataset(), None, config, checkpoint_folder=tmp_path / "state", verbose=0)
-    assert history.epoch == [2, 3]
+        trained(small_model(dropout=dropout), checkpoint_folder=folder, callbacks=[KillAfter(2)])
+    resumed = small_model(dropout=dropout)  # The seed of the process decides on orders, too.
+    resumed.set_weights([np.zeros_like(each) for each in resumed.get_weights()])
+    assert trained(resumed, checkpoint_folder=folder).epoch == [2, 3]
     for weight, expected in zip(resumed.get_weights(), whole.get_weights(), strict=True):
-        np.testing.assert_allclose(weight, expected, rtol=1e-5)
-    assert [each.name for each in (tmp_path / "state").iterdir()] == ["epoch-000004-final"]
+        np.testing.assert_allclose(weight, expected, rtol=1e-6)
+    assert [each.name for each in folder.iterdir()] == ["epoch-000004-final"]
+
+
+def test_folder_for_checkpoints_changes_nothing_of_the_training(tmp_path):
+    config = TrainingConfig(epochs=2, learning_rate=0.05)
+    models = [small_model(), small_model()]
+    for model, folder in zip(models, (None, tmp_path), strict=True):
+        rows = dataset(is_shuffled=True)
+        fit(model, rows, None, config, checkpoint_folder=folder, verbose=0)
+    for weight, expected in zip(*(each.get_weights() for each in models), strict=True):
+        np.testing.assert_array_equal(weight, expected)
+
+
+def test_patience_without_held_out_rows_is_told():
+    with pytest.warns(UserWarning, match="`training.patience` of 2 needs held-out rows"):
+        fit(small_model(), dataset(), None, TrainingConfig(epochs=1, patience=2), verbose=0)
 
 
 def test_finished_run_that_was_not_saved_is_not_trained_again(tmp_path):
