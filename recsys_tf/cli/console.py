@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -111,3 +114,32 @@ def readable(metric: str) -> str:
         'watch ndcg@10'
     """
     return metric.replace("/", " ").replace("answered_", "answered ").replace("_at_", "@")
+
+
+def to_json(values: Any) -> str:
+    """Writes plain values as JSON; a number that is not finite, which JSON does not know, as null.
+
+    Args:
+        values: Mappings, lists, texts and numbers.
+
+    Returns:
+        The text, indented.
+
+    Example:
+        >>> print(to_json({"auc": float("nan"), "rows": [1]}))
+        {
+          "auc": null,
+          "rows": [
+            1
+          ]
+        }
+    """
+    return json.dumps(_finite(values), indent=2, allow_nan=False)
+
+
+def _finite(values: Any) -> Any:
+    if isinstance(values, Mapping):
+        return {name: _finite(each) for name, each in values.items()}
+    if isinstance(values, (list, tuple)):
+        return [_finite(each) for each in values]
+    return None if isinstance(values, float) and not math.isfinite(values) else values

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import shutil
@@ -12,7 +11,7 @@ from typing import Any
 
 import typer
 
-from recsys_tf.cli.console import OUT, plain_table, print_table
+from recsys_tf.cli.console import OUT, plain_table, print_table, to_json
 from recsys_tf.cli.failures import ExitCode, reported
 from recsys_tf.cli.installed import CORE, Package, packages
 from recsys_tf.cli.options import AsJson
@@ -44,7 +43,7 @@ def doctor(as_json: AsJson = False) -> None:
     faults += [f"{each.name} {each.fault}" for each in found if each.fault and each.extra == CORE]
     if as_json:
         listed = [vars(each) for each in found]
-        typer.echo(json.dumps({"machine": machine, "packages": listed, "faults": faults}, indent=2))
+        typer.echo(to_json({"machine": machine, "packages": listed, "faults": faults}))
     else:
         for name, value in machine.items():
             OUT.print(f"{name:<14}{value}", markup=False)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import enum
-import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recsys_tf.cli.console import bar, metrics_table, print_table, stage
+from recsys_tf.cli.console import bar, metrics_table, print_table, stage, to_json
 from recsys_tf.cli.failures import ExitCode, Failure, failing_with, reported
 from recsys_tf.cli.loading import load_prepared
 from recsys_tf.cli.options import AsJson, DataFolder, RunFolderOption
@@ -74,7 +73,7 @@ def evaluate(
     columns = {"model": _model_metrics(folder.load_model(), data, part.value)}
     columns |= baseline_metrics(data, part.value, names)
     if as_json:
-        typer.echo(json.dumps(columns, indent=2))
+        typer.echo(to_json(columns))
         return
     shown = [name for name in columns["model"] if is_all or _is_headline(name)]
     print_table(metrics_table(columns, shown), f"{config.data.dataset}, {part.value} rows")

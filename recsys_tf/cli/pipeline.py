@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from recsys_tf.cli.console import ERR, OUT, plain_table, print_table, readable, say, stage
+from recsys_tf.cli.console import ERR, OUT, plain_table, print_table, readable, say, stage, to_json
 from recsys_tf.cli.failures import ExitCode, check_writable, failing_with, reported
 from recsys_tf.cli.installed import require
 from recsys_tf.cli.loading import load_prepared
@@ -56,7 +55,7 @@ def pipeline(
     check_writable(root, "--root")
     result = run_told(run, root, load_prepared(run))
     if as_json:
-        typer.echo(json.dumps(result_dict(result), indent=2))
+        typer.echo(to_json(result_dict(result)))
     else:
         print_table(slice_table(result.metrics))
         OUT.print(_verdict(result), markup=False)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
-from recsys_tf.cli.console import OUT, plain_table, print_table, stage
+from recsys_tf.cli.console import OUT, plain_table, print_table, stage, to_json
 from recsys_tf.cli.failures import reported
 from recsys_tf.cli.loading import load_prepared
 from recsys_tf.cli.options import (
@@ -62,7 +61,7 @@ def profile(
         found = profile_step(model, batches, num_rounds=rounds, trace_folder=trace)
     if as_json:
         times = {f"{name}_ms": ms for name, ms in found.milliseconds.items()}
-        typer.echo(json.dumps(times, indent=2))
+        typer.echo(to_json(times))
         return
     print_table(_table(found), f"one step of {run.training.batch_size:,} rows")
     OUT.print(_verdict(found, num_steps))

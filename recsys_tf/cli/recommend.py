@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from recsys_tf.cli.answers import Knowledge, answer_table, load_knowledge
-from recsys_tf.cli.console import print_table
+from recsys_tf.cli.console import print_table, to_json
 from recsys_tf.cli.failures import ExitCode, Failure, reported
 from recsys_tf.cli.local_server import local_server
-from recsys_tf.cli.options import AsJson, DataFolder, DatasetName, run_config
+from recsys_tf.cli.options import AsJson, ConfigFile, DataFolder, DatasetName, run_config
 from recsys_tf.cli.serve import ModelName
 
 if TYPE_CHECKING:
@@ -42,6 +41,7 @@ def recommend(
             "--context", metavar="NAME=VALUE", help="Another input of the model, such as hour=20."
         ),
     ] = None,
+    config: ConfigFile = None,
     dataset: DatasetName = None,
     data_dir: DataFolder = None,
     model_name: ModelName = "recommender",
@@ -50,19 +50,20 @@ def recommend(
 ) -> None:
     """Print a user's best items, with each task's scores.
 
-    With `--dataset` the items have titles, and a known user's history and features come from the
-    data unless `--history` gives another.
+    With `--dataset`, or a `--config` that names one's own data, the items have titles, and a known
+    user's history and features come from the data unless `--history` gives another.
 
     Examples:
       recsys-tf recommend --target 127.0.0.1:8500 --user 196 --dataset ml-100k
       recsys-tf recommend --model-dir models/recommender --user new --history 50,181,172 --k 5
+      recsys-tf recommend --model-dir models/recommender --user u7 --config shop.yaml
     """
     if (target is None) == (model_dir is None):
         raise Failure("give either `--target` or `--model-dir`.", ExitCode.WRONG_USAGE)
     given = _context(context or ())
     known = Knowledge()
-    if dataset is not None:
-        known = load_knowledge(run_config(dataset=dataset, data_dir=data_dir), user)
+    if config is not None or dataset is not None:
+        known = load_knowledge(run_config(config, dataset=dataset, data_dir=data_dir), user)
     items = known.history if history is None else _ids(history)
     from serving import ServingError
 
@@ -74,7 +75,7 @@ def recommend(
     except ServingError as error:
         raise Failure(str(error)) from error
     if as_json:
-        typer.echo(json.dumps(known.as_dict(offer), indent=2))
+        typer.echo(to_json(known.as_dict(offer)))
     else:
         print_table(answer_table(offer, known.titles), f"user {user}, {len(items)} items met")
 

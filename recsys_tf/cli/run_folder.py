@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recsys_tf.cli.console import say, stage
+from recsys_tf.cli.console import say, stage, to_json
 from recsys_tf.cli.data_fingerprint import DataFingerprint
 from recsys_tf.cli.failures import ExitCode, Failure, check_writable
 from recsys_tf.config import RunConfig
@@ -66,7 +65,8 @@ class RunFolder:
 
         Args:
             run: What will be trained; a checkpoint is taken up only by the same configuration.
-            is_overwriting: Whether an older run may be replaced and its checkpoint dropped.
+            is_overwriting: Whether an older run may be replaced and a checkpoint dropped. What has
+                begun to replace an older run has a checkpoint, and goes on without this.
 
         Returns:
             Whether there is a checkpoint to go on from.
@@ -77,7 +77,7 @@ class RunFolder:
         check_writable(self.path, "--out")
         if is_overwriting:
             shutil.rmtree(self.unfinished, ignore_errors=True)
-        elif self.is_whole:
+        elif self.is_whole and not self.has_checkpoint:
             raise Failure(
                 f"`--out` {self.path} holds a finished run; name another folder, or give "
                 "`--overwrite`.",
@@ -160,7 +160,7 @@ class RunFolder:
             shutil.copy(self.unfinished / DATA, writing / DATA)
             names.insert(0, DATA)
         state.save(writing / FEATURES)
-        (writing / HISTORY).write_text(json.dumps(history, indent=2) + "\n", encoding="utf-8")
+        (writing / HISTORY).write_text(to_json(history) + "\n", encoding="utf-8")
         # From here on an older run is no longer whole, until the new model is in its place.
         (self.path / MODEL).unlink(missing_ok=True)
         (self.path / DATA).unlink(missing_ok=True)

@@ -43,11 +43,11 @@ def train(
 ) -> None:
     """Train a model, from its last checkpoint if there is one.
 
-    The same command goes on where a killed or interrupted run ended, over the same data
-    only. The folder gets model.keras, run.yaml (the configuration), data.json (which data it was
-    trained on), features (the fitted preprocessing) and history.json (losses and metrics by epoch),
-    all of them or none. After the first epoch the self-checks tell what looks wrong, a line each;
-    training.self_checks=false leaves them out.
+    The same command, without --overwrite, goes on where a killed or interrupted run ended, over
+    the same data only. The folder gets model.keras, run.yaml (the configuration), data.json (which
+    data it was trained on), features (the fitted preprocessing) and history.json (losses and
+    metrics by epoch), all of them or none. After the first epoch the self-checks tell what looks
+    wrong, a line each; training.self_checks=false leaves them out.
 
     Examples:
       recsys-tf train --dataset ml-100k --out runs/first
@@ -65,7 +65,7 @@ def train(
         model = build_recommender(data)
     if is_resumed:
         say("going on from the last checkpoint")
-    history = _fit(run, data, model, folder)
+    history = _fit(run, data, model, folder, is_overwriting=overwrite)
     with stage(f"saving {out}"):
         folder.save(run, model, data.state, history)
     OUT.print(
@@ -75,7 +75,12 @@ def train(
 
 
 def _fit(
-    run: RunConfig, data: PreparedData, model: Recommender, folder: RunFolder
+    run: RunConfig,
+    data: PreparedData,
+    model: Recommender,
+    folder: RunFolder,
+    *,
+    is_overwriting: bool = False,
 ) -> dict[str, list[float]]:
     """Trains the model, and says where to go on when Ctrl-C ends it."""
     from recsys_tf.cli.training_watch import TrainingWatch
@@ -100,9 +105,11 @@ def _fit(
                 verbose=0,
             )
     except KeyboardInterrupt:
+        # Before the first checkpoint there is nothing that `--overwrite` would drop.
+        changed = " without `--overwrite`" if is_overwriting and folder.has_checkpoint else ""
         raise Failure(
             f"interrupted after {watch.num_epochs_done} of {run.training.epochs} epochs; the same "
-            "command goes on from there.",
+            f"command{changed} goes on from there.",
             ExitCode.INTERRUPTED,
         ) from None
     finally:

@@ -17,7 +17,7 @@ class TrainingWatch(keras.callbacks.Callback):
 
     Args:
         record: File that gets one JSON line an epoch; lines of an earlier, interrupted part of
-            the same run stay.
+            the same run stay, and one that a kill has left half written is passed over.
         num_steps: Steps of an epoch.
     """
 
@@ -37,6 +37,7 @@ class TrainingWatch(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Empties the bar."""
+        self.num_epochs_done = epoch  # Of a run that goes on, those before as well.
         self._start_s = time.monotonic()
         description = f"epoch {epoch + 1}/{self.params['epochs']}"
         self._progress.reset(self._task, description=description)
@@ -51,6 +52,8 @@ class TrainingWatch(keras.callbacks.Callback):
         self.num_epochs_done = epoch + 1
         self._record.parent.mkdir(parents=True, exist_ok=True)
         with self._record.open("a", encoding="utf-8") as file:
+            # A kill may have come within the line before.
+            file.write("\n" if _ends_within_line(self._record) else "")
             file.write(json.dumps({"epoch": epoch + 1, **values}) + "\n")
         losses = [f"{name} {values[name]:.4f}" for name in ("loss", "val_loss") if name in values]
         line = f"epoch {epoch + 1}/{self.params['epochs']}: {', '.join(losses)}"
@@ -66,9 +69,17 @@ class TrainingWatch(keras.callbacks.Callback):
         An epoch that was run again after a kill stands there once, as it was run last.
         """
         by_epoch: dict[int, dict[str, float]] = {}
-        for line in self._record.read_text(encoding="utf-8").splitlines():
-            values = json.loads(line)
+        # A kill may leave half a character, too.
+        for line in self._record.read_text(encoding="utf-8", errors="replace").splitlines():
+            try:
+                values = json.loads(line)
+            except json.JSONDecodeError:
+                continue
             by_epoch[values.pop("epoch")] = values
         epochs = [by_epoch[epoch] for epoch in sorted(by_epoch)]
         names = dict.fromkeys(name for values in epochs for name in values)
         return {name: [values.get(name, math.nan) for values in epochs] for name in names}
+
+
+def _ends_within_line(path: Path) -> bool:
+    return path.is_file() and path.read_bytes()[-1:] not in (b"", b"\n")

@@ -90,6 +90,19 @@ def test_checkpoint_is_taken_up_by_the_same_configuration_only(folder):
     assert folder.claim(other, is_overwriting=True) is False
 
 
+def test_run_that_was_to_replace_a_finished_one_goes_on(folder):
+    save(folder, "old")
+    assert folder.claim(RunConfig(), is_overwriting=True) is False
+    with pytest.raises(Failure, match="holds a finished run"):
+        folder.claim(RunConfig(), is_overwriting=False)
+    (folder.checkpoints / "epoch-000001").mkdir(parents=True)
+    assert folder.claim(RunConfig(), is_overwriting=False) is True
+    other = RunConfig.from_dict({"training": {"seed": 7}})
+    with pytest.raises(Failure, match="unfinished run of another configuration"):
+        folder.claim(other, is_overwriting=False)
+    assert folder.is_whole
+
+
 def test_run_that_ended_before_its_first_checkpoint_gives_way_to_another_configuration(folder):
     folder.claim(RunConfig(), is_overwriting=False)
     other = RunConfig.from_dict({"training": {"seed": 7}})
