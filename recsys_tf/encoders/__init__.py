@@ -63,8 +63,9 @@ def make_encoder(
         num_indices: Rows of the embedding table by the name of the feature, for id and
             categorical features and numbers with bins; for text, the number of word pieces.
         model: Gives the widths, the dropout shares, the history's pooling and the text backbone.
-        shared: Encoders by the name of their feature. A history looks for its item's
-            (`spec.of`) and shares its table; without it, the history has a table of its own.
+        shared: Layers that are there already, by the name of a feature. A history looks for its
+            item's encoder (`spec.of`) and shares its table; without it, the history has a table
+            of its own. A text takes its backbone (`spec.name`) in place of a new one.
         name: Name of the layer; `{spec.name}_encoder` where it is left out.
 
     Returns:
@@ -169,10 +170,16 @@ def _make_history(
 
 
 def _make_text(
-    spec: TextFeature, num_indices: Mapping[str, int], model: ModelConfig, _: LayerDict, name: str
+    spec: TextFeature,
+    num_indices: Mapping[str, int],
+    model: ModelConfig,
+    shared: LayerDict,
+    name: str,
 ) -> TextEncoder:
     text = model.text
-    if text.preset is not None:
+    if spec.name in shared:
+        backbone = shared[spec.name]
+    elif text.preset is not None:
         backbone = load_text_backbone(text.preset)
     else:
         backbone = make_text_backbone(

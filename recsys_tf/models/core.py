@@ -21,6 +21,7 @@ def build_core(
     config: ModelConfig,
     retrieval: RetrievalConfig,
     initial_biases: Mapping[str, float],
+    text_backbones: Mapping[str, keras.Model],
 ) -> keras.Model:
     """Builds the model from transformed features to embeddings and logits.
 
@@ -30,13 +31,14 @@ def build_core(
         config: Sizes and blocks.
         retrieval: Temperature and normalisation of the dot product.
         initial_biases: Where the ranking heads start, by task.
+        text_backbones: By the name of a text, its transformer, where it is there already.
 
     Returns:
         A functional model with the layers `query_tower`, `candidate_tower` and, where there are
         ranking tasks, `trunk`. Inputs are the features by name; outputs are `query_embedding`,
         `candidate_embedding` and each task's logits.
     """
-    query, candidate = build_towers(schema, num_indices, config, retrieval)
+    query, candidate = build_towers(schema, num_indices, config, retrieval, text_backbones)
     inputs = {**query.inputs, **candidate.inputs}
     of_query = query.model({name: inputs[name] for name in query.inputs})
     of_candidate = candidate.model({name: inputs[name] for name in candidate.inputs})

@@ -20,6 +20,7 @@ from recsys_tf.models.chains import chain_penalties, check_chain
 from recsys_tf.models.metrics import TaskMetrics
 from recsys_tf.models.predictions import predict_all
 from recsys_tf.models.task_gradients import combined_gradients
+from recsys_tf.models.text_backbones import backbone_configs
 from recsys_tf.schema import FeaturesAndTasks
 from recsys_tf.tasks import RankingTask
 from recsys_tf.types import Tensor, TensorDict
@@ -296,13 +297,16 @@ class MultitaskModel(keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments as plain values."""
-        return {
-            **super().get_config(),
+        config = {
             "schema": self.schema.to_dict(),
             "num_indices": self.num_indices,
             "config": self.config.to_dict(),
             "initial_biases": self.initial_biases,
         }
+        if self.config.text.preset is not None:
+            # Without a preset the configuration's sizes tell the backbones' shapes.
+            config["text_backbones"] = backbone_configs(self.core, self.schema)
+        return {**super().get_config(), **config}
 
 
 def _without_loss_scale(optimizer: Any) -> keras.optimizers.Optimizer:

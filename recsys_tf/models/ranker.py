@@ -27,6 +27,7 @@ from recsys_tf.models.target_reading import (
     encoder_config,
     history_events,
 )
+from recsys_tf.models.text_backbones import make_backbones
 from recsys_tf.models.towers import biased_tasks, input_shapes
 from recsys_tf.schema import FeaturesAndTasks, FeatureSpec, Schema, TableSchema
 
@@ -56,6 +57,8 @@ class Ranker(MultitaskModel):
         num_indices: Rows of each feature's embedding table, as `FeatureState.num_indices` tells.
         config: Sizes and blocks.
         initial_biases: Where the heads start, by task; the log odds of a click, say.
+        text_backbones: By the name of a text, its transformer, in place of what
+            `config.text.preset` holds: so a saved model is made again where that is gone.
         **kwargs: Arguments of `keras.Model`; `dtype` is that of the layers.
 
     Raises:
@@ -70,6 +73,7 @@ class Ranker(MultitaskModel):
         config: ModelConfig | None = None,
         *,
         initial_biases: Mapping[str, float] | None = None,
+        text_backbones: Mapping[str, keras.Model] | None = None,
         **kwargs: Any,
     ) -> None:
         others = [task.name for task in schema.tasks if task not in schema.ranking_tasks]
@@ -83,7 +87,9 @@ class Ranker(MultitaskModel):
         if sizes.user_dropout is None:
             sizes = sizes.model_copy(update={"user_dropout": sizes.item_dropout})
         with layers_of_dtype(self.dtype_policy):
-            self.core = _build_core(schema, self.num_indices, sizes, self.initial_biases)
+            self.core = _build_core(
+                schema, self.num_indices, sizes, self.initial_biases, text_backbones or {}
+            )
         # All variables are there, so the optimiser's can be made before the step is traced.
         self.built = True
 
@@ -94,6 +100,7 @@ class Ranker(MultitaskModel):
         values = config.pop("schema")
         kind = Schema if "user_id" in values else TableSchema
         config["config"] = ModelConfig.from_dict(config["config"])
+        config["text_backbones"] = make_backbones(config.get("text_backbones", {}))
         return cls(kind.from_dict(values), **config)
 
 
@@ -102,6 +109,7 @@ def _build_core(
     num_indices: Mapping[str, int],
     config: ModelConfig,
     initial_biases: Mapping[str, float],
+    text_backbones: Mapping[str, keras.Model],
 ) -> keras.Model:
     names = [spec.name for spec in schema.features]
     check_bilinear(config, names, names, biased_tasks(schema))
@@ -116,7 +124,7 @@ def _build_core(
     read = dict(inputs)
     for spec in schema.features:
         read[spec.name] = drop_scenarios(inputs[spec.name], spec, schema, config)
-    fields, vectors = _encode(schema, read, num_indices, config)
+    fields, vectors = _encode(schema, read, num_indices, config, text_backbones)
     first = join_fields(fields, len(schema.ranking_tasks), config)
     if config.cross is not None:
         first = join_cross(first, fields, config)
@@ -141,13 +149,14 @@ def _encode(
     inputs: Mapping[str, Any],
     num_indices: Mapping[str, int],
     config: ModelConfig,
+    text_backbones: Mapping[str, keras.Model],
 ) -> tuple[Any, dict[str, Any]]:
     """Returns the features' vectors `[B, F, D]`, and `[B, D]` by name those encoded by themselves.
 
     Neighbouring categories of few values are looked up together. What a target attention finds in
     the history is one vector more.
     """
-    shared: dict[str, keras.layers.Layer] = {}
+    shared: dict[str, keras.layers.Layer] = {**text_backbones}
     vectors: dict[str, Any] = {}
     parts = []
     pair = config.bilinear

@@ -15,6 +15,7 @@ from recsys_tf.models.catalogue_features import CatalogueFeatures
 from recsys_tf.models.core import build_core
 from recsys_tf.models.dtypes import layers_of_dtype
 from recsys_tf.models.multitask_model import MultitaskModel
+from recsys_tf.models.text_backbones import make_backbones
 from recsys_tf.models.tower_table import TowerTable
 from recsys_tf.models.towers import InputShape, biased_tasks, input_shapes
 from recsys_tf.schema import Schema
@@ -43,6 +44,8 @@ class Recommender(MultitaskModel):
         initial_biases: Where the heads start, by task; the mean rating, say.
         catalogue: The items' features, see `set_catalogue`. Needed where `retrieval.loss` is one
             over the whole catalogue and an item has more features than its id.
+        text_backbones: By the name of a text, its transformer, in place of what
+            `config.text.preset` holds: so a saved model is made again where that is gone.
         **kwargs: Arguments of `keras.Model`; `dtype` is that of the layers.
 
     Raises:
@@ -61,6 +64,7 @@ class Recommender(MultitaskModel):
         *,
         initial_biases: Mapping[str, float] | None = None,
         catalogue: Mapping[str, Array] | None = None,
+        text_backbones: Mapping[str, keras.Model] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(schema, num_indices, config, initial_biases, **kwargs)
@@ -68,7 +72,12 @@ class Recommender(MultitaskModel):
         check_blocks(self.config, retrieval=self.retrieval)
         with layers_of_dtype(self.dtype_policy):
             self.core = build_core(
-                schema, self.num_indices, self.config, self.retrieval, self.initial_biases
+                schema,
+                self.num_indices,
+                self.config,
+                self.retrieval,
+                self.initial_biases,
+                text_backbones or {},
             )
         # Share of the training rows that hold each item; even until `set_item_counts`.
         self.item_probability = self.add_weight(
@@ -269,6 +278,7 @@ class Recommender(MultitaskModel):
         schema = Schema.from_dict(config.pop("schema"))
         config["config"] = ModelConfig.from_dict(config["config"])
         config["retrieval"] = RetrievalConfig.from_dict(config["retrieval"])
+        config["text_backbones"] = make_backbones(config.get("text_backbones", {}))
         # The numbers themselves are weights.
         nothing = {name: np.zeros((0, *s), dtype) for name, s, dtype in _item_inputs(schema)}
         return cls(schema, catalogue=nothing, **config)

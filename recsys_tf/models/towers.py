@@ -55,7 +55,11 @@ class Tower:
 
 
 def build_towers(
-    schema: Schema, num_indices: Mapping[str, int], config: ModelConfig, retrieval: RetrievalConfig
+    schema: Schema,
+    num_indices: Mapping[str, int],
+    config: ModelConfig,
+    retrieval: RetrievalConfig,
+    text_backbones: Mapping[str, keras.Model],
 ) -> tuple[Tower, Tower]:
     """Builds the query and the candidate tower; the history shares the item's table.
 
@@ -67,6 +71,7 @@ def build_towers(
         num_indices: Rows of each feature's embedding table.
         config: Sizes and blocks.
         retrieval: Whether the vectors are scaled to length 1.
+        text_backbones: By the name of a text, its transformer, where it is there already.
 
     Returns:
         The query tower and the candidate tower.
@@ -85,7 +90,7 @@ def build_towers(
     check_target_attention(schema, config)
     check_id_tables(schema, config, retrieval)
     check_scenario_dropout(schema, config)
-    shared: dict[str, keras.layers.Layer] = {}
+    shared: dict[str, keras.layers.Layer] = {**text_backbones}
     encoders = {}
     # The item's own encoder first, since the history borrows it.
     for spec in sorted(schema.features, key=lambda spec: spec.kind == "history"):
