@@ -18,6 +18,7 @@ from pipeline.progress import tell
 from pipeline.training_rows import (
     TrainingRows,
     checked_preprocessor,
+    num_unknown_items,
     read_rows,
     training_dataset,
 )
@@ -63,7 +64,14 @@ def run_fn(fn_args: Any) -> None:
     if config.retrieval.is_over_catalogue:
         of_items = transform_catalogue(catalogue, preprocessor, schema)
     model = new_recommender(
-        config, schema, num_indices, train.features, train.labels, weights, of_items
+        config,
+        schema,
+        num_indices,
+        train.features,
+        train.labels,
+        weights,
+        of_items,
+        num_unknown_items=num_unknown_items(fn_args.train_files, schema, train),
     )
     size, seed = config.training.batch_size, config.training.seed
     validation = None

@@ -19,7 +19,7 @@ from recsys_tf.features.ahead import made_ahead
 from recsys_tf.features.records import parse_rows
 from recsys_tf.features.tf_example import parse_raw, read_examples
 from recsys_tf.schema import Schema
-from recsys_tf.types import Array, FloatArray, Tensor
+from recsys_tf.types import UNKNOWN_INDEX, Array, FloatArray, Tensor
 
 _ROWS_AT_ONCE = 2048
 _NUM_CHECKED_ROWS = 512
@@ -142,14 +142,31 @@ def read_rows(patterns: Iterable[str], schema: Schema, preprocessor: Preprocesso
         ValueError: If there is no row.
     """
     patterns = list(patterns)
-    paths = sorted(path for each in patterns for path in tf.io.gfile.glob(each))
     parse = functools.partial(parse_rows, schema=schema, preprocessor=preprocessor)
-    dataset = tf.data.TFRecordDataset(paths, compression_type="GZIP").batch(_ROWS_AT_ONCE)
-    batches = list(dataset.map(parse, tf.data.AUTOTUNE).as_numpy_iterator())
+    dataset = _serialized(patterns).map(parse, tf.data.AUTOTUNE)
+    batches = list(dataset.as_numpy_iterator())
     if not batches:
         raise ValueError(f"There are no rows in {', '.join(patterns)}.")
     features, labels, timestamps = zip(*batches, strict=True)
     return TrainingRows(_joined(features), _joined(labels), np.concatenate(timestamps))
+
+
+def num_unknown_items(patterns: Iterable[str], schema: Schema, rows: TrainingRows) -> int:
+    """Counts the different items of a split that have the index of the unknown one.
+
+    Args:
+        patterns: File patterns of the split's raw examples.
+        schema: Features.
+        rows: What `read_rows` made of them.
+
+    Returns:
+        Their number, 1 where it is none; for this the files are read once more where there are.
+    """
+    is_unknown = rows.features[schema.item_id] == UNKNOWN_INDEX
+    if not is_unknown.any():
+        return 1
+    ids = [parse_raw(each, schema)[schema.item_id].numpy() for each in _serialized(patterns)]
+    return len(set(np.concatenate(ids)[is_unknown]))
 
 
 def training_dataset(
@@ -190,6 +207,11 @@ def training_dataset(
     if shuffle_seed is not None:
         order = order.shuffle(len(rows), seed=shuffle_seed)
     return made_ahead(order.batch(batch_size).map(batch, tf.data.AUTOTUNE))
+
+
+def _serialized(patterns: Iterable[str]) -> tf.data.Dataset:
+    paths = sorted(path for each in patterns for path in tf.io.gfile.glob(each))
+    return tf.data.TFRecordDataset(paths, compression_type="GZIP").batch(_ROWS_AT_ONCE)
 
 
 def _joined(parts: tuple[Mapping[str, Array], ...]) -> dict[str, Array]:

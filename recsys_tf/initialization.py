@@ -28,6 +28,7 @@ def new_recommender(
     labels: Mapping[str, Array],
     row_weights: FloatArray | None = None,
     catalogue: Mapping[str, Array] | None = None,
+    num_unknown_items: int = 1,
 ) -> Recommender:
     """Builds the model of a run and starts it at what the training rows say of users and items.
 
@@ -46,6 +47,9 @@ def new_recommender(
         row_weights: float `[n]`; None weighs all rows alike.
         catalogue: What `transform_catalogue` returned; needed where the loss of retrieval is one
             over the whole catalogue.
+        num_unknown_items: Different items that the rows with the index of the unknown one are of,
+            where `min_count` of the item's id leaves several without an index of their own; 1
+            where it is none.
 
     Returns:
         The model, with the other weights drawn from `training.seed`.
@@ -77,6 +81,7 @@ def new_recommender(
     model.set_item_counts(
         np.bincount(items, minlength=num_items),
         None if row_weights is None else np.bincount(items, row_weights, minlength=num_items),
+        num_unknown_items,
     )
     model.set_label_biases("candidate", of_items)
     model.set_label_biases("query", of_users)

@@ -26,6 +26,7 @@ from recsys_tf.training_callbacks import (
     StopAtNonFiniteLoss,
 )
 from recsys_tf.training_optimizer import check_slots, make_optimizer
+from recsys_tf.types import UNKNOWN_INDEX
 from recsys_tf.weighting import WEIGHTINGS, Weighting, make_weighting
 
 __all__ = ["NonFiniteLossError", "build_ranker", "build_recommender", "compile_model", "fit"]
@@ -53,17 +54,21 @@ def build_recommender(data: PreparedData) -> Recommender:
     catalogue = None
     if data.config.retrieval.is_over_catalogue:
         catalogue = transform_catalogue(data.catalogue, data.preprocessor, data.schema)
+    item_id = data.schema.item_id
+    indices = {
+        name: id_indices(name, rows, data.preprocessor, data.schema)
+        for name in (data.schema.user_id, item_id)
+    }
+    rare = rows.columns[item_id][indices[item_id] == UNKNOWN_INDEX]
     return new_recommender(
         data.config,
         data.schema,
         data.state.num_indices_by_name,
-        {
-            name: id_indices(name, rows, data.preprocessor, data.schema)
-            for name in (data.schema.user_id, data.schema.item_id)
-        },
+        indices,
         rows.columns,
         data.row_weights(rows),
         catalogue,
+        num_unknown_items=max(len(set(rare)), 1),
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from keras import ops
 
 from recsys_tf.config import ModelConfig, RetrievalConfig
+from recsys_tf.layers.shapes import check_positive
 from recsys_tf.models.block_options import check_blocks
 from recsys_tf.models.catalogue_features import CatalogueFeatures
 from recsys_tf.models.core import build_core
@@ -20,7 +21,14 @@ from recsys_tf.models.tower_table import TowerTable
 from recsys_tf.models.towers import InputShape, biased_tasks, input_shapes
 from recsys_tf.schema import Schema
 from recsys_tf.tasks import RetrievalLoss, RetrievalTask, make_retrieval_loss
-from recsys_tf.types import NUM_RESERVED_INDICES, Array, FloatArray, Tensor, TensorDict
+from recsys_tf.types import (
+    NUM_RESERVED_INDICES,
+    UNKNOWN_INDEX,
+    Array,
+    FloatArray,
+    Tensor,
+    TensorDict,
+)
 
 
 @keras.saving.register_keras_serializable(package="recsys_tf")
@@ -112,7 +120,9 @@ class Recommender(MultitaskModel):
         """Both towers' outputs -> each ranking task's logits."""
         return self.core.get_layer("trunk")
 
-    def set_item_counts(self, counts: Array, weights: Array | None = None) -> None:
+    def set_item_counts(
+        self, counts: Array, weights: Array | None = None, num_unknown: int = 1
+    ) -> None:
         """Tells how often each item stands in the training rows.
 
         The counts correct the in-batch softmax. The logarithm of each item's share of the rows'
@@ -121,14 +131,23 @@ class Recommender(MultitaskModel):
         Args:
             counts: `[N + 2]`, rows by item index.
             weights: float `[N + 2]`, the sum of the rows' weights by item index where rows weigh
-                differently; None takes the counts.
+                differently, in any unit; None takes the counts.
+            num_unknown: Different items that the rows of the unknown item are of, 1 or more. Each
+                of them, and each new one, is as popular as they are on average, not as all of
+                them together.
 
         Raises:
-            ValueError: If a length is another, or a count or weight is below 0.
+            ValueError: If a length is another, a count or weight is below 0 or not finite, or
+                `num_unknown` is below 1.
         """
-        shares = self._item_shares("counts", counts)
-        popularity = shares if weights is None else self._item_shares("weights", weights)
-        self.item_probability.assign(shares)
+        check_positive("num_unknown", num_unknown)
+        rows = popular = self._numbers_of_items("counts", counts)
+        if weights is not None:
+            popular = self._numbers_of_items("weights", weights)
+            # To the unit of the counts, in which half a row is little.
+            popular *= rows.sum() / (popular.sum() or 1.0)
+        self.item_probability.assign(_item_shares(rows, rows.sum(), num_unknown))
+        popularity = _item_shares(popular, rows.sum(), num_unknown)
         self.candidate_tower.get_layer("item_bias").start_at(
             np.log(popularity) * self.retrieval.temperature
         )
@@ -197,15 +216,15 @@ class Recommender(MultitaskModel):
             tower = self.query_tower if side == "query" else self.candidate_tower
             tower.get_layer("label_bias").embeddings.assign(table)
 
-    def _item_shares(self, argument: str, counts: Array) -> FloatArray:
-        counts = np.asarray(counts, "float64")
-        if counts.shape != tuple(self.item_probability.shape) or not np.all(counts >= 0):
+    def _numbers_of_items(self, argument: str, numbers: Array) -> FloatArray:
+        numbers = np.array(numbers, "float64")
+        is_number = np.isfinite(numbers) & (numbers >= 0)
+        if numbers.shape != tuple(self.item_probability.shape) or not is_number.all():
             raise ValueError(
                 f"`{argument}` must hold {self.item_probability.shape[0]} numbers of 0 or more, "
-                f"one for each item index, received shape {counts.shape}."
+                f"one for each item index, received shape {numbers.shape}."
             )
-        # Half a row for items without any, which the logarithm would send to minus infinity.
-        return np.maximum(counts, 0.5) / max(counts.sum(), 1.0)
+        return numbers
 
     def task_losses(
         self,
@@ -282,6 +301,13 @@ class Recommender(MultitaskModel):
         # The numbers themselves are weights.
         nothing = {name: np.zeros((0, *s), dtype) for name, s, dtype in _item_inputs(schema)}
         return cls(schema, catalogue=nothing, **config)
+
+
+def _item_shares(rows: FloatArray, total: float, num_unknown: int) -> FloatArray:
+    rows = rows.copy()
+    rows[UNKNOWN_INDEX] /= num_unknown
+    # Half a row for items without any, which the logarithm would send to minus infinity.
+    return np.maximum(rows, 0.5) / max(total, 1.0)
 
 
 def _item_inputs(schema: Schema) -> list[InputShape]:

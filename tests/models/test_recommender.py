@@ -126,6 +126,35 @@ def test_item_counts_set_the_bias_and_the_correction(small_data):
     np.testing.assert_allclose(bias[2:4, 0], np.log([0.75, 0.25]), rtol=1e-6)
 
 
+def test_unknown_item_is_as_popular_as_the_rare_ones_behind_it(small_data):
+    model = rebuilt(small_data)
+    counts = np.zeros(model.item_probability.shape[0])
+    counts[1:4] = 12, 6, 2
+    bias = model.candidate_tower.get_layer("item_bias").bias.embeddings
+    # Four items of three rows each among twenty.
+    model.set_item_counts(counts, num_unknown=4)
+    np.testing.assert_allclose(model.item_probability[1:4], [3 / 20, 6 / 20, 2 / 20], rtol=1e-6)
+    np.testing.assert_allclose(np.exp(bias[1:4, 0]), [3 / 20, 6 / 20, 2 / 20], rtol=1e-6)
+    weights = counts * [1, 2, *np.ones(len(counts) - 2)]
+    model.set_item_counts(counts, weights, num_unknown=4)
+    np.testing.assert_allclose(np.exp(bias[1:4, 0]), [6 / 32, 6 / 32, 2 / 32], rtol=1e-6)
+    with pytest.raises(ValueError, match="`num_unknown` must be"):
+        model.set_item_counts(counts, num_unknown=0)
+
+
+def test_unit_of_the_items_weights_does_not_count(small_data):
+    model = rebuilt(small_data)
+    counts = np.zeros(model.item_probability.shape[0])
+    counts[2:4] = 30, 10
+    table, found = model.candidate_tower.get_layer("item_bias").bias.embeddings, []
+    for unit in (1, 1e-3, 1e3):
+        model.set_item_counts(counts, counts * unit)
+        found.append(np.array(table)[:, 0])
+    np.testing.assert_allclose(found[1:], [found[0]] * 2, rtol=1e-6)
+    # Half a row of forty for an item that has none.
+    np.testing.assert_allclose(np.exp(found[0][2:5]), [30 / 40, 10 / 40, 0.5 / 40], rtol=1e-6)
+
+
 def test_counts_that_cannot_be_are_refused(small_data):
     model = rebuilt(small_data)
     with pytest.raises(ValueError, match="`counts` must hold"):
