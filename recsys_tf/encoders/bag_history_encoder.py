@@ -63,7 +63,8 @@ class BagHistoryEncoder(keras.layers.Layer):
         length_power: float = 0.5,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        # bfloat16 would round the values whose differences are taken: 4,097 and 4,099 are equal.
+        super().__init__(autocast=False, **kwargs)
         self.num_indices = check_positive("num_indices", num_indices)
         self.embedding_dim = check_positive("embedding_dim", embedding_dim)
         self.has_values = bool(has_values)
@@ -108,7 +109,7 @@ class BagHistoryEncoder(keras.layers.Layer):
         ids = self.dropout(ids, training=training)
         is_valid = ops.not_equal(ids, PADDING_INDEX)
         bags = self._bags(ids, mean_weights(is_valid, self.length_power))
-        vector = ops.matmul(bags, self.items)
+        vector = ops.matmul(bags, self._cast(self.items))
         count = ops.sum(ops.cast(is_valid, "float32"), axis=1, keepdims=True)
         known = [ops.log1p(count), ops.cast(ops.equal(count, 0), "float32")]
         if values is not None:
@@ -116,10 +117,10 @@ class BagHistoryEncoder(keras.layers.Layer):
             is_valued = ops.logical_and(is_valid, ops.not_equal(values, 0.0))
             mean = ops.sum(mean_weights(is_valued) * values, axis=1, keepdims=True)
             deviations = mean_weights(is_valued, self.length_power) * (values - mean)
-            vector = vector + ops.matmul(self._bags(ids, deviations), self.valued)
+            vector = vector + ops.matmul(self._bags(ids, deviations), self._cast(self.valued))
             known.append(mean)
         known = ops.cast(ops.concatenate(known, axis=1), vector.dtype)
-        return vector + ops.matmul(known, self.statistics)
+        return vector + ops.matmul(known, self._cast(self.statistics))
 
     def compute_output_shape(
         self, ids_shape: tuple[int | None, ...], values_shape: tuple[int | None, ...] | None = None
@@ -146,3 +147,6 @@ class BagHistoryEncoder(keras.layers.Layer):
         cells = ops.stack([rows, ops.cast(ops.reshape(ids, (-1,)), "int32")], axis=1)
         bags = ops.scatter(cells, ops.reshape(weights, (-1,)), (num_rows, self.num_indices))
         return ops.cast(bags, self.compute_dtype)
+
+    def _cast(self, table: keras.Variable) -> Tensor:
+        return ops.cast(table, self.compute_dtype)

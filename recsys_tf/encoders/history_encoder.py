@@ -65,7 +65,8 @@ class HistoryEncoder(keras.layers.Layer):
         empty_history_share: float = 0.0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        # bfloat16 would round the values whose differences are taken: 4,097 and 4,099 are equal.
+        super().__init__(autocast=False, **kwargs)
         self.item_encoder = item_encoder
         self.pooling = pooling
         self.has_values = bool(has_values)
@@ -126,10 +127,10 @@ class HistoryEncoder(keras.layers.Layer):
             deviations = mean_weights(is_valued, length_power=0.5) * (values - mean)
             weights = ops.cast(ops.expand_dims(deviations, 1), events.dtype)
             valued = ops.squeeze(ops.matmul(weights, events), axis=1)
-            pooled = pooled + ops.matmul(valued, self.values_kernel)
+            pooled = pooled + ops.matmul(valued, ops.cast(self.values_kernel, valued.dtype))
             statistics.append(mean)
         known = ops.cast(ops.concatenate(statistics, axis=1), pooled.dtype)
-        return pooled + ops.matmul(known, self.statistics_kernel)
+        return pooled + ops.matmul(known, ops.cast(self.statistics_kernel, known.dtype))
 
     def compute_output_shape(
         self, ids_shape: tuple[int | None, ...], values_shape: tuple[int | None, ...] | None = None

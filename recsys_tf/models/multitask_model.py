@@ -63,7 +63,8 @@ class MultitaskModel(keras.Model):
         initial_biases: Mapping[str, float] | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        # Half precision is the layers': cast here, every feature of floats would be rounded first.
+        super().__init__(autocast=False, **kwargs)
         self.schema = schema
         self.num_indices = dict(num_indices)
         self.config = config or ModelConfig()

@@ -214,6 +214,26 @@ def test_equal_ratings_count_like_no_ratings(rng):
     assert np.abs(mixed - unrated).max() > 1e-4
 
 
+@pytest.mark.parametrize("name", ["bag", "mean"])
+def test_values_keep_their_digits_in_mixed_precision(name):
+    keras.utils.set_random_seed(3)
+    config = ModelConfig(embedding_dim=4, history_encoder=name)
+    item = IdEncoder(30, 4, initial_stddev=1.0, dtype="mixed_bfloat16")
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        encoder = make_encoder(HISTORY, NUM_INDICES, config, shared={"item_id": item})
+    finally:
+        keras.config.set_dtype_policy("float32")
+    ids = np.array([[3, 5]])
+    # bfloat16 rounds both to 4,096, and their deviations from the mean to 0.
+    near, equal = (
+        encoder(ids, np.array([values], "float32")) for values in ([4097, 4099], [4098, 4098])
+    )
+    assert near.dtype == equal.dtype == "bfloat16"
+    near, equal = (ops.convert_to_numpy(ops.cast(each, "float32")) for each in (near, equal))
+    assert np.abs(near - equal).max() > 0.1
+
+
 def test_history_shares_the_table_of_its_item():
     item = make_encoder(ITEM, NUM_INDICES, CONFIG)
     shared = make_encoder(HISTORY, NUM_INDICES, CONFIG, shared={"item_id": item})

@@ -27,6 +27,18 @@ def model():
     return ranker
 
 
+def test_mixed_precision_rounds_no_feature_at_the_models_door():
+    features = (NumericFeature(name="age", side="user", num_bins=300),)
+    schema = TableSchema(features=features, tasks=SCHEMA.tasks)
+    config = ModelConfig(embedding_dim=2, trunk_dims=(), expert_dim=2, num_experts=1)
+    ranker = Ranker(schema, {"age": 301}, config, dtype="mixed_bfloat16")
+    table = ranker.core.get_layer("age_encoder").table
+    table.variables[0].assign(np.random.default_rng(1).normal(size=(301, 2)))
+    # bfloat16 counts to 256 only: the 257th bin would be read as the one before it.
+    clicks = np.array(ranker({"age": np.array([[0, 1, 256], [0, 1, 257]], "float32")})["click"])
+    assert clicks[0] != clicks[1]
+
+
 def losses_of(model, *batch):
     model.reset_metrics()
     logs = model.test_on_batch(*batch, return_dict=True)

@@ -5,10 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-pytest.importorskip("tensorflow_transform", reason="needs the extra `pipeline`")
-
 from pipeline.training_rows import num_unknown_items, read_rows
 from recsys_tf.features.tf_example import write_examples
+
+pytestmark = pytest.mark.pipeline
 
 
 def test_items_behind_the_unknown_one_are_counted(small_data, tmp_path):
