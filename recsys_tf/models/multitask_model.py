@@ -20,6 +20,7 @@ from recsys_tf.models.chains import chain_penalties, check_chain
 from recsys_tf.models.metrics import TaskMetrics
 from recsys_tf.models.predictions import predict_all
 from recsys_tf.models.task_gradients import combined_gradients
+from recsys_tf.models.task_steps import with_steps
 from recsys_tf.models.text_backbones import backbone_configs
 from recsys_tf.schema import FeaturesAndTasks
 from recsys_tf.tasks import RankingTask
@@ -69,6 +70,7 @@ class MultitaskModel(keras.Model):
         self.num_indices = dict(num_indices)
         self.config = config or ModelConfig()
         check_blocks(self.config)
+        self.config = with_steps(self.config, schema)
         self.initial_biases = dict(initial_biases or {})
         check_chain(schema, self.config)
         self.ranking_tasks = {

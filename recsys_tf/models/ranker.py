@@ -27,6 +27,7 @@ from recsys_tf.models.target_reading import (
     encoder_config,
     history_events,
 )
+from recsys_tf.models.task_steps import with_steps
 from recsys_tf.models.text_backbones import make_backbones
 from recsys_tf.models.towers import biased_tasks, input_shapes
 from recsys_tf.schema import FeaturesAndTasks, FeatureSpec, Schema, TableSchema
@@ -99,9 +100,12 @@ class Ranker(MultitaskModel):
         config = dict(config)
         values = config.pop("schema")
         kind = Schema if "user_id" in values else TableSchema
-        config["config"] = ModelConfig.from_dict(config["config"])
+        schema = kind.from_dict(values)
+        config["config"] = with_steps(
+            ModelConfig.from_dict(config["config"]), schema, is_loaded=True
+        )
         config["text_backbones"] = make_backbones(config.get("text_backbones", {}))
-        return cls(kind.from_dict(values), **config)
+        return cls(schema, **config)
 
 
 def _build_core(

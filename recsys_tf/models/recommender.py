@@ -16,6 +16,7 @@ from recsys_tf.models.catalogue_features import CatalogueFeatures
 from recsys_tf.models.core import build_core
 from recsys_tf.models.dtypes import layers_of_dtype
 from recsys_tf.models.multitask_model import MultitaskModel
+from recsys_tf.models.task_steps import with_steps
 from recsys_tf.models.text_backbones import make_backbones
 from recsys_tf.models.tower_table import TowerTable
 from recsys_tf.models.towers import InputShape, biased_tasks, input_shapes
@@ -295,7 +296,9 @@ class Recommender(MultitaskModel):
         """Builds the model from `get_config`'s result."""
         config = dict(config)
         schema = Schema.from_dict(config.pop("schema"))
-        config["config"] = ModelConfig.from_dict(config["config"])
+        config["config"] = with_steps(
+            ModelConfig.from_dict(config["config"]), schema, is_loaded=True
+        )
         config["retrieval"] = RetrievalConfig.from_dict(config["retrieval"])
         config["text_backbones"] = make_backbones(config.get("text_backbones", {}))
         # The numbers themselves are weights.

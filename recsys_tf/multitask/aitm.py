@@ -21,20 +21,21 @@ class AITM(MultitaskBlock):
 
     `q = f_t(x)` is the task's own tower and `p = g(y_(t-1))` what the task before hands on; their
     weights are a softmax over `h2(p) . h3(p) / sqrt(H)` and `h2(q) . h3(q) / sqrt(H)`. The first
-    task is its tower alone, `y_1 = f_1(x)`. The order of `task_names` is the order of the steps,
-    most frequent first: click, cart, purchase. Choose it where each step can only follow the one
-    before, and the late steps have few labels. One task alone is a plain tower.
+    task is its tower alone, `y_1 = f_1(x)`. The steps stand in their order, most frequent first:
+    click, cart, purchase; a model takes it from the tasks' `after`. Choose it where each step can
+    only follow the one before, and the late steps have few labels. One task alone is a plain tower.
 
     Args:
-        task_names: Names of the tasks, in the order of the steps.
+        task_names: Names of the tasks, in the order of the steps unless `steps` has another.
         expert_dim: Width `H` of each tower.
         num_layers: Layers of each tower, each of that width.
         dropout: Share of the units of towers and `g` that is dropped while training.
+        steps: The same names in the order of the steps; None takes that of `task_names`.
         **kwargs: Arguments of every Keras layer.
 
     Raises:
-        ValueError: If there is no task name or one twice, a size is below 1, `dropout` is not
-            from 0 to below 1, or the input is not of rank 2.
+        ValueError: If there is no task name or one twice, `steps` are of other tasks, a size is
+            below 1, `dropout` is not from 0 to below 1, or the input is not of rank 2.
 
     Example:
         >>> import numpy as np
@@ -49,14 +50,23 @@ class AITM(MultitaskBlock):
         later step that is likelier than an earlier one, is a loss and not in this block.
     """
 
+    is_in_steps = True
+
     def __init__(
         self,
         task_names: Sequence[str],
         expert_dim: int = 64,
         num_layers: int = 1,
         dropout: float = 0.0,
+        steps: Sequence[str] | None = None,
         **kwargs: Any,
     ) -> None:
+        if steps is not None and sorted(steps) != sorted(task_names):
+            raise ValueError(
+                f"`steps` must hold each of the tasks {', '.join(map(repr, task_names))} once, "
+                f"received {', '.join(map(repr, steps)) or 'none'}."
+            )
+        task_names = task_names if steps is None else steps
         super().__init__(task_names, expert_dim, num_layers, dropout, **kwargs)
         dtype = self.dtype_policy
         self.towers = Experts(

@@ -38,6 +38,9 @@ class MultitaskBlock(keras.layers.Layer):
     reads_parts: ClassVar[bool] = False
     """Whether the input is `T + 1` parts side by side, a shared one and one for each task."""
 
+    is_in_steps: ClassVar[bool] = False
+    """Whether each task gets something from one before it; it then takes the order as `steps`."""
+
     def __init__(
         self,
         task_names: Sequence[str],

@@ -61,3 +61,9 @@ def test_one_task_is_a_plain_tower(rng, experts_of):
     stack.set_weights(experts_of(block.towers)[0])
     np.testing.assert_allclose(found, ops.convert_to_numpy(stack(x)), rtol=1e-5, atol=1e-6)
     assert len(block.weights) == len(stack.weights)
+
+
+def test_steps_of_other_tasks_are_refused():
+    assert AITM(["buy", "click"], 4, steps=["click", "buy"]).task_names == ("click", "buy")
+    with pytest.raises(ValueError, match="`steps` must hold each of the tasks 'buy', 'click' once"):
+        AITM(["buy", "click"], 4, steps=["click"])
