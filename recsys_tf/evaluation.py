@@ -18,7 +18,7 @@ from recsys_tf.naming import look_up
 from recsys_tf.preparation import Part, PreparedData
 from recsys_tf.schema import TaskSpec
 from recsys_tf.table_preparation import PreparedTable
-from recsys_tf.types import Array, FloatArray, IntArray
+from recsys_tf.types import NUM_RESERVED_INDICES, Array, FloatArray, IntArray
 
 Metrics = dict[str, float]
 """Values by `<task>/<metric>`, such as `watch/ndcg_at_10` or `rating/rmse`."""
@@ -198,6 +198,9 @@ def evaluate_tasks(
             np.concatenate([each[task.name] for each in of_batches])
             for of_batches in zip(*batches, strict=True)
         ]
+        if task.kind == "multilabel":
+            # Padding and "unknown" are labels that never are true.
+            rows[:2] = (each[:, NUM_RESERVED_INDICES:] for each in rows[:2])
         values = {name: metric(*rows) for name, metric in TASK_METRICS[task.kind].items()}
         metrics |= _named(task.name, values)
     return metrics

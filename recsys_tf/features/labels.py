@@ -56,7 +56,8 @@ def make_labels(
     | multilabel | float32 `[B, num_indices]`, 1 at each present value; NaN in a row without any |
 
     A weight is 1 where the task names no `sample_weight`. An unknown value of a multi-label row
-    leaves no mark.
+    leaves no mark: its columns 0 and 1, of padding and of unknown values, are never 1. The loss
+    reads them, as two labels that are soon learned; metrics leave them out.
 
     Args:
         columns: The raw columns that `label_columns` names, float32 `[B]`.

@@ -11,7 +11,7 @@ from recsys_tf.losses import present_labels
 from recsys_tf.models.first_broken_step import FirstBrokenStep
 from recsys_tf.models.logit_auc import LogitAUC
 from recsys_tf.schema import TaskSpec
-from recsys_tf.types import TensorDict
+from recsys_tf.types import NUM_RESERVED_INDICES, TensorDict
 
 _METRICS = {
     "regression": {"rmse": keras.metrics.RootMeanSquaredError},
@@ -60,10 +60,14 @@ class TaskMetrics(keras.layers.Layer):
         self.first_broken_step.update_state(losses)
 
     def update(self, labels: TensorDict, outputs: TensorDict, weights: Any) -> None:
-        """Adds a batch's rows to the metrics; rows without a label count for nothing."""
+        """Adds a batch's rows to the metrics; rows without a label count for nothing.
+
+        Of several labels those that a row can have count: padding and "unknown" never are true.
+        """
         for task in self.tasks:
             for metric in self.of_task[task.name]:
-                present, mask = present_labels(labels[task.name])
-                metric.update_state(
-                    present, outputs[task.name], sample_weight=mask * weights[task.name]
-                )
+                label, output = labels[task.name], outputs[task.name]
+                if task.kind == "multilabel":
+                    label, output = (each[:, NUM_RESERVED_INDICES:] for each in (label, output))
+                present, mask = present_labels(label)
+                metric.update_state(present, output, sample_weight=mask * weights[task.name])

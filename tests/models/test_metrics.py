@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from recsys_tf import TaskSpec
+from recsys_tf.evaluation import evaluate_tasks
 from recsys_tf.metrics import auc
 from recsys_tf.models.first_broken_step import FirstBrokenStep
 from recsys_tf.models.logit_auc import LogitAUC
@@ -38,8 +39,20 @@ def test_auc_of_several_labels_is_that_of_all_together(rng):
     metrics = TaskMetrics([TaskSpec(name="tags", kind="multilabel", label="tags")])
     metrics.update({"tags": labels}, {"tags": logits}, {"tags": np.ones(10_000, "float32")})
     (metric,) = metrics.of_task["tags"]
-    exact = auc(labels.reshape(-1), logits.reshape(-1))
+    # The first two are no labels: of padding, and of unknown values.
+    exact = auc(labels[:, 2:].reshape(-1), logits[:, 2:].reshape(-1))
     assert float(metric.result()) == pytest.approx(exact, abs=2e-3)
+
+
+def test_evaluation_leaves_out_labels_that_no_row_can_have(trained, small_data):
+    model, _ = trained
+    found = evaluate_tasks(model, small_data)["genres_from_text/accuracy"]
+    predictions = model.predict(small_data.dataset("test").map(lambda x, *_: x), verbose=0)
+    labels = np.concatenate([y["genres_from_text"] for _, y, _ in small_data.dataset("test")])
+    is_right = (predictions["genres_from_text"] > 0.5) == (labels == 1)
+    is_given = np.isfinite(labels[:, 0])
+    assert found == pytest.approx(is_right[is_given][:, 2:].mean(), abs=1e-6)
+    assert found != pytest.approx(is_right[is_given].mean(), abs=1e-4)
 
 
 def test_logits_of_any_size_are_put_in_order():
