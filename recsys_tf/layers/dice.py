@@ -57,12 +57,20 @@ class Dice(keras.layers.Layer):
         Args:
             inputs: Float `[B, L, H]`.
             is_valid: Bool `[B, L]`: the positions whose moments are taken.
-            training: Whether the batch's moments are taken, and the running ones updated.
+            training: Whether the batch's moments are taken, and the running ones updated; those of
+                a batch without a valid position leave them as they are.
 
         Returns:
             Float `[B, L, H]`.
         """
+        moments = (self.norm.moving_mean, self.norm.moving_variance)
+        before = [ops.copy(each) for each in moments]
         share = ops.sigmoid(self.norm(inputs, training=training, mask=is_valid))
+        if training:
+            # Keras moves them towards 0, which is no moment of a batch without any valid position.
+            has_any = ops.any(is_valid)
+            for moment, old in zip(moments, before, strict=True):
+                moment.assign(ops.where(has_any, moment, old))
         return inputs * (self.alpha + (1 - self.alpha) * share)
 
     def compute_output_shape(
