@@ -67,7 +67,9 @@ class EventEncoder(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.num_actions = num_actions and check_positive("num_actions", num_actions)
+        self.num_actions = (
+            None if num_actions is None else check_positive("num_actions", num_actions)
+        )
         self.has_times = bool(has_times)
         self.has_request_times = bool(has_request_times)
         self.initial_stddev = float(initial_stddev)

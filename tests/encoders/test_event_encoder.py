@@ -99,6 +99,12 @@ def test_both_rows_are_added_and_nothing_where_no_event_is_shown():
     assert np.asarray(encoder(vectors, *arguments))[0].tolist() == expected
 
 
+@pytest.mark.parametrize("num_actions", [0, -1])
+def test_a_table_without_rows_is_refused(num_actions):
+    with pytest.raises(ValueError, match="`num_actions` must be"):
+        EventEncoder(num_actions, has_times=True)
+
+
 def test_an_encoder_of_nothing_is_refused():
     with pytest.raises(ValueError, match="`num_actions` or `has_times` must be given"):
         EventEncoder()
