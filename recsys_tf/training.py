@@ -219,7 +219,9 @@ def _early_stopping(model: keras.Model, monitor: str, patience: int) -> Resumabl
         return ResumableEarlyStopping(monitor, patience)
     # Not the one that reports nothing.
     metrics = [each for each in model.metrics if not isinstance(each, FirstBrokenStep)]
-    known = [f"{part}{each.name}" for each in metrics for part in ("val_", "")]
+    held_out = model.held_out_metrics if isinstance(model, SequenceRecommender) else ()
+    known = [f"val_{each.name}" for each in metrics]
+    known += [each.name for each in metrics if each.name not in held_out]
     if monitor not in known:
         raise ValueError(unknown_name_message("training.monitor", monitor, known))
     # Keras knows which way its compiled metrics improve, and these models have none.

@@ -109,6 +109,17 @@ def test_training_may_follow_a_metric_that_is_better_the_higher():
         fit(model, rows, rows, config, verbose=0)
 
 
+def test_what_training_does_not_measure_is_neither_reported_nor_followed():
+    model = SequenceRecommender(60, SequenceConfig(embedding_dim=4, max_length=3))
+    histories, items = {"items": tf.constant([[2, 3, 4]] * 4)}, tf.constant([[0, 0, 5]] * 4)
+    rows = tf.data.Dataset.from_tensor_slices((histories, items)).batch(2)
+    history = fit(model, rows, rows, TrainingConfig(epochs=1), verbose=0).history
+    assert set(history) == {"loss", "val_loss", "val_hit_at_10", "val_ndcg_at_10"}
+    config = TrainingConfig(patience=1, monitor="ndcg_at_10")
+    with pytest.raises(ValueError, match=r"`training.monitor` must .* 'val_ndcg_at_10'"):
+        fit(model, rows, rows, config, verbose=0)
+
+
 def test_what_no_task_reports_cannot_be_followed():
     model, rows = table_of_clicks()
     config = TrainingConfig(patience=1, monitor="val_click_los")

@@ -1,4 +1,4 @@
-"""What a batch must hold for a model of several tasks."""
+"""What a model that makes its own losses takes: of `compile`'s arguments, and of a batch."""
 
 from __future__ import annotations
 
@@ -10,6 +10,24 @@ from keras import ops
 
 from recsys_tf.schema import TaskSpec
 from recsys_tf.types import Tensor, TensorDict
+
+OF_LOSSES = ("loss", "metrics", "weighted_metrics", "loss_weights")
+"""Arguments of `keras.Model.compile` that such a model has no use for."""
+
+
+def check_compiled(arguments: Mapping[str, Any], way_out: str) -> None:
+    """Checks that nobody gives `compile` what the model has itself.
+
+    Args:
+        arguments: Those of `compile` by name.
+        way_out: What gives losses and metrics, and how to change them.
+
+    Raises:
+        ValueError: If one of `OF_LOSSES` is given.
+    """
+    given = [name for name in OF_LOSSES if arguments.get(name)]
+    if given:
+        raise ValueError(f"`{given[0]}` must be left out: {way_out}")
 
 
 def checked_features(features: Mapping[str, Tensor], names: Iterable[str]) -> dict[str, Tensor]:

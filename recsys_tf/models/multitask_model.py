@@ -14,7 +14,12 @@ from recsys_tf.config import ModelConfig
 from recsys_tf.heads import TaskHeads
 from recsys_tf.layers import Bilinear
 from recsys_tf.losses import present_labels
-from recsys_tf.models.batches import checked_features, checked_labels, complete_weights
+from recsys_tf.models.batches import (
+    check_compiled,
+    checked_features,
+    checked_labels,
+    complete_weights,
+)
 from recsys_tf.models.block_options import check_blocks
 from recsys_tf.models.chains import chain_penalties, check_chain
 from recsys_tf.models.metrics import TaskMetrics
@@ -135,13 +140,11 @@ class MultitaskModel(keras.Model):
             ValueError: If the name is unknown, the weighting is of other tasks, a loss or metric
                 is given, or the optimiser scales losses and the weighting is one of gradients.
         """
-        of_tasks = ("loss", "metrics", "weighted_metrics", "loss_weights")
-        given = [name for name in of_tasks if kwargs.get(name)]
-        if given:
-            raise ValueError(
-                f"`{given[0]}` must be left out: the schema's tasks give losses and metrics. "
-                "`weighting` says how the losses are joined."
-            )
+        check_compiled(
+            kwargs,
+            "the schema's tasks give losses and metrics. `weighting` says how the losses are "
+            "joined.",
+        )
         if isinstance(weighting, str):
             weighting = make_weighting(weighting, self.loss_weights)
         if set(weighting.task_names) != set(self.loss_weights):

@@ -88,11 +88,11 @@ def make_item_content(content: Any, num_indices: int, embedding_dim: int) -> Ite
 
 
 def step_column(inputs: Mapping[str, Tensor], name: str) -> Tensor:
-    """Returns what a batch holds of each event, or each row, beside its items.
+    """Returns what a batch holds of each event, or each row.
 
     Args:
         inputs: The batch.
-        name: `actions`, `times` or `asked_at`.
+        name: `items`, `actions`, `times` or `asked_at`.
 
     Returns:
         Int `[B, L]`, `[B]` of a row.
@@ -103,8 +103,8 @@ def step_column(inputs: Mapping[str, Tensor], name: str) -> Tensor:
     """
     if name not in inputs:
         raise ValueError(
-            f"`inputs` must hold {name!r}, which the model's configuration names, received "
-            f"{', '.join(map(repr, inputs))}; give `make_sequence_dataset` "
+            f"`inputs` must hold {name!r}, which the model reads, received "
+            f"{', '.join(map(repr, inputs)) or 'nothing'}; give `make_sequence_dataset` "
             f"`columns=config.step_columns`."
         )
     column = ops.convert_to_tensor(inputs[name])
@@ -122,7 +122,7 @@ def without_seen(inputs: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], Tenso
         The batch without `seen`; and that, int `[B, S]`, or else the events that are read.
     """
     read = {name: each for name, each in inputs.items() if name != "seen"}
-    return read, inputs.get("seen", inputs["items"])
+    return read, inputs["seen"] if "seen" in inputs else step_column(inputs, "items")
 
 
 def with_mask(items: Tensor, mask_index: int) -> Tensor:
@@ -174,7 +174,15 @@ def question_weights(sample_weight: Tensor | None, asked: Tensor) -> Tensor:
 
     Returns:
         float32 `[M]`.
+
+    Raises:
+        ValueError: If the weights are of another rank.
     """
     if sample_weight is None:
         return tf.ones(tf.shape(asked)[:1])
+    rank = tf.convert_to_tensor(sample_weight).shape.rank
+    if rank not in (2, None):
+        raise ValueError(
+            f"`sample_weight` must be [B, L], a weight for each question, received rank {rank}."
+        )
     return tf.cast(tf.gather_nd(sample_weight, asked), tf.float32)

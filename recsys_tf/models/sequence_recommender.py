@@ -12,8 +12,8 @@ from keras import ops
 
 from recsys_tf.config import SequenceConfig
 from recsys_tf.encoders import IdEncoder
-from recsys_tf.layers.embedding_table import check_integers
 from recsys_tf.layers.shapes import check_positive
+from recsys_tf.models.batches import OF_LOSSES, check_compiled
 from recsys_tf.models.block_options import check_sequence_blocks
 from recsys_tf.models.dtypes import layers_of_dtype
 from recsys_tf.models.sequence_parts import (
@@ -60,8 +60,9 @@ class SequenceRecommender(keras.Model):
     `compile` needs an optimiser only; `fit` takes `make_sequence_dataset`'s batches, `evaluate`
     batches with one label a row, at its end, and reports `hit_at_10` and `ndcg_at_10` among all
     items but those of the row itself, or those of its `seen`, int `[B, S]`, where the batch has
-    them; ties count against the item asked for. Its `loss` is, as these, a mean over the questions
-    by their weights; that of `fit` is the mean of the batches', weighed by their rows.
+    them; ties count against the item asked for. `fit` reports them of its validation rows alone.
+    Its `loss` is, as these, a mean over the questions by their weights; that of `fit` is the mean
+    of the batches', weighed by their rows.
 
     Args:
         num_indices: Rows of the item table with the two reserved ones.
@@ -77,8 +78,8 @@ class SequenceRecommender(keras.Model):
         SpecError: If the configuration names an unknown block or option.
         TypeError: If items, actions or times are not integers.
         ValueError: If `num_indices` has no row for an item, `content` is not finite or of fewer
-            rows, a batch lacks a column that the configuration names, or the time of a
-            question is to be read by an encoder of both directions.
+            rows, a batch lacks `items` or a column that the configuration names, its weights are
+            not `[B, L]`, or the time of a question is to be read by an encoder of both directions.
 
     Example:
         >>> model = SequenceRecommender(12, SequenceConfig(embedding_dim=8, max_length=5))
@@ -152,6 +153,11 @@ class SequenceRecommender(keras.Model):
         return self.num_indices if self.item_content is None else self.item_content.num_indices
 
     @property
+    def held_out_metrics(self) -> tuple[str, ...]:
+        """Names of the metrics that `evaluate` takes, and `fit` of its validation rows alone."""
+        return self.hit.name, self.ndcg.name
+
+    @property
     def item_vectors(self) -> FloatArray:
         """What items are scored by, with their content, float32 `[num_rows, D]`."""
         return self._all_vectors().numpy()
@@ -171,12 +177,23 @@ class SequenceRecommender(keras.Model):
             optimizer: A Keras optimiser or its name.
             jit_compile: Whether XLA compiles the steps. Keras's "auto" would have it do so on a
                 GPU, and it compiles no loss whose number of questions only the batch tells.
-            **kwargs: Other arguments of `keras.Model.compile`.
+            **kwargs: Other arguments of `keras.Model.compile`, but for losses and metrics, which
+                the model has.
+
+        Raises:
+            ValueError: If a loss or metric is given.
         """
+        check_compiled(
+            kwargs,
+            "the model's questions give loss and metrics. `config.loss` and `config.loss_options` "
+            "name the loss.",
+        )
         super().compile(optimizer, jit_compile=jit_compile, **kwargs)
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compiles a loaded model."""
+        # Models of before were saved with losses and metrics that nothing had read.
+        config = {name: each for name, each in config.items() if name not in OF_LOSSES}
         self.compile(**keras.saving.deserialize_keras_object(config))
         self.optimizer.build(self.trainable_variables)
 
@@ -197,8 +214,7 @@ class SequenceRecommender(keras.Model):
         Returns:
             Float `[B, L, D]`; zeros at padding.
         """
-        items = ops.convert_to_tensor(inputs["items"])
-        check_integers("items", items)
+        items = step_column(inputs, "items")
         names = (*self.config.step_columns, *self.config.row_columns)
         columns = {name: step_column(inputs, name) for name in names}
         is_valid = ops.not_equal(items, PADDING_INDEX)
@@ -229,7 +245,7 @@ class SequenceRecommender(keras.Model):
             Float `[B, D]`; zeros for an empty history.
         """
         names = ("items", *self.config.step_columns, *self.config.row_columns)
-        inputs = {name: ops.convert_to_tensor(inputs[name]) for name in names}
+        inputs = {name: step_column(inputs, name) for name in names}
         if self.mask_index is not None:
             longer = {n: ops.pad(each, [[0, 0], [0, 1]]) for n, each in inputs.items()}
             inputs = {**longer, "items": with_mask(inputs["items"], self.mask_index)}
@@ -279,6 +295,11 @@ class SequenceRecommender(keras.Model):
             training=training,
         )
         return loss + sum(self.losses)
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """Returns what a step of training measures: the loss, and no rank; called by `fit`."""
+        values = super().compute_metrics(x, y, y_pred, sample_weight)
+        return {name: each for name, each in values.items() if name not in self.held_out_metrics}
 
     def test_step(self, data: Any) -> Any:
         """Measures loss and ranks of the questions of a batch."""

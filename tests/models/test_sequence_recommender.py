@@ -310,3 +310,20 @@ def test_all_faults_of_the_blocks_are_told_at_once():
 def test_a_table_without_an_item_is_refused():
     with pytest.raises(ValueError, match="must be more than the 2 reserved indices, received 2"):
         SequenceRecommender(2)
+
+
+def test_losses_and_metrics_are_not_given(model):
+    with pytest.raises(ValueError, match="`loss` must be left out: the model's questions give"):
+        model.compile("adam", loss="mse")
+    with pytest.raises(ValueError, match="`metrics` must be left out"):
+        model.compile("adam", metrics=["mae"])
+
+
+@pytest.mark.parametrize("weights", [[1.0, 2.0], [[[1.0]], [[2.0]]]])
+def test_weights_that_are_not_of_questions_are_refused(weights):
+    model = SequenceRecommender(30, SequenceConfig(**SIZES))
+    model.compile("adam", run_eagerly=True)
+    rows = {"items": np.array([[2], [3]])}, np.array([[5], [6]]), np.array(weights)
+    for step in (model.test_step, model.train_step):
+        with pytest.raises(ValueError, match=r"`sample_weight` must be \[B, L\].*received rank"):
+            step(rows)

@@ -123,11 +123,12 @@ def test_evaluation_reads_all_columns(model):
     assert np.isfinite(float(values["loss"]))
 
 
-@pytest.mark.parametrize("name", ["actions", "times"])
+@pytest.mark.parametrize("name", ["items", "actions", "times"])
 def test_a_column_that_is_not_given_is_named(model, name):
     batch = {key: each for key, each in HISTORY.items() if key != name}
-    with pytest.raises(ValueError, match=f"`inputs` must hold '{name}'.*columns=config.step_"):
-        model(batch)
+    for ask in (model, model.scores, model.last_states, model.predict_step):
+        with pytest.raises(ValueError, match=f"`inputs` must hold '{name}'.*columns=config.step_"):
+            ask(batch)
 
 
 @pytest.mark.parametrize("name", ["items", "actions", "times"])
