@@ -71,6 +71,9 @@ def grow_tables(
     # All fits: only now is the first written.
     for variable, values, _ in written:
         variable.assign(values)
+    loss = getattr(target, "retrieval_loss", None)
+    if loss is not None:
+        loss.forget()
     if first is not None and theirs is not None and theirs.built:
         _restart_ftrl(theirs, {id(variable): is_new for variable, _, is_new in written})
 

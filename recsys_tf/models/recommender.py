@@ -281,8 +281,14 @@ class Recommender(MultitaskModel):
             offsets = -factor * self.retrieval.temperature * ops.log(self.item_probability)
         return TowerTable(self.candidate_tower, catalogue, training, offsets)
 
+    def set_weights(self, weights: list[Array]) -> None:
+        """Sets the weights; what the loss has kept of others is of no use any more."""
+        super().set_weights(weights)
+        if self.retrieval_loss is not None:
+            self.retrieval_loss.forget()
+
     def load_own_variables(self, store: Any) -> None:
-        """Loads the variables; what the loss has kept of others is of no use any more."""
+        """Loads the variables, as `set_weights` does."""
         super().load_own_variables(store)
         if self.retrieval_loss is not None:
             self.retrieval_loss.forget()

@@ -32,6 +32,7 @@ from recsys_tf.types import (
     NUM_RESERVED_INDICES,
     PADDING_INDEX,
     UNKNOWN_INDEX,
+    Array,
     FloatArray,
     Tensor,
 )
@@ -331,8 +332,13 @@ class SequenceRecommender(keras.Model):
         scores = tf.matmul(tf.cast(states, tf.float32), self._all_vectors(), transpose_b=True)
         return num_before(scores, positives, seen)
 
+    def set_weights(self, weights: list[Array]) -> None:
+        """Sets the weights; what the loss has kept of others is of no use any more."""
+        super().set_weights(weights)
+        self.retrieval_loss.forget()
+
     def load_own_variables(self, store: Any) -> None:
-        """Loads the variables; what the loss has kept of others is of no use any more."""
+        """Loads the variables, as `set_weights` does."""
         super().load_own_variables(store)
         self.retrieval_loss.forget()
 

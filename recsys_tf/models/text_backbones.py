@@ -23,9 +23,7 @@ def backbone_configs(core: keras.Model, schema: FeaturesAndTasks) -> dict[str, A
         By the name of the text, what `make_backbones` makes the same layers of again; their
         weights are saved with the model's.
     """
-    encoders = {
-        each.name: each for each in core._flatten_layers() if isinstance(each, TextEncoder)
-    }
+    encoders = {each.name: each for each in core._flatten_layers() if isinstance(each, TextEncoder)}
     return {
         spec.name: keras.saving.serialize_keras_object(encoders[f"{spec.name}_encoder"].backbone)
         for spec in schema.features
@@ -48,6 +46,4 @@ def make_backbones(configs: Mapping[str, Any]) -> dict[str, keras.Model]:
     """
     if configs:
         import_keras_nlp()  # Registers the classes.
-    return {
-        name: keras.saving.deserialize_keras_object(config) for name, config in configs.items()
-    }
+    return {name: keras.saving.deserialize_keras_object(config) for name, config in configs.items()}

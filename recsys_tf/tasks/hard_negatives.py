@@ -34,8 +34,9 @@ class HardNegatives(RetrievalLoss):
 
     The index is made at the first call and again every `refresh_every` calls of training; an
     evaluation reads what it finds. It takes the table's memory once more, belongs to this object,
-    which keeps to the one table that it was first called with, and is not saved: where weights are
-    loaded, the next call makes it of them.
+    which keeps to the one table that it was first called with, and is not saved: where a model's
+    weights are loaded or set as a whole, or another model is grown into it, the next call makes it
+    of them.
 
     Args:
         num_hard: Mined negatives of each position.

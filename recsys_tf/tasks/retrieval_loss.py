@@ -65,7 +65,7 @@ class RetrievalLoss(ABC):
         )
 
     def forget(self) -> None:  # noqa: B027  Most losses keep nothing.
-        """Lets go of what was kept of a table; called where other weights are loaded."""
+        """Lets go of what was kept of a table; called where a model gets other weights."""
 
     @abstractmethod
     def _total(

@@ -327,3 +327,14 @@ def test_weights_that_are_not_of_questions_are_refused(weights):
     for step in (model.test_step, model.train_step):
         with pytest.raises(ValueError, match=r"`sample_weight` must be \[B, L\].*received rank"):
             step(rows)
+
+
+def test_weights_that_are_set_are_mined_anew():
+    options = {"num_hard": 2, "num_candidates": 4, "skip_top": 1}
+    config = SequenceConfig(**{**SIZES, "loss": "hard_negatives", "loss_options": options})
+    model = SequenceRecommender(30, config)
+    model.compile("adam")
+    model.test_step(({"items": np.array([[2]])}, np.array([[5]])))
+    assert int(model.retrieval_loss._age) == 0
+    model.set_weights(model.get_weights())
+    assert int(model.retrieval_loss._age) == -1
