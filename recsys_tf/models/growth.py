@@ -9,6 +9,8 @@ import keras
 import numpy as np
 
 from recsys_tf.encoders import ItemContent
+from recsys_tf.models.multitask_model import MultitaskModel
+from recsys_tf.models.row_numbers import is_of, row_numbers
 from recsys_tf.models.sequence_recommender import SequenceRecommender
 from recsys_tf.optimizers.row_wise_ftrl import ftrl_start
 from recsys_tf.types import NUM_RESERVED_INDICES, UNKNOWN_INDEX, Array, FloatArray, IntArray
@@ -32,24 +34,28 @@ def grow_tables(
     them alike: give it `num_buckets`, or `num_remainders`, which otherwise follow the number of
     ids. A new id has then the rows that the choice gives it, whatever `new_rows` says.
 
-    What is known of the items is no part of it: the content of a `SequenceRecommender` and the
-    catalogue of a `Recommender` stay as `target` has them, whose items they are of. Make `target`
-    with them.
+    What is known of the items is no part of it: the content of a `SequenceRecommender`, and the
+    catalogue and the items' shares of the training rows (`item_probability`) of a `Recommender`,
+    stay as `target` has them, whose items and rows they are of. Make `target` with them, and give
+    it `set_item_counts`, as `build_recommender` does.
 
     Args:
         source: The trained model.
         target: A model of the same layers; its variables are written.
-        old_rows: Where the preprocessing has numbered the ids anew, int `[N']` for a table: the
-            old number of each new row, -1 where it has none. By a part of the paths of the
-            variables, for instance `item_id_encoder`. Other tables keep their numbers, and new
-            rows come after them.
+        old_rows: Where the preprocessing has numbered the ids anew, int `[N']`: the old number of
+            each new row, -1 where it has none. By the name of an id, for instance `item_id`
+            (`items` of a `SequenceRecommender`), for all that has a row an id: its table, biases
+            and counts, and a history's own tables. Of other models, and for categories, by a part
+            of the paths of the variables. Other tables keep their numbers, and new rows come after
+            them.
         new_rows: `unknown` starts them at the old row of the unknown id, which training has taught
             what can be said without knowing the id; `initial` leaves what the initialiser drew.
 
     Raises:
         ValueError: If the models differ in more than the rows, a table would shrink without being
-            in `old_rows`, a name of `old_rows` is of no variable or of none with as many rows, or a
-            table of rows of many ids chooses them otherwise or is in `old_rows`.
+            in `old_rows`, a name of `old_rows` is of no variable or of none with as many rows, the
+            names leave something of the same ids, a table of rows of many ids chooses them
+            otherwise or is in `old_rows`, or the models' `multitask_options.steps` differ.
 
     Example:
         >>> from recsys_tf.layers import EmbeddingTable
@@ -61,13 +67,14 @@ def grow_tables(
         (True, True)
     """
     old_rows = old_rows or {}
+    _check_steps(source, target)
     shared = _rows_of_many_ids(source, target, old_rows)
-    _check_names(old_rows, target)
+    numbers = row_numbers(source, target, old_rows)
     first = UNKNOWN_INDEX if new_rows == "unknown" else None
-    written = _grown(source.variables, target.variables, old_rows, first, shared)
+    written = _grown(source.variables, target.variables, numbers, first, shared)
     mine, theirs = (getattr(each, "optimizer", None) for each in (source, target))
     if mine is not None and theirs is not None and mine.built and theirs.built:
-        written += _grown(mine.variables, theirs.variables, old_rows, None)
+        written += _grown(mine.variables, theirs.variables, numbers, None)
     # All fits: only now is the first written.
     for variable, values, _ in written:
         variable.assign(values)
@@ -124,7 +131,7 @@ def with_content(model: SequenceRecommender, content: FloatArray) -> SequenceRec
 def _grown(
     source: Sequence[Any],
     target: Sequence[Any],
-    old_rows: Mapping[str, IntArray],
+    numbers: Mapping[int, IntArray],
     first: int | None,
     shared: Collection[int] = (),
 ) -> list[tuple[Any, Array, Array]]:
@@ -139,9 +146,20 @@ def _grown(
         if not getattr(theirs, "is_given", False):
             # Elsewhere the row of the unknown id says nothing of a new one's.
             is_of_ids = theirs.trainable and id(theirs) not in shared
-            rows = _rows(np.array(mine), theirs, old_rows, first if is_of_ids else None)
+            named = numbers.get(id(theirs))
+            rows = _rows(np.array(mine), theirs, named, first if is_of_ids else None)
             grown.append((theirs, *rows))
     return grown
+
+
+def _check_steps(source: keras.Model, target: keras.Model) -> None:
+    models = [each for each in (source, target) if isinstance(each, MultitaskModel)]
+    steps = [each.config.multitask_options.get("steps") for each in models]
+    if len(steps) == 2 and steps[0] != steps[1]:
+        raise ValueError(
+            f"`target` must hand on between tasks in the steps of `source`, received {steps[1]} "
+            f"and {steps[0]}. Give it `multitask_options.steps` of `source.config`."
+        )
 
 
 def _rows_of_many_ids(
@@ -161,7 +179,7 @@ def _rows_of_many_ids(
         )
     variables = [variable for each in theirs for variable in each.variables]
     for name in old_rows:
-        if any(_is_of(name, each) for each in variables):
+        if any(is_of(name, each) for each in variables):
             raise ValueError(
                 f"`old_rows` must not hold {name!r}, whose rows several ids share by their "
                 "numbers; keep the numbers, and put new ids after them."
@@ -170,13 +188,12 @@ def _rows_of_many_ids(
 
 
 def _rows(
-    old: Array, variable: Any, old_rows: Mapping[str, IntArray], first: int | None
+    old: Array, variable: Any, named: IntArray | None, first: int | None
 ) -> tuple[Array, Array]:
     shape = tuple(variable.shape)
-    named = [rows for name, rows in old_rows.items() if _is_of_rows(name, len(rows), variable)]
     is_table = len(shape) > 0 and old.shape[1:] == shape[1:]
-    if is_table and named:
-        numbers = np.asarray(named[0])
+    if is_table and named is not None:
+        numbers = named
     elif old.shape == shape:
         return old, np.zeros(shape[:1], bool)
     elif is_table and old.shape[0] < shape[0]:
@@ -211,31 +228,3 @@ def _restart_ftrl(optimizer: Any, is_new: Mapping[int, Array]) -> None:
             values = np.array(variable)[rows]
             sums[rows] = ftrl_start(optimizer, values, float(optimizer.learning_rate))
             slot.assign(sums)
-
-
-def _is_of(name: str, variable: Any) -> bool:
-    # A slot's name is its variable's path with "_" for "/".
-    return name.replace("/", "_") in variable.path.replace("/", "_")
-
-
-def _is_of_rows(name: str, num_rows: int, variable: Any) -> bool:
-    return _is_of(name, variable) and tuple(variable.shape[:1]) == (num_rows,)
-
-
-def _check_names(names: Mapping[str, IntArray], model: keras.Model) -> None:
-    for name, rows in names.items():
-        found = [each for each in model.variables if _is_of(name, each)]
-        written = [each for each in found if not getattr(each, "is_given", False)]
-        if not found:
-            raise ValueError(
-                f"`old_rows` must be named by parts of the variables' paths, received {name!r}, "
-                f"which is in none. A path is for instance {model.variables[0].path!r}."
-            )
-        if not any(_is_of_rows(name, len(rows), each) for each in written):
-            sizes = ", ".join(
-                f"{each.path!r} has {each.shape[0]}" for each in written if each.shape
-            )
-            raise ValueError(
-                f"`old_rows` must tell each row of a table of `target`, received {len(rows)} rows "
-                f"for {name!r}: {sizes or 'it has no table'}."
-            )

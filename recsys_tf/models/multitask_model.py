@@ -24,6 +24,7 @@ from recsys_tf.models.block_options import check_blocks
 from recsys_tf.models.chains import chain_penalties, check_chain
 from recsys_tf.models.metrics import TaskMetrics
 from recsys_tf.models.predictions import predict_all
+from recsys_tf.models.row_numbers import encoder_rows
 from recsys_tf.models.task_gradients import combined_gradients
 from recsys_tf.models.task_steps import with_steps
 from recsys_tf.models.text_backbones import backbone_configs
@@ -115,6 +116,14 @@ class MultitaskModel(keras.Model):
         kinds = (TaskHeads, Bilinear)
         heads = [each for each in _layers_below(self.core) if isinstance(each, kinds)]
         return [variable for each in heads for variable in each.trainable_variables]
+
+    @property
+    def id_variables(self) -> dict[str, list[keras.Variable]]:
+        """By the name of an id, everything learned that has a row for each of its indices.
+
+        Not what many ids share, as with `id_tables`. `grow_tables` numbers the rows anew by it.
+        """
+        return encoder_rows(self.core, self.schema)
 
     def compile(
         self,

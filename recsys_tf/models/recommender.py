@@ -96,6 +96,8 @@ class Recommender(MultitaskModel):
             trainable=False,
             dtype="float32",
         )
+        # Counted of this model's own rows: `grow_tables` leaves it.
+        self.item_probability.is_given = True
         self.retrieval_task = RetrievalTask(
             self.retrieval.temperature, self.retrieval.popularity_correction
         )
@@ -120,6 +122,18 @@ class Recommender(MultitaskModel):
     def trunk(self) -> keras.Model:
         """Both towers' outputs -> each ranking task's logits."""
         return self.core.get_layer("trunk")
+
+    @property
+    def id_variables(self) -> dict[str, list[keras.Variable]]:
+        """Adds what the towers have of the user's and the item's id to what the encoders have."""
+        found = super().id_variables
+        sides = (self.schema.user_id, self.query_tower), (self.schema.item_id, self.candidate_tower)
+        for name, tower in sides:
+            layers = {each.name: each for each in tower.layers}
+            tables = [layers["label_bias"]] if "label_bias" in layers else []
+            tables += [layers["item_bias"].bias] if "item_bias" in layers else []
+            found[name] = [*found.get(name, []), *(each.embeddings for each in tables)]
+        return found
 
     def set_item_counts(
         self, counts: Array, weights: Array | None = None, num_unknown: int = 1

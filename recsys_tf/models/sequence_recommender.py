@@ -164,6 +164,11 @@ class SequenceRecommender(keras.Model):
         return self._all_vectors().numpy()
 
     @property
+    def id_variables(self) -> dict[str, list[keras.Variable]]:
+        """What has a row for each of the `items`: the table; `grow_tables` numbers it anew."""
+        return {"items": [self.item_encoder.table]}
+
+    @property
     def item_table(self) -> keras.Variable | ContentTable:
         """What items that training has met are scored by, a row an index."""
         table, content = self.item_encoder.table, self.item_content

@@ -5,9 +5,18 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from recsys_tf import SequenceConfig
+from recsys_tf import (
+    HistoryFeature,
+    IdFeature,
+    ModelConfig,
+    NumericFeature,
+    Schema,
+    SequenceConfig,
+    TableSchema,
+    TaskSpec,
+)
 from recsys_tf.layers import EmbeddingTable, FrequencyGate
-from recsys_tf.models import SequenceRecommender, grow_tables
+from recsys_tf.models import Ranker, Recommender, SequenceRecommender, grow_tables
 from recsys_tf.optimizers import FusedAdam, RowWiseAdagrad, RowWiseFtrl, TableOptimizer
 
 
@@ -150,5 +159,93 @@ def test_new_ids_have_been_met_by_nobody():
     assert np.array(large.layers[0].counts).tolist() == [0, 3, 0, 2, 0, 0, 0]
     numbers = np.array([0, 1, 3, -1, 2])
     again = counted(5)
-    grow_tables(small, again, old_rows={"gate": numbers})
+    with pytest.raises(ValueError, match="'.*embeddings' has as many rows as what is named"):
+        grow_tables(small, again, old_rows={"gate": numbers})
+    grow_tables(small, again, old_rows={"gate": numbers, "embeddings": numbers})
     assert np.array(again.layers[0].counts).tolist() == [0, 3, 2, 0, 0]
+
+
+SCHEMA = Schema(
+    features=(
+        IdFeature(name="user_id", side="user"),
+        HistoryFeature(
+            name="history", side="user", of="item_id", max_length=2, values_name="ratings"
+        ),
+        IdFeature(name="item_id", side="item"),
+    ),
+    tasks=(
+        TaskSpec(name="watch", kind="retrieval"),
+        TaskSpec(name="rating", kind="regression", label="rating"),
+    ),
+)
+
+
+def recommender(num_items):
+    keras.utils.set_random_seed(num_items)
+    config = ModelConfig(
+        embedding_dim=4,
+        output_dim=4,
+        tower_dims=(),
+        trunk_dims=(),
+        num_experts=1,
+        expert_dim=4,
+        head_dims=(),
+        history_encoder="bag",
+        frequency_gates={"item_id": 1},
+    )
+    made = Recommender(SCHEMA, {"user_id": 6, "item_id": num_items}, config)
+    made.set_item_counts(np.arange(num_items) + 1.0)
+    made.compile(FusedAdam(0.05))
+    made.optimizer.build(made.trainable_variables)
+    return made
+
+
+def rows(items, histories):
+    return {
+        "user_id": np.array([2, 3, 4]),
+        "item_id": np.array(items),
+        "history": np.array(histories),
+        "ratings": np.array([[3.0, 1.0], [2.0, 5.0], [4.0, 0.0]], "float32"),
+    }
+
+
+def test_items_are_numbered_anew_in_everything_that_has_a_row_for_each():
+    small, large = recommender(6), recommender(7)
+    labels = {"watch": np.ones(3, "float32"), "rating": np.array([1.0, 5.0, 3.0], "float32")}
+    for _ in range(3):
+        small.train_on_batch(rows([2, 3, 4], [[5, 3], [2, 4], [3, 0]]), labels)
+    # The old items 2, 3, 4 and 5 are 5, 4, 6 and 2 now, and 3 is new.
+    numbers = np.array([0, 1, 5, -1, 3, 2, 4])
+    with pytest.raises(ValueError, match=r"each 'item_id'; the names leave .*Name them by 'item_i"):
+        grow_tables(small, large, old_rows={"item_id_encoder": numbers})
+    shares = np.array(large.item_probability)
+    grow_tables(small, large, old_rows={"item_id": numbers})
+    expected = small(rows([2, 3, 4], [[5, 3], [2, 4], [3, 0]]))
+    found = large(rows([5, 4, 6], [[2, 4], [5, 6], [4, 0]]))
+    for name in ("watch", "rating"):
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-5, atol=1e-6)
+    # What was counted of the rows of the larger one is its own.
+    np.testing.assert_array_equal(large.item_probability, shares)
+    # Both towers' biases have the same path; the items' moments follow them, the users' stay.
+    for tower, order in (("query_tower", None), ("candidate_tower", numbers)):
+        moments = []
+        for each in (small, large):
+            table = getattr(each, tower).get_layer("label_bias").embeddings
+            index = each.optimizer._get_variable_index(table)
+            moments.append(np.array(each.optimizer._momentums[index]))
+        assert np.abs(moments[0]).max() > 0
+        kept = moments[0] if order is None else np.where(order >= 0, moments[0][order, 0], 0)
+        np.testing.assert_array_equal(np.ravel(moments[1]), np.ravel(kept))
+
+
+def test_models_of_other_steps_are_refused():
+    tasks = tuple(
+        TaskSpec(name=name, kind="binary", label=name, after=after)
+        for name, after in (("buy", "click"), ("click", None))
+    )
+    schema = TableSchema(features=(NumericFeature(name="age", side="user"),), tasks=tasks)
+    sizes = ModelConfig(embedding_dim=2, expert_dim=2, trunk_dims=(), multitask="aitm")
+    options = {"multitask_options": {"steps": ("buy", "click")}}
+    models = [Ranker(schema, {}, each) for each in (sizes, sizes.model_copy(update=options))]
+    with pytest.raises(ValueError, match=r"steps of `source`, received \('buy', 'click'\)"):
+        grow_tables(*models)
