@@ -71,7 +71,7 @@ def machine_facts() -> dict[str, str]:
     return {
         "Python": f"{platform.python_version()} at {sys.executable}",
         "system": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-        "C library": " ".join(platform.libc_ver()) or "not glibc",
+        "C library": " ".join(platform.libc_ver()).strip() or "not glibc",
         "line": f"{line}, on Python {low if low == high else f'{low} to {high}'}",
         "data": os.environ.get("RECSYS_DATA_DIR") or "downloaded (RECSYS_DATA_DIR is not set)",
         "cache": f"{cache}, {shutil.disk_usage(cache).free / 1e9:.1f} GB free",

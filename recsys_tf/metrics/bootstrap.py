@@ -6,6 +6,7 @@ so that a metric of many resamples is a product with those counts, not a loop ov
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -36,7 +37,9 @@ class Statistic:
 
     @property
     def value(self) -> float:
-        """The metric itself: each user once."""
+        """The metric itself: each user once; NaN without users."""
+        if not len(self.users):
+            return math.nan
         return float(self.of_counts(np.ones((1, len(self.users))))[0])
 
 
@@ -117,7 +120,7 @@ def bootstrap_interval(
         https://doi.org/10.1201/9780429246593, chapter 13.
     """
     check_level(level)
-    value = statistic.value if len(statistic.users) else np.nan
+    value = statistic.value
     if np.isnan(value):
         nan = undefined("interval", "the rows do not define the metric")
         return Interval(nan, nan, nan, len(statistic.users))

@@ -18,11 +18,12 @@ def expected_ndcg(scores: Array, is_relevant: Array, k: int) -> FloatArray:
 
     Args:
         scores: float `[B, N]`; -inf for what is no candidate, which is never listed.
-        is_relevant: bool `[B, N]`.
+        is_relevant: bool `[B, N]`. One that is no candidate counts as missed: an item that should
+            have been found.
         k: Cut-off `K`.
 
     Returns:
-        float64 `[B]`, between 0 and 1; NaN for a row without a relevant candidate.
+        float64 `[B]`, between 0 and 1; NaN for a row where nothing is relevant.
 
     Raises:
         ValueError: If the shapes differ, `k` is below 1, or a score is NaN.

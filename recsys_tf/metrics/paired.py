@@ -15,6 +15,9 @@ from recsys_tf.metrics.undefined import undefined
 from recsys_tf.naming import look_up
 from recsys_tf.types import Array, FloatArray
 
+_ROUNDING = 1e-12
+"""Share of a number that sums and differences may be off by."""
+
 
 @dataclass(frozen=True)
 class PairedTest:
@@ -84,7 +87,7 @@ def paired_bootstrap(
         lambda counts: first.of_counts(counts) - second.of_counts(counts),
         max(first.sample_size, second.sample_size),
     )
-    difference = both.value if len(both.users) else math.nan
+    difference = both.value
     if math.isnan(difference):
         return _undefined(len(both.users), "the rows do not define the metric")
     samples = resampled(both, num_samples, seed)
@@ -143,7 +146,8 @@ def paired_wilcoxon(
     """Tests by the signed ranks of the users' differences whether they lean to one side.
 
     With the ranks of `|d_u|`, ties sharing their mean rank and zeros left out, `W` is the sum over
-    `d_u > 0`; `z = (W - E) / sd` is held against the normal distribution. One user with a huge
+    `d_u > 0`; `z = (W - E) / sd` is held against the normal distribution. Differences that only
+    rounding tells apart are tied. One user with a huge
     difference cannot decide it. It asks whether the differences lie about 0, not whether their
     mean is 0; the interval, of the mean, comes from the bootstrap.
 
@@ -227,14 +231,20 @@ def _differences(first: Array, second: Array) -> FloatArray:
             "`second` must have a value for the same users as `first`, received "
             f"{int((is_missing != np.isnan(second)).sum())} users with a value in one model only."
         )
-    return (first - second)[~is_missing]
+    differences = first - second
+    # What rounding has left of equal values is no difference.
+    differences[np.abs(differences) <= _ROUNDING * np.maximum(np.abs(first), np.abs(second))] = 0
+    return differences[~is_missing]
 
 
 def _signed_rank_p_value(differences: FloatArray) -> float:
     num_users = len(differences)
     if not num_users:
         return 1.0
-    _, level, num_tied = np.unique(np.abs(differences), return_inverse=True, return_counts=True)
+    sizes = np.abs(differences)
+    # .3 - .2 and 1.3 - 1.2 are equal, but for the last digit of a float.
+    sizes = np.round(sizes / sizes.max() / _ROUNDING)
+    _, level, num_tied = np.unique(sizes, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(num_tied) - (num_tied - 1) / 2)[level.reshape(-1)]
     expected = num_users * (num_users + 1) / 4
     variance = num_users * (num_users + 1) * (2 * num_users + 1) / 24

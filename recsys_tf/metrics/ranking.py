@@ -14,6 +14,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
+from recsys_tf.metrics.lists import checked_lists
 from recsys_tf.types import Array, FloatArray, IntArray
 
 
@@ -28,16 +29,18 @@ def relevance_at_places(top_items: IntArray, relevant: sparse.csr_matrix) -> Flo
         float64 `[U, K]`: the entry, 0 where there is none.
 
     Raises:
-        ValueError: If the numbers of rows differ.
+        ValueError: If the lists are not integers `[U, K]`, the numbers of rows differ, or an index
+            is not below `N`.
 
     Example:
         >>> relevant = sparse.csr_matrix([[0, 2, 1]])
         >>> relevance_at_places(np.array([[1, 0, -1]]), relevant).tolist()
         [[2.0, 0.0, 0.0]]
     """
-    top_items = np.asarray(top_items)
     relevant = sparse.csr_matrix(relevant)
-    if top_items.ndim != 2 or len(top_items) != relevant.shape[0]:
+    # An index behind the catalogue would be an item of the next user.
+    top_items = checked_lists(top_items, relevant.shape[1], "relevant.shape[1]")
+    if len(top_items) != relevant.shape[0]:
         raise ValueError(
             f"`top_items` must be [U, K] with a row for each of the {relevant.shape[0]} rows of "
             f"`relevant`, received shape {top_items.shape}."

@@ -62,6 +62,11 @@ def test_package_that_is_not_installed_itself_is_told(call, monkeypatch):
     assert "is not installed" in result.stderr
 
 
+def test_other_c_library_is_no_glibc(monkeypatch):
+    monkeypatch.setattr("platform.libc_ver", lambda: ("", ""))
+    assert doctor.machine_facts()["C library"] == "not glibc"
+
+
 @pytest.mark.parametrize(
     ("libc", "line"),
     [

@@ -169,3 +169,8 @@ def test_interval_of_each_slice_is_that_of_the_slices_users():
 def test_wrong_argument_is_named(call, text):
     with pytest.raises(ValueError, match=text):
         call()
+
+
+def test_metric_without_a_labelled_row_is_nan():
+    assert math.isnan(auc_of_users([math.nan], [0.1], [1]).value)
+    assert math.isnan(mean_of_users([math.nan]).value)

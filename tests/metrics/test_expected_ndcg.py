@@ -50,6 +50,12 @@ def test_columns_in_another_order_change_nothing(rng):
     )
 
 
+def test_relevant_one_that_is_no_candidate_is_missed():
+    scores = np.array([[1.0, -np.inf], [-np.inf, 1.0]])
+    found = expected_ndcg(scores, np.array([[True, True], [True, False]]), k=2)
+    np.testing.assert_allclose(found, [1 / (1 + 1 / math.log2(3)), 0.0])
+
+
 @pytest.mark.parametrize("shape", [(0, 3), (2, 0)])
 def test_lists_without_rows_or_candidates_have_no_value(shape):
     found = expected_ndcg(np.zeros(shape), np.zeros(shape, bool), 2)

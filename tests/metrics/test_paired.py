@@ -41,8 +41,28 @@ def test_wilcoxon_equals_scipy_with_ties_and_zeros(shift, is_rounded):
     first, second = values(shift, is_rounded=is_rounded)
     differences = (first - second).round(9) + 0.0
     expected = stats.wilcoxon(differences, correction=False)  # Approximate above 50 users.
-    found = paired_wilcoxon(differences, np.zeros(80))
-    assert found.p_value == pytest.approx(expected.pvalue, rel=1e-9)
+    # As they are: that equal differences differ in their last digit is ours to see.
+    assert paired_wilcoxon(first, second).p_value == pytest.approx(expected.pvalue, rel=1e-9)
+
+
+def test_differences_are_tied_though_their_last_digits_differ():
+    # d = .1, -.1: both of rank 1.5, W = E.
+    assert paired_wilcoxon([0.3, 1.2], [0.2, 1.3]).p_value == 1
+
+
+@pytest.mark.parametrize("name", ["t", "wilcoxon"])
+def test_rounding_is_no_difference(name):
+    second = [0.1 + 0.2, 0.7, 1.1 + 2.2]
+    assert second != [0.3, 0.7, 3.3]
+    assert paired_test([0.3, 0.7, 3.3], second, name).p_value == 1
+    assert paired_test([0.3] * 3, [0.1 + 0.2] * 3, name).p_value == 1
+
+
+def test_tiny_values_are_told_apart_all_the_same():
+    first, second = values(0.2)
+    expected = paired_wilcoxon(first, second).p_value
+    found = paired_wilcoxon(first * 1e-30, second * 1e-30).p_value
+    assert found == pytest.approx(expected, rel=1e-9)
 
 
 def test_bootstrap_of_means_is_near_the_t_test():

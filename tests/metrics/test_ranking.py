@@ -86,6 +86,12 @@ def test_empty_place_of_the_second_user_is_not_the_last_item_of_the_first():
     assert relevance_at_places(np.array([[0], [-1]]), relevant).tolist() == [[0.0], [0.0]]
 
 
+def test_item_behind_the_catalogue_is_not_the_first_one_of_the_next_user():
+    relevant = sparse.csr_matrix([[0, 1], [1, 0]])
+    with pytest.raises(ValueError, match=r"below `relevant.shape\[1\]` \(2\), received 2"):
+        relevance_at_places(np.array([[2], [1]]), relevant)
+
+
 def test_relevance_without_entries_is_zero():
     assert relevance_at_places(np.array([[1]]), sparse.csr_matrix((1, 2))).tolist() == [[0.0]]
 
