@@ -7,7 +7,6 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 from keras import ops
 
 from recsys_tf.config import SequenceConfig
@@ -112,19 +111,6 @@ def step_column(inputs: Mapping[str, Tensor], name: str) -> Tensor:
     return column
 
 
-def without_seen(inputs: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]:
-    """Parts what a model reads from what it is not measured by.
-
-    Args:
-        inputs: The batch; with `seen` where `make_question_dataset` was asked for it.
-
-    Returns:
-        The batch without `seen`; and that, int `[B, S]`, or else the events that are read.
-    """
-    read = {name: each for name, each in inputs.items() if name != "seen"}
-    return read, inputs["seen"] if "seen" in inputs else step_column(inputs, "items")
-
-
 def with_mask(items: Tensor, mask_index: int) -> Tensor:
     """Puts the mask after the last event of each row, and padding after it."""
     is_valid = ops.not_equal(items, PADDING_INDEX)
@@ -132,57 +118,3 @@ def with_mask(items: Tensor, mask_index: int) -> Tensor:
     last = ops.max(ops.where(is_valid, places[1:], 0), axis=1, keepdims=True)
     longer = ops.pad(items, [[0, 0], [0, 1]])
     return ops.where(ops.equal(places, last), ops.cast(mask_index, items.dtype), longer)
-
-
-def num_before(scores: Tensor, positives: Tensor, seen: Tensor) -> Tensor:
-    """Counts the items that stand before the positives; ties count against these.
-
-    Args:
-        scores: float32 `[M, N]`, by index.
-        positives: int `[M]`, the items asked for, which do not count themselves.
-        seen: int `[M, L]`, items that do not count; what is not below `N` is no item.
-
-    Returns:
-        float32 `[M]`; infinity where the score of the positive is NaN.
-
-    Example:
-        >>> scores = tf.constant([[9.0, 9.0, 1.0, 3.0, 1.0]])
-        >>> [num_before(scores, [2], seen).numpy().tolist() for seen in ([[0]], [[3, 3, 5]])]
-        [[2.0], [1.0]]
-    """
-    positives = tf.cast(positives, tf.int32)
-    own = tf.gather(scores, positives, batch_dims=1)[:, tf.newaxis]
-    # Whatever is not surely behind stands before: a tie, and a score that is NaN.
-    is_before = tf.cast(~(scores[:, NUM_RESERVED_INDICES:] < own), tf.float32)
-    # A seen item counts once, however often it was met; padding and masks are no items.
-    seen = tf.concat([tf.cast(seen, tf.int32), positives[:, tf.newaxis]], axis=1)
-    seen = tf.where(seen < tf.shape(scores)[1], seen, PADDING_INDEX)
-    rows = tf.repeat(tf.range(tf.shape(seen)[0]), tf.shape(seen)[1])
-    cells = tf.stack([rows, tf.reshape(seen, [-1])], axis=1)
-    is_seen = tf.scatter_nd(cells, tf.ones(tf.shape(cells)[:1]), tf.shape(scores)) > 0
-    unseen = tf.cast(~is_seen[:, NUM_RESERVED_INDICES:], tf.float32)
-    count = tf.reduce_sum(is_before * unseen, axis=1)
-    return tf.where(tf.math.is_nan(own[:, 0]), np.inf, count)
-
-
-def question_weights(sample_weight: Tensor | None, asked: Tensor) -> Tensor:
-    """Picks the weights of the questions of a batch.
-
-    Args:
-        sample_weight: float `[B, L]`, or None where all weigh alike.
-        asked: int64 `[M, 2]`, row and position of each question.
-
-    Returns:
-        float32 `[M]`.
-
-    Raises:
-        ValueError: If the weights are of another rank.
-    """
-    if sample_weight is None:
-        return tf.ones(tf.shape(asked)[:1])
-    rank = tf.convert_to_tensor(sample_weight).shape.rank
-    if rank not in (2, None):
-        raise ValueError(
-            f"`sample_weight` must be [B, L], a weight for each question, received rank {rank}."
-        )
-    return tf.cast(tf.gather_nd(sample_weight, asked), tf.float32)

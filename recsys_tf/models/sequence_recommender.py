@@ -2,48 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
-from keras import ops
 
 from recsys_tf.config import SequenceConfig
-from recsys_tf.encoders import IdEncoder
-from recsys_tf.layers.shapes import check_positive
 from recsys_tf.models.batches import OF_LOSSES, check_compiled
-from recsys_tf.models.block_options import check_sequence_blocks
-from recsys_tf.models.dtypes import layers_of_dtype
-from recsys_tf.models.sequence_parts import (
-    make_event_encoder,
-    make_item_content,
-    make_sequence_encoder,
-    num_before,
-    question_weights,
-    step_column,
-    with_mask,
-    without_seen,
-)
-from recsys_tf.sequences import last_state
-from recsys_tf.tasks import ContentTable, make_retrieval_loss
+from recsys_tf.models.question_metrics import QuestionMetrics, question_weights, without_seen
+from recsys_tf.models.sequence_model import SequenceModel
+from recsys_tf.tasks import make_retrieval_loss
 from recsys_tf.types import (
     NUM_RESERVED_INDICES,
     PADDING_INDEX,
-    UNKNOWN_INDEX,
     Array,
     FloatArray,
     Tensor,
 )
 
-_CUTOFF = 10
-# Below any score, and finite.
-_EXCLUDED = -1e30
-
 
 @keras.saving.register_keras_serializable(package="recsys_tf")
-class SequenceRecommender(keras.Model):
+class SequenceRecommender(SequenceModel):
     """Predicts the next item at every position of a history at once: `s_ln = h_l . E[n]`.
 
     `h = encoder(E[x])`, `h_l` being what the encoder makes of the events up to the `l`-th, and
@@ -83,6 +62,7 @@ class SequenceRecommender(keras.Model):
             not `[B, L]`, or the time of a question is to be read by an encoder of both directions.
 
     Example:
+        >>> import numpy as np
         >>> model = SequenceRecommender(12, SequenceConfig(embedding_dim=8, max_length=5))
         >>> model.predict({"items": np.array([[3, 4, 0]])}, verbose=0).shape
         (1, 12)
@@ -100,79 +80,19 @@ class SequenceRecommender(keras.Model):
         content: FloatArray | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(num_indices, config, content, **kwargs)
         self.jit_compile = False  # Of a model that is not compiled; see `compile`.
-        self.num_indices = check_positive("num_indices", num_indices)
-        if num_indices <= NUM_RESERVED_INDICES:
-            raise ValueError(
-                f"`num_indices` must be more than the {NUM_RESERVED_INDICES} reserved indices, "
-                f"received {num_indices}: no item is known."
-            )
-        self.config = config or SequenceConfig()
-        check_sequence_blocks(self.config)
-        config = self.config
-        with layers_of_dtype(self.dtype_policy):
-            self.item_encoder = IdEncoder(
-                num_indices,
-                config.embedding_dim,
-                id_dropout=config.event_dropout,
-                initial_stddev=0.02,
-                name="item_encoder",
-            )
-            self.item_content = make_item_content(content, num_indices, config.embedding_dim)
-            self.event_encoder = make_event_encoder(config)
-            self.sequence_encoder = make_sequence_encoder(config)
-        # No row of the table: whoever reads that, a loss for instance, finds items alone in it.
-        self.mask_vector = None
-        if not self.is_causal:
-            self.mask_vector = self.add_weight(
-                name="mask_vector",
-                shape=(config.embedding_dim,),
-                initializer=keras.initializers.RandomNormal(stddev=0.02),
-            )
-        self.retrieval_loss = make_retrieval_loss(config.loss, **config.loss_options)
-        self.hit = keras.metrics.Mean(name=f"hit_at_{_CUTOFF}")
-        self.ndcg = keras.metrics.Mean(name=f"ndcg_at_{_CUTOFF}")
-        empty = {name: np.zeros((1, 1), np.int32) for name in ("items", *config.step_columns)}
-        self.call({**empty, **{name: np.zeros(1, np.int32) for name in config.row_columns}})
+        self.retrieval_loss = make_retrieval_loss(self.config.loss, **self.config.loss_options)
+        self.question_metrics = QuestionMetrics()
+        # Of the model itself, where Keras finds them, and where saved models have them.
+        self.hit, self.ndcg = self.question_metrics.hit, self.question_metrics.ndcg
         # All variables are there, so the optimiser's can be made before the step is traced.
         self.built = True
 
     @property
-    def is_causal(self) -> bool:
-        """Whether a state reads the events up to its own alone."""
-        return type(self.sequence_encoder).is_causal
-
-    @property
-    def mask_index(self) -> int | None:
-        """The index that masks an event, None where nothing is masked."""
-        return None if self.is_causal else self.num_rows
-
-    @property
-    def num_rows(self) -> int:
-        """Indices of items: those of the table, and behind them those with content alone."""
-        return self.num_indices if self.item_content is None else self.item_content.num_indices
-
-    @property
     def held_out_metrics(self) -> tuple[str, ...]:
         """Names of the metrics that `evaluate` takes, and `fit` of its validation rows alone."""
-        return self.hit.name, self.ndcg.name
-
-    @property
-    def item_vectors(self) -> FloatArray:
-        """What items are scored by, with their content, float32 `[num_rows, D]`."""
-        return self._all_vectors().numpy()
-
-    @property
-    def id_variables(self) -> dict[str, list[keras.Variable]]:
-        """What has a row for each of the `items`: the table; `grow_tables` numbers it anew."""
-        return {"items": [self.item_encoder.table]}
-
-    @property
-    def item_table(self) -> keras.Variable | ContentTable:
-        """What items that training has met are scored by, a row an index."""
-        table, content = self.item_encoder.table, self.item_content
-        return table if content is None else ContentTable(table, content.content, content.kernel)
+        return self.question_metrics.names
 
     def compile(
         self, optimizer: Any = "adam", jit_compile: bool | str = False, **kwargs: Any
@@ -202,86 +122,6 @@ class SequenceRecommender(keras.Model):
         config = {name: each for name, each in config.items() if name not in OF_LOSSES}
         self.compile(**keras.saving.deserialize_keras_object(config))
         self.optimizer.build(self.trainable_variables)
-
-    def build(self, inputs_shape: Any = None) -> None:
-        """Does nothing: the layers are built with the model."""
-
-    def call(self, inputs: Mapping[str, Tensor], training: bool = False) -> Tensor:
-        """Computes the states of all positions.
-
-        Args:
-            inputs: `items`, int `[B, L]`, oldest first; 0 is padding, at any place. Where the
-                configuration has them, `actions`, int `[B, L]`, and `times`, int `[B, L]`, in
-                seconds since any moment; a time before that of the event before counts as equal.
-                `asked_at`, int `[B]`, when what comes after the row's last event is asked for; 0
-                where that is not known.
-            training: Whether dropout is on.
-
-        Returns:
-            Float `[B, L, D]`; zeros at padding.
-        """
-        items = step_column(inputs, "items")
-        names = (*self.config.step_columns, *self.config.row_columns)
-        columns = {name: step_column(inputs, name) for name in names}
-        is_valid = ops.not_equal(items, PADDING_INDEX)
-        is_masked = ops.equal(items, self.num_rows)
-        # Of a masked event nothing is known, as of the one that is asked for when it serves.
-        is_shown = ops.logical_and(is_valid, ops.logical_not(is_masked))
-        if self.mask_vector is not None:
-            items = ops.where(is_shown, items, PADDING_INDEX)
-        events = self.item_encoder(self._known(items), training=training)
-        if self.item_content is not None:
-            events = events + self.item_content(items)
-        if self.mask_vector is not None:
-            mask = ops.cast(self.mask_vector, events.dtype)
-            events = ops.where(ops.expand_dims(is_masked, -1), mask, events)
-        if self.event_encoder is not None:
-            events = self.event_encoder(events, is_shown, **columns, training=training)
-        if getattr(self.sequence_encoder, "has_times", False):
-            return self.sequence_encoder(events, is_valid, columns["times"], training=training)
-        return self.sequence_encoder(events, is_valid, training=training)
-
-    def last_states(self, inputs: Mapping[str, Tensor]) -> Tensor:
-        """Computes what is known of a user after his last event.
-
-        Args:
-            inputs: As of `call`.
-
-        Returns:
-            Float `[B, D]`; zeros for an empty history.
-        """
-        names = ("items", *self.config.step_columns, *self.config.row_columns)
-        inputs = {name: step_column(inputs, name) for name in names}
-        if self.mask_index is not None:
-            longer = {n: ops.pad(each, [[0, 0], [0, 1]]) for n, each in inputs.items()}
-            inputs = {**longer, "items": with_mask(inputs["items"], self.mask_index)}
-        return last_state(self(inputs), ops.not_equal(inputs["items"], PADDING_INDEX))
-
-    def scores(self, inputs: Mapping[str, Tensor]) -> Tensor:
-        """Scores all items for histories.
-
-        Args:
-            inputs: As of `call`.
-
-        Returns:
-            float32 `[B, num_rows]`; the reserved indices have the lowest score of all.
-        """
-        states = ops.cast(self.last_states(inputs), "float32")
-        is_item = ops.arange(self.num_rows) >= NUM_RESERVED_INDICES
-        scores = ops.matmul(states, ops.transpose(self._all_vectors()))
-        return ops.where(is_item, scores, _EXCLUDED)
-
-    def _known(self, items: Tensor) -> Tensor:
-        """Hides the ids of items behind the table as unknown."""
-        if self.num_rows == self.num_indices:
-            return items
-        return ops.where(items < self.num_indices, items, UNKNOWN_INDEX)
-
-    def _all_vectors(self) -> Tensor:
-        """Returns what items are scored by, `[num_rows, D]`."""
-        table = self.item_table
-        is_joined = isinstance(table, ContentTable)
-        return table.rows_with_others() if is_joined else tf.convert_to_tensor(table)
 
     def compute_loss(
         self,
@@ -319,23 +159,11 @@ class SequenceRecommender(keras.Model):
         is_known = self._known(items) >= NUM_RESERVED_INDICES
         num_averaged = tf.reduce_sum(tf.where(is_known, weights, 0.0))
         self._loss_tracker.update_state(loss, sample_weight=num_averaged)
-        ranks = self._ranks(tf.gather_nd(states, asked), items, tf.gather(seen, asked[:, 0]))
-        # An item of which nothing is known is never answered, and so never found.
-        is_hit = tf.cast((ranks < _CUTOFF) & (items >= NUM_RESERVED_INDICES), tf.float32)
-        self.hit.update_state(is_hit, sample_weight=weights)
-        gain = is_hit * np.log(2.0) / tf.math.log(ranks + 2.0)
-        self.ndcg.update_state(gain, sample_weight=weights)
+        states = tf.cast(tf.gather_nd(states, asked), tf.float32)
+        scores = tf.matmul(states, self._all_vectors(), transpose_b=True)
+        seen = tf.gather(seen, asked[:, 0])
+        self.question_metrics.update(scores, items, seen, weights)
         return self.get_metrics_result()
-
-    def predict_step(self, data: Any) -> Tensor:
-        """Scores all items; called by `predict` with what `call` takes."""
-        x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
-        return self.scores(x)
-
-    def _ranks(self, states: Tensor, positives: Tensor, seen: Tensor) -> Tensor:
-        """Counts the items that stand before the positives, float `[M]`; see `num_before`."""
-        scores = tf.matmul(tf.cast(states, tf.float32), self._all_vectors(), transpose_b=True)
-        return num_before(scores, positives, seen)
 
     def set_weights(self, weights: list[Array]) -> None:
         """Sets the weights; what the loss has kept of others is of no use any more."""
@@ -346,25 +174,3 @@ class SequenceRecommender(keras.Model):
         """Loads the variables, as `set_weights` does."""
         super().load_own_variables(store)
         self.retrieval_loss.forget()
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments as plain values."""
-        config = {
-            "num_indices": self.num_indices,
-            "config": self.config.to_dict(),
-            # The numbers themselves are weights.
-            "content_dim": self.item_content and self.item_content.content_dim,
-            "num_rows": self.num_rows,
-        }
-        return {**super().get_config(), **config}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> SequenceRecommender:
-        """Builds the model from `get_config`'s result."""
-        config = dict(config)
-        width = config.pop("content_dim", None)
-        # Saved before there were other rows, a model tells of none.
-        num_rows = config.pop("num_rows", config["num_indices"])
-        content = None if width is None else np.zeros((num_rows, width), np.float32)
-        config["config"] = SequenceConfig.from_dict(config["config"])
-        return cls(content=content, **config)

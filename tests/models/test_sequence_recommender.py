@@ -10,12 +10,13 @@ import tensorflow as tf
 from recsys_tf import SequenceConfig, SpecError, TrainingConfig
 from recsys_tf.features import Sequences, make_question_dataset, make_sequence_dataset
 from recsys_tf.models import SequenceRecommender
-from recsys_tf.models.sequence_parts import num_before
+from recsys_tf.models.question_metrics import num_before
 from recsys_tf.sequences import SEQUENCE_ENCODERS
 from recsys_tf.tasks import make_retrieval_loss
 from recsys_tf.training import fit
 
 NUM_INDICES, LENGTH = 9, 6
+RANKS = "recsys_tf.models.question_metrics.num_before"
 SIZES = {"embedding_dim": 8, "max_length": LENGTH, "dropout": 0.0}
 
 
@@ -110,13 +111,10 @@ def test_the_position_of_the_question_is_learned():
 
 
 def test_only_items_outside_the_row_stand_before_the_answer():
-    model = SequenceRecommender(6, SequenceConfig(**{**SIZES, "embedding_dim": 1}))
-    table = np.array([[9], [9], [5], [4], [3], [2]], "float32")  # by index
-    model.item_encoder.table.assign(table)
-    states = tf.constant([[1.0], [1.0], [1.0]])
+    scores = tf.constant([[9.0, 9.0, 5.0, 4.0, 3.0, 2.0]] * 3)  # by index
     # Item 5 stands behind 2, 3 and 4, of which the rows have seen two, one of them twice, and none.
     seen = tf.constant([[2, 3, 0], [3, 3, 1], [0, 0, 0]])
-    assert model._ranks(states, tf.constant([5, 5, 5]), seen).numpy().tolist() == [1, 2, 3]
+    assert num_before(scores, tf.constant([5, 5, 5]), seen).numpy().tolist() == [1, 2, 3]
 
 
 @pytest.mark.parametrize("encoder", ["sasrec", "bert4rec"])
@@ -174,7 +172,7 @@ def test_items_that_no_score_tells_apart_are_not_found(value):
 def test_hits_are_weighed_as_the_loss_weighs_their_questions(monkeypatch):
     model = SequenceRecommender(30, SequenceConfig(**SIZES))
     model.compile("adam")
-    monkeypatch.setattr(model, "_ranks", lambda *_: tf.constant([0.0, 20.0]))
+    monkeypatch.setattr(RANKS, lambda *_: tf.constant([0.0, 20.0]))
     weights = np.array([[9.0, 3.0], [1.0, 9.0]])
     rows = {"items": np.array([[2, 3], [4, 0]])}, np.array([[0, 5], [6, 0]]), weights
     values = model.test_step(rows)
@@ -185,7 +183,7 @@ def test_ndcg_is_taken_from_the_rank(monkeypatch):
     model = SequenceRecommender(30, SequenceConfig(**SIZES))
     model.compile("adam")
     ranks = tf.constant([0.0, 2.0, 10.0])
-    monkeypatch.setattr(model, "_ranks", lambda *_: ranks)
+    monkeypatch.setattr(RANKS, lambda *_: ranks)
     rows = {"items": np.array([[2], [3], [4]])}, np.array([[5], [5], [5]])
     values = model.test_step(rows)
     assert float(values["hit_at_10"]) == pytest.approx(2 / 3)
@@ -195,7 +193,7 @@ def test_ndcg_is_taken_from_the_rank(monkeypatch):
 def test_an_item_that_training_has_not_met_is_never_found(monkeypatch):
     model = SequenceRecommender(30, SequenceConfig(**SIZES))
     model.compile("adam")
-    monkeypatch.setattr(model, "_ranks", lambda *_: tf.constant([0.0, 0.0]))
+    monkeypatch.setattr(RANKS, lambda *_: tf.constant([0.0, 0.0]))
     values = model.test_step(({"items": np.array([[2], [3]])}, np.array([[1], [5]])))
     assert float(values["hit_at_10"]) == float(values["ndcg_at_10"]) == 0.5
 
