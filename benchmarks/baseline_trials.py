@@ -75,11 +75,9 @@ def of_seeds(baseline: str, settings: Settings, seeds: Sequence[int]) -> list[Se
 
 def row_of_runs(name: str, of_runs: Sequence[float], **others: Any) -> Row:
     """Makes the row of one metric: with a spread where there was more than one run."""
-    if len(of_runs) == 1:
-        return Row(name, of_runs[0], "", **others)
     row = mean_row(name, of_runs, "", **others)
     # Of equal numbers the computed deviation is a last digit.
-    return replace(row, spread=round(row.spread or 0.0, 12))
+    return row if row.spread is None else replace(row, spread=round(row.spread, 12))
 
 
 def in_words(settings: Settings) -> str:

@@ -16,9 +16,9 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 from baseline_trials import Settings, chosen_settings, log_path, of_seeds, row_of_runs
 from reporting import Row, add_results_option, report
+from trials import mean_row
 
 from recsys_tf import RunConfig, presets
 from recsys_tf.baselines import BASELINES, Popularity
@@ -141,17 +141,15 @@ def baseline_rows(
 
 def model_row(name: str, runs: list[dict[str, float]], split: str) -> Row:
     """Makes the row of one metric of the model, mean and standard deviation over the seeds."""
-    values = np.array([each[name] for each in runs])
     rule, bound, reference, source = CLAIMS[split].get(name, (None, None, None, None))
-    return Row(
+    return mean_row(
         f"{name}, joint model",
-        float(values.mean()),
+        [each[name] for each in runs],
         "s" if name.startswith("seconds") else "",
-        float(values.std()),
-        reference,
-        source,
-        rule,
-        bound,
+        reference=reference,
+        reference_name=source,
+        rule=rule,
+        bound=bound,
     )
 
 

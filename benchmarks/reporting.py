@@ -10,7 +10,7 @@ import os
 import platform
 import shlex
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -80,6 +80,7 @@ def report(
     seeds: Sequence[int] = (),
     folder: Path = RESULTS,
     variant: str = "",
+    measured_under: Mapping[str, str] | None = None,
 ) -> bool:
     """Prints the table and writes `results/<script>.json`.
 
@@ -90,6 +91,8 @@ def report(
         seeds: The seeds that the values are means over.
         folder: Where the file goes.
         variant: Tells the files of one script apart that is run in several ways.
+        measured_under: Version by package where other interpreters did the work; None where this
+            one did.
 
     Returns:
         Whether every rule holds: `sys.exit(not report(...))` tells the shell.
@@ -100,7 +103,7 @@ def report(
     content = {
         "command": shlex.join(["python", f"benchmarks/{script_name}.py", *sys.argv[1:]]),
         "machine": machine(),
-        "versions": versions(),
+        "versions": versions() if measured_under is None else dict(measured_under),
         "data": data,
         "seeds": list(seeds),
         "rows": [_jsonable({**asdict(row), "holds": row.holds}) for row in rows],

@@ -20,9 +20,9 @@ PAGE = Path(__file__).parents[1] / "docs" / "results.md"
 HEADING = """# Results
 
 What the scripts in `benchmarks/` have measured, made from `benchmarks/results` by
-`python benchmarks/results_page.py`. A value is the mean and standard deviation over the seeds, or
-median and spread over the rounds of a time. "asked" is the bound that a claim is held to; where
-"holds" says NO the figure falls short.
+`python benchmarks/results_page.py`. A value is the mean and standard deviation over the seeds (of a
+sample, over n - 1), or median and spread over the rounds of a time. "asked" is the bound that a
+claim is held to; where "holds" says NO the figure falls short.
 """
 
 Rows = Sequence[dict[str, Any]]

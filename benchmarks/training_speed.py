@@ -220,27 +220,28 @@ def main() -> None:
     if arguments.child is not None:
         print(json.dumps(be_child(arguments.child, arguments)))
         return
+    versions = peer_versions(arguments)
     data = (
         "MovieLens 100K, random 80/20, 80,000 training rows, user and film ids, width 32, median "
         f"and half the range over {arguments.rounds} rounds of {arguments.epochs} epochs in "
-        f"turn; {peer_versions(arguments)}"
+        f"turn; {', '.join(map(' '.join, versions.items()))}"
     )
     holds = []
     for size in arguments.batch_size:
         rows = rows_of(measure(arguments, size), run_profile(arguments, size), size)
-        holds.append(report(__file__, rows, data, [SEED], arguments.results, str(size)))
+        holds.append(report(__file__, rows, data, [SEED], arguments.results, str(size), versions))
     sys.exit(not all(holds))
 
 
-def peer_versions(arguments: argparse.Namespace) -> str:
-    """Tells the versions that all models ran under."""
+def peer_versions(arguments: argparse.Namespace) -> dict[str, str]:
+    """Tells the versions that all models ran under, by package."""
     code = (
-        "import importlib.metadata as m; print(', '.join(f'{n} {m.version(n)}' for n in "
+        "import importlib.metadata as m, json; print(json.dumps({n: m.version(n) for n in "
         "('tensorflow', 'keras', 'tf-keras', 'tensorflow-recommenders', 'keras-rs') "
-        "if any(m.distributions(name=n))))"
+        "if any(m.distributions(name=n))}))"
     )
     command = [arguments.peer_python, "-c", code]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
 def default_data_folder() -> str | None:

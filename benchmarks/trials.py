@@ -274,8 +274,13 @@ def add_options(parser: argparse.ArgumentParser, script: str, has_search: bool =
 
 
 def mean_row(name: str, values: Sequence[float], unit: str, **others: Any) -> Row:
-    """Makes the row of one number: mean and standard deviation over the seeds."""
-    return Row(name, float(np.mean(values)), unit, float(np.std(values)), **others)
+    """Makes the row of one number: mean and standard deviation over the seeds.
+
+    The deviation is that of a sample, over `n - 1`: the seeds stand for all that might be drawn. A
+    single one tells of none.
+    """
+    spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
+    return Row(name, float(np.mean(values)), unit, spread, **others)
 
 
 def _key(trial: Mapping[str, Any]) -> str:

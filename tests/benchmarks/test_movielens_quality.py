@@ -59,4 +59,4 @@ def test_baselines_with_chance_are_measured_over_the_seeds(script, data, monkeyp
     assert plain.value != recent.value
     of_seeds = [script.baseline_rows(data, {**chosen}, [seed])[-1].value for seed in (0, 1, 2)]
     assert bpr.value == pytest.approx(np.mean(of_seeds))
-    assert bpr.spread == pytest.approx(np.std(of_seeds))
+    assert bpr.spread == pytest.approx(np.std(of_seeds, ddof=1))

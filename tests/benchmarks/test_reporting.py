@@ -71,3 +71,9 @@ def test_rule_without_a_bound_is_an_error(reporting):
 def test_unknown_rule_is_an_error(reporting):
     with pytest.raises(ValueError, match=r"'at_least' or 'at_most', received 'below'"):
         reporting.Row("x", 1.0, "s", rule="below", bound=1.0)
+
+
+def test_versions_are_those_that_the_work_was_done_under(reporting, tmp_path):
+    rows, versions = [reporting.Row("x", 1.0, "s")], {"tensorflow": "9.9"}
+    reporting.report("benchmarks/x.py", rows, "data", folder=tmp_path, measured_under=versions)
+    assert json.loads((tmp_path / "x.json").read_text())["versions"] == versions
