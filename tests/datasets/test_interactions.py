@@ -65,9 +65,7 @@ DATES = pd.to_datetime(["2020-01-01 00:00:00.9", "2020-01-02"])
 @pytest.mark.parametrize("dates", [DATES, DATES.tz_localize("UTC")])
 def test_dates_are_refused_with_an_expression_that_makes_seconds_of_them(dates):
     events = frames()["events"].assign(timestamp=dates)
-    text = (
-        r"events: `timestamp` must be whole seconds .*received datetime64.* 0 missing; .* by `"
-    )
+    text = r"events: `timestamp` must be whole seconds .*received datetime64.* 0 missing; .* by `"
     with pytest.raises(ValueError, match=text) as error:
         Interactions(SCHEMA, **frames(events=events))
     told = str(error.value).split(" by `")[1].rstrip("`")
