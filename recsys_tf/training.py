@@ -172,7 +172,7 @@ def fit(
     first_epoch = 0
     if checkpoint_folder is not None:
         checkpoint = EpochCheckpoint(checkpoint_folder, early_stopping)
-        first_epoch = checkpoint.restore(model, _row_of_zeros(train.element_spec))
+        first_epoch = checkpoint.restore(model, train.element_spec)
         _pass_over(train, first_epoch)
         watchers.append(checkpoint)  # Last, so that it sees the weights that are taken back.
     if early_stopping is not None and early_stopping.is_over:
@@ -185,13 +185,6 @@ def fit(
         initial_epoch=first_epoch,
         callbacks=watchers,
         verbose=verbose,
-    )
-
-
-def _row_of_zeros(spec: Any) -> Any:
-    """Makes what builds a model: a batch of the dataset would use up the order of an epoch."""
-    return tf.nest.map_structure(
-        lambda each: tf.zeros([size or 1 for size in each.shape], each.dtype), spec
     )
 
 

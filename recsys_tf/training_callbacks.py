@@ -12,6 +12,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from recsys_tf.models.first_broken_step import FirstBrokenStep
 
@@ -142,12 +143,12 @@ class EpochCheckpoint(keras.callbacks.Callback):
         self._early_stopping = early_stopping
         self._is_trained = False
 
-    def restore(self, model: keras.Model, batch: Any) -> int:
+    def restore(self, model: keras.Model, element_spec: Any) -> int:
         """Loads the newest kept state into a compiled model, and into `early_stopping`.
 
         Args:
             model: The model, compiled.
-            batch: One batch, to build the variables with.
+            element_spec: Of the training batches, to build the variables with.
 
         Returns:
             The epoch to go on with; 0 where no state is kept or it is of another model.
@@ -155,7 +156,7 @@ class EpochCheckpoint(keras.callbacks.Callback):
         states = sorted(self._folder.glob("epoch-*"))
         if not states:
             return 0
-        model(batch[0])
+        model(_row_of_zeros(element_spec[0]))
         model.optimizer.build(model.trainable_variables)
         variables = [*model.variables, *model.optimizer.variables]
         fresh = [np.array(each) for each in variables]
@@ -202,6 +203,13 @@ class EpochCheckpoint(keras.callbacks.Callback):
         os.replace(fresh, self._folder / name)
         for folder in older:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _row_of_zeros(spec: Any) -> Any:
+    """Makes what builds a model: a batch of the dataset would use up the order of an epoch."""
+    return tf.nest.map_structure(
+        lambda each: tf.zeros([size or 1 for size in each.shape], each.dtype), spec
+    )
 
 
 def _seed_states(model: keras.Model) -> list[Any]:
