@@ -59,7 +59,7 @@ def test_event_of_an_unknown_item_is_named():
         Interactions(SCHEMA, **frames(items=items))
 
 
-DATES = pd.to_datetime(["2020-01-01 00:00:00.9", "2020-01-02"])
+DATES = pd.to_datetime(["2020-01-01 00:00:00.9", "2020-01-02 00:00:00.0"])
 
 
 @pytest.mark.parametrize("dates", [DATES, DATES.tz_localize("UTC")])
