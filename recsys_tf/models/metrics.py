@@ -28,7 +28,7 @@ class TaskMetrics(keras.layers.Layer):
     They are called `<task>_loss`, `<task>_rmse`, `<task>_auc`, `<task>_accuracy`: means over the
     rows with the task's label, by their weights. For retrieval only the loss is kept here, since
     ranks within a batch say little; the whole catalogue is ranked by
-    `evaluation.evaluate_ranking`.
+    `evaluation.model_ranking`.
 
     Args:
         tasks: The tasks.
