@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import keras
-import tensorflow as tf
 from keras import ops
 
 import recsys_tf.optimizers  # noqa: F401  Saved models name them.
 from recsys_tf.config import ModelConfig
-from recsys_tf.heads import TaskHeads
-from recsys_tf.layers import Bilinear
 from recsys_tf.losses import present_labels
 from recsys_tf.models.batches import (
     check_compiled,
@@ -22,10 +19,14 @@ from recsys_tf.models.batches import (
 )
 from recsys_tf.models.block_options import check_blocks
 from recsys_tf.models.chains import chain_penalties, check_chain
+from recsys_tf.models.gradient_step import (
+    take_gradient_step,
+    variable_groups,
+    without_loss_scale,
+)
 from recsys_tf.models.metrics import TaskMetrics
 from recsys_tf.models.predictions import predict_all
 from recsys_tf.models.row_numbers import encoder_rows
-from recsys_tf.models.task_gradients import combined_gradients
 from recsys_tf.models.task_steps import with_steps
 from recsys_tf.models.text_backbones import backbone_configs
 from recsys_tf.schema import FeaturesAndTasks
@@ -104,8 +105,7 @@ class MultitaskModel(keras.Model):
         A block's batched experts and gates, and tables, may hold private parts of single tasks; the
         gradients tell which, see `recsys_tf.models.task_rows`.
         """
-        own = {id(variable) for variable in self.own_variables}
-        return [each for each in self.core.trainable_variables if id(each) not in own]
+        return variable_groups(self.core)[0]
 
     @property
     def own_variables(self) -> list[keras.Variable]:
@@ -113,9 +113,7 @@ class MultitaskModel(keras.Model):
 
         A task's own bilinear matrix counts as part of its head.
         """
-        kinds = (TaskHeads, Bilinear)
-        heads = [each for each in _layers_below(self.core) if isinstance(each, kinds)]
-        return [variable for each in heads for variable in each.trainable_variables]
+        return variable_groups(self.core)[1]
 
     @property
     def id_variables(self) -> dict[str, list[keras.Variable]]:
@@ -162,7 +160,7 @@ class MultitaskModel(keras.Model):
                 f"received one over {', '.join(map(repr, weighting.task_names))}."
             )
         if isinstance(weighting, GradientWeighting):
-            optimizer = _without_loss_scale(optimizer)
+            optimizer = without_loss_scale(optimizer)
             weighting.build(len(self.shared_variables))
             # XLA cannot join the indices of tables' sparse gradients.
             jit_compile = False
@@ -225,31 +223,7 @@ class MultitaskModel(keras.Model):
         """Takes one step; a gradient weighting gets each task's gradient by itself."""
         if not isinstance(self.weighting, GradientWeighting):
             return super().train_step(data)
-        features, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
-        labels = checked_labels(labels, self.schema.tasks)
-        weights = complete_weights(labels, weights)
-        with tf.GradientTape(persistent=True) as tape:
-            outputs = self(features, training=True)
-            losses = self.task_losses(features, labels, outputs, weights, training=True)
-            penalty = sum(self.losses) if self.losses else None
-        shared, own = self.shared_variables, self.own_variables
-        gradients = combined_gradients(
-            tape,
-            losses,
-            self.weighting,
-            [variable.value for variable in shared],
-            [variable.value for variable in own],
-            penalty,
-        )
-        self.optimizer.apply(gradients, [*shared, *own])
-        label_weights = self.label_weights(features, labels, weights)
-        self.task_metrics.update_losses(losses, label_weights)
-        num_rows = ops.shape(next(iter(features.values())))[0]
-        total = self.weighting(losses) + (0.0 if penalty is None else penalty)
-        next(each for each in self.metrics if each.name == "loss").update_state(
-            total, sample_weight=num_rows
-        )
-        return self.compute_metrics(features, labels, outputs, weights)
+        return take_gradient_step(self, data)
 
     def task_losses(
         self,
@@ -322,25 +296,3 @@ class MultitaskModel(keras.Model):
             # Without a preset the configuration's sizes tell the backbones' shapes.
             config["text_backbones"] = backbone_configs(self.core, self.schema)
         return {**super().get_config(), **config}
-
-
-def _without_loss_scale(optimizer: Any) -> keras.optimizers.Optimizer:
-    optimizer = keras.optimizers.get(optimizer)
-    if (
-        isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
-        or optimizer.loss_scale_factor is not None
-    ):
-        # It would divide gradients by a factor that no loss was multiplied by.
-        raise ValueError(
-            f"`optimizer` must not scale losses where gradients are weighted, received "
-            f"{type(optimizer).__name__} with a loss scale. Train in 'mixed_bfloat16', which needs "
-            "none."
-        )
-    return optimizer
-
-
-def _layers_below(model: keras.Model) -> Iterator[keras.layers.Layer]:
-    for layer in model.layers:
-        yield layer
-        if isinstance(layer, keras.Model):
-            yield from _layers_below(layer)

@@ -1,0 +1,98 @@
+"""A step of training in which each task's gradient is made by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from recsys_tf.heads import TaskHeads
+from recsys_tf.layers import Bilinear
+from recsys_tf.models.batches import checked_labels, complete_weights
+from recsys_tf.models.task_gradients import combined_gradients
+
+
+def variable_groups(core: keras.Model) -> tuple[list[keras.Variable], list[keras.Variable]]:
+    """Parts the trainable variables that tasks share, wholly or in part, from the heads'.
+
+    Args:
+        core: Features -> logits by task.
+
+    Returns:
+        The shared variables, and the heads' own; a task's bilinear matrix is part of its head.
+    """
+    kinds = (TaskHeads, Bilinear)
+    heads = [each for each in _layers_below(core) if isinstance(each, kinds)]
+    own = [variable for each in heads for variable in each.trainable_variables]
+    known = {id(variable) for variable in own}
+    return [each for each in core.trainable_variables if id(each) not in known], own
+
+
+def without_loss_scale(optimizer: Any) -> keras.optimizers.Optimizer:
+    """Returns the optimiser, which steps by gradients that no loss was scaled for.
+
+    Args:
+        optimizer: A Keras optimiser or its name.
+
+    Raises:
+        ValueError: If it scales losses.
+    """
+    optimizer = keras.optimizers.get(optimizer)
+    if (
+        isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+        or optimizer.loss_scale_factor is not None
+    ):
+        # It would divide gradients by a factor that no loss was multiplied by.
+        raise ValueError(
+            f"`optimizer` must not scale losses where gradients are weighted, received "
+            f"{type(optimizer).__name__} with a loss scale. Train in 'mixed_bfloat16', which needs "
+            "none."
+        )
+    return optimizer
+
+
+def take_gradient_step(model: Any, data: Any) -> Any:
+    """Takes a step by the gradients that the model's weighting makes of the tasks'.
+
+    Args:
+        model: A `MultitaskModel` that is compiled with a `GradientWeighting`.
+        data: A batch: features, labels and weights.
+
+    Returns:
+        What `compute_metrics` returns of the outputs before the step.
+    """
+    features, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
+    labels = checked_labels(labels, model.schema.tasks)
+    weights = complete_weights(labels, weights)
+    with tf.GradientTape(persistent=True) as tape:
+        outputs = model(features, training=True)
+        losses = model.task_losses(features, labels, outputs, weights, training=True)
+        penalty = sum(model.losses) if model.losses else None
+    shared, own = variable_groups(model.core)
+    gradients = combined_gradients(
+        tape,
+        losses,
+        model.weighting,
+        [variable.value for variable in shared],
+        [variable.value for variable in own],
+        penalty,
+    )
+    model.optimizer.apply(gradients, [*shared, *own])
+    label_weights = model.label_weights(features, labels, weights)
+    model.task_metrics.update_losses(losses, label_weights)
+    num_rows = ops.shape(next(iter(features.values())))[0]
+    total = model.weighting(losses) + (0.0 if penalty is None else penalty)
+    next(each for each in model.metrics if each.name == "loss").update_state(
+        total, sample_weight=num_rows
+    )
+    return model.compute_metrics(features, labels, outputs, weights)
+
+
+def _layers_below(model: keras.Model) -> Iterator[keras.layers.Layer]:
+    for layer in model.layers:
+        yield layer
+        if isinstance(layer, keras.Model):
+            yield from _layers_below(layer)
