@@ -10,11 +10,11 @@ import numpy as np
 from keras import ops
 
 from recsys_tf.config import ModelConfig, RetrievalConfig
-from recsys_tf.layers.shapes import check_positive
 from recsys_tf.models.block_options import check_blocks
 from recsys_tf.models.catalogue_features import CatalogueFeatures
 from recsys_tf.models.core import build_core
 from recsys_tf.models.dtypes import layers_of_dtype
+from recsys_tf.models.item_shares import item_shares
 from recsys_tf.models.multitask_model import MultitaskModel
 from recsys_tf.models.task_steps import with_steps
 from recsys_tf.models.text_backbones import make_backbones
@@ -24,7 +24,6 @@ from recsys_tf.schema import Schema
 from recsys_tf.tasks import RetrievalLoss, RetrievalTask, make_retrieval_loss
 from recsys_tf.types import (
     NUM_RESERVED_INDICES,
-    UNKNOWN_INDEX,
     Array,
     FloatArray,
     Tensor,
@@ -155,14 +154,9 @@ class Recommender(MultitaskModel):
             ValueError: If a length is another, a count or weight is below 0 or not finite, or
                 `num_unknown` is below 1.
         """
-        check_positive("num_unknown", num_unknown)
-        rows = popular = self._numbers_of_items("counts", counts)
-        if weights is not None:
-            popular = self._numbers_of_items("weights", weights)
-            # To the unit of the counts, in which half a row is little.
-            popular *= rows.sum() / (popular.sum() or 1.0)
-        self.item_probability.assign(_item_shares(rows, rows.sum(), num_unknown))
-        popularity = _item_shares(popular, rows.sum(), num_unknown)
+        size = self.item_probability.shape[0]
+        shares, popularity = item_shares(counts, weights, num_unknown, size)
+        self.item_probability.assign(shares)
         self.candidate_tower.get_layer("item_bias").start_at(
             np.log(popularity) * self.retrieval.temperature
         )
@@ -230,16 +224,6 @@ class Recommender(MultitaskModel):
         if tasks:
             tower = self.query_tower if side == "query" else self.candidate_tower
             tower.get_layer("label_bias").embeddings.assign(table)
-
-    def _numbers_of_items(self, argument: str, numbers: Array) -> FloatArray:
-        numbers = np.array(numbers, "float64")
-        is_number = np.isfinite(numbers) & (numbers >= 0)
-        if numbers.shape != tuple(self.item_probability.shape) or not is_number.all():
-            raise ValueError(
-                f"`{argument}` must hold {self.item_probability.shape[0]} numbers of 0 or more, "
-                f"one for each item index, received shape {numbers.shape}."
-            )
-        return numbers
 
     def task_losses(
         self,
@@ -324,13 +308,6 @@ class Recommender(MultitaskModel):
         # The numbers themselves are weights.
         nothing = {name: np.zeros((0, *s), dtype) for name, s, dtype in _item_inputs(schema)}
         return cls(schema, catalogue=nothing, **config)
-
-
-def _item_shares(rows: FloatArray, total: float, num_unknown: int) -> FloatArray:
-    rows = rows.copy()
-    rows[UNKNOWN_INDEX] /= num_unknown
-    # Half a row for items without any, which the logarithm would send to minus infinity.
-    return np.maximum(rows, 0.5) / max(total, 1.0)
 
 
 def _item_inputs(schema: Schema) -> list[InputShape]:
