@@ -1,10 +1,12 @@
 """What every test needs before TensorFlow is first imported."""
 
+import dataclasses
 import importlib.util
 import os
 import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 # tensorflow-recommenders refuses to load unless `tf.keras` is Keras 2.
@@ -133,6 +135,24 @@ def small_data():
     )
     data = load_dataset("synthetic", num_users=150, num_items=60, num_events=3000)
     return prepare(config, data)
+
+
+@pytest.fixture(scope="session")
+def rare_items_data(small_data):
+    """The same without texts, where items of fewer than 30 rows are unknown; and these rows."""
+    schema = small_data.schema
+    features = tuple(
+        each.model_copy(update={"min_count": 30}) if each.name == schema.item_id else each
+        for each in schema.features
+        if each.kind != "text"
+    )
+    tasks = tuple(each for each in schema.tasks if each.name != "genres_from_text")
+    schema = schema.model_copy(update={"features": features, "tasks": tasks})
+    data = dataclasses.replace(small_data, schema=schema)
+    ids = data.train_examples.columns[schema.item_id].astype(str)
+    _, rows = np.unique(ids, return_counts=True)
+    assert (rows < 30).sum() > 1
+    return data, rows[rows < 30]
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import keras
 import numpy as np
 import pytest
@@ -90,19 +88,8 @@ def test_bias_of_no_task_is_refused(small_data):
         model.set_label_biases("query", {"watch": np.zeros(3)})
 
 
-def test_rare_items_start_at_what_each_of_them_has_and_not_all_together(small_data):
-    schema = small_data.schema
-    features = tuple(
-        each.model_copy(update={"min_count": 30}) if each.name == schema.item_id else each
-        for each in schema.features
-        if each.kind != "text"
-    )
-    tasks = tuple(each for each in schema.tasks if each.name != "genres_from_text")
-    schema = schema.model_copy(update={"features": features, "tasks": tasks})
-    prepared = dataclasses.replace(small_data, schema=schema)
-    model = build_recommender(prepared)
-    ids = prepared.train_examples.columns[schema.item_id]
-    _, rows = np.unique(ids.astype(str), return_counts=True)
-    rare = rows[rows < 30]
-    assert len(rare) > 1
-    assert float(model.item_probability[1]) == pytest.approx(rare.mean() / len(ids), rel=1e-5)
+def test_rare_items_start_at_what_each_of_them_has_and_not_all_together(rare_items_data):
+    data, rare = rare_items_data
+    model = build_recommender(data)
+    share = rare.mean() / len(data.train_examples)
+    assert float(model.item_probability[1]) == pytest.approx(share, rel=1e-5)
