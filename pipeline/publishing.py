@@ -25,12 +25,10 @@ from pipeline.manifests import (
     write_manifest,
 )
 from recsys_tf.disk import write_names_through, write_through
+from recsys_tf.types import MAX_VERSION
 
 WITHDRAWN = "withdrawn"
 """Folder beside the versions that keeps the manifest of each withdrawn one."""
-
-_NEWEST = (1 << 63) - 1
-"""Servers name a version by an int64; a folder of a higher number is none."""
 
 _WRITING, _REMOVING = ".writing-", ".removing-"
 
@@ -158,7 +156,7 @@ def withdrawn(folder: str | Path) -> dict[int, Path]:
 
 def _by_number(found: Iterable[tuple[str, Path]]) -> dict[int, Path]:
     numbered = {int(name): path for name, path in found if name.isascii() and name.isdigit()}
-    return dict(sorted(item for item in numbered.items() if item[0] <= _NEWEST))
+    return dict(sorted(item for item in numbered.items() if item[0] <= MAX_VERSION))
 
 
 def _publish(model: Path, folder: Path, keep_versions: int) -> Publication:

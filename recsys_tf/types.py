@@ -49,3 +49,6 @@ UNKNOWN_INDEX = 1
 
 NUM_RESERVED_INDICES = 2
 """Indices before the first known value; a table of `V` known values has `V + 2` rows."""
+
+MAX_VERSION = 2**63 - 1
+"""Highest number of a served version: the protocol names it by an int64."""

@@ -12,11 +12,10 @@ from recsys_tf.cli.failures import ExitCode, Failure, check_writable, reported
 from recsys_tf.cli.loading import load_prepared
 from recsys_tf.cli.options import DataFolder, RunFolderOption
 from recsys_tf.cli.run_folder import RunFolder
+from recsys_tf.types import MAX_VERSION
 
 if TYPE_CHECKING:
     from recsys_tf.preparation import PreparedData
-
-_NEWEST = (1 << 63) - 1  # servers name a version by an int64
 
 
 @reported
@@ -28,7 +27,10 @@ def export(
     version: Annotated[
         int | None,
         typer.Option(
-            "--version", min=1, max=_NEWEST, help="Its number; one above the highest by default."
+            "--version",
+            min=1,
+            max=MAX_VERSION,
+            help="Its number; one above the highest by default.",
         ),
     ] = None,
     data_dir: DataFolder = None,
