@@ -72,12 +72,12 @@ def ranking_problem(data: PreparedData, part: Part) -> RankingProblem:
             f"{len(held_out):,} rows were trained on; rank another part (`evaluate_tasks` "
             "measures the tasks with a label on any)."
         )
-    rows = pairs.by_time(pairs.positives(held_out))
-    first = np.full(len(data.interactions.users), -1)
-    # Written from the last to the first, so that the first stays.
-    first[pairs.users[rows[::-1]]] = rows[::-1]
+    rows = pairs.positives(held_out)
     return RankingProblem(
-        pairs.matrix(known), pairs.matrix(pairs.positives(known)), pairs.matrix(rows), first
+        pairs.matrix(known),
+        pairs.matrix(pairs.positives(known)),
+        pairs.matrix(rows),
+        pairs.first_rows(rows),
     )
 
 

@@ -86,6 +86,14 @@ class EventPairs:
         """Sorts rows by their time; those of one moment keep their order."""
         return rows[np.argsort(self.seconds[rows], kind="stable")]
 
+    def first_rows(self, rows: IntArray) -> IntArray:
+        """Finds the earliest of the rows of each user, `[U]`; -1 where a user has none."""
+        first = np.full(len(self.data.interactions.users), -1)
+        rows = self.by_time(rows)[::-1]
+        # Written from the last to the first, so that the first stays.
+        first[self.users[rows]] = rows
+        return first
+
     def last_times(self, rows: IntArray) -> sparse.csr_matrix | None:
         """When each pair of the rows was last seen, `[U, N]`; None where that means nothing."""
         if not self.data.interactions.is_time_comparable:

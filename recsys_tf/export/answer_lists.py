@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
+from recsys_tf.event_pairs import EventPairs
 from recsys_tf.export.answer_score import answer_tasks
 from recsys_tf.export.calibrating import check_not_trained, labelled_rows
 from recsys_tf.export.served_recommender import Candidates, ServedRecommender
@@ -83,16 +84,11 @@ def _requests(
     data: PreparedData, is_success: dict[str, Array], max_requests: int, seed: int
 ) -> tuple[IntArray, IntArray]:
     """Returns each validation row's request, -1 for none, and each request's row of `events`."""
-    events, rows = data.interactions.events, data.rows("validation")
-    names = events[data.schema.user_id].to_numpy()[rows].astype(str)
-    users, codes = np.unique(names, return_inverse=True)
-    by_time = np.argsort(events[data.schema.timestamp].to_numpy()[rows], kind="stable")
-    first = np.zeros(len(users), np.int64)
-    # Written from the last to the first, so that the first stays.
-    first[codes[by_time[::-1]]] = by_time[::-1]
-    has_success = np.zeros(len(users), bool)
+    pairs, rows = EventPairs(data), data.rows("validation")
+    users, first = pairs.users[rows], pairs.first_rows(rows)
+    has_success = np.zeros(len(first), bool)
     for own in is_success.values():
-        has_success[codes[own]] = True
+        has_success[users[own]] = True
     chosen = np.flatnonzero(has_success)
     if not len(chosen):
         raise ValueError(
@@ -102,9 +98,9 @@ def _requests(
     if len(chosen) > max_requests:
         drawn = np.random.default_rng(seed).choice(chosen, max_requests, replace=False)
         chosen = np.sort(drawn)
-    requests = np.full(len(users), -1)
+    requests = np.full(len(first), -1)
     requests[chosen] = np.arange(len(chosen))
-    return requests[codes], rows[first[chosen]]
+    return requests[users], first[chosen]
 
 
 def _asked(

@@ -35,8 +35,8 @@ def requests(small_data):
     rows = small_data.rows("validation")
     held_out = events.iloc[rows].assign(row=rows)
     clicked = held_out[held_out["click"] == 1].groupby(schema.user_id)["item_id"].agg(set)
-    first = held_out.groupby(schema.user_id)["row"].first()
-    users = sorted(clicked.index)
+    first = held_out.sort_values("timestamp", kind="stable").groupby(schema.user_id)["row"].first()
+    users = [each for each in small_data.interactions.users[schema.user_id] if each in clicked]
     return users, [first[user] for user in users], [clicked[user] for user in users]
 
 
