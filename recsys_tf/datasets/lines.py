@@ -75,7 +75,6 @@ def screen_lines(
         checks.append(("an unbalanced or misplaced quote", is_malformed))
     checks.append(("a wrong number of columns", _count(fields, ends) != num_fields - 1))
     reasons = _first_reason([is_bad for _, is_bad in checks])
-
     refused = {
         int(line): (
             checks[reasons[line]][0],

@@ -147,9 +147,9 @@ def paired_wilcoxon(
 
     With the ranks of `|d_u|`, ties sharing their mean rank and zeros left out, `W` is the sum over
     `d_u > 0`; `z = (W - E) / sd` is held against the normal distribution. Differences that only
-    rounding tells apart are tied. One user with a huge
-    difference cannot decide it. It asks whether the differences lie about 0, not whether their
-    mean is 0; the interval, of the mean, comes from the bootstrap.
+    rounding tells apart are tied. One user with a huge difference cannot decide it. It asks whether
+    the differences lie about 0, not whether their mean is 0; the interval, of the mean, comes from
+    the bootstrap.
 
     Args:
         first: float `[U]`, one model's value of each user; NaN = no value.
