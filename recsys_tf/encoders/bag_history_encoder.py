@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from recsys_tf.encoders.value_deviations import value_deviations
 from recsys_tf.layers import HistoryDropout
 from recsys_tf.layers.masked_mean_pooling import mean_weights
 from recsys_tf.layers.shapes import check_positive, check_rank
@@ -113,10 +114,7 @@ class BagHistoryEncoder(keras.layers.Layer):
         count = ops.sum(ops.cast(is_valid, "float32"), axis=1, keepdims=True)
         known = [ops.log1p(count), ops.cast(ops.equal(count, 0), "float32")]
         if values is not None:
-            values = ops.cast(values, "float32")
-            is_valued = ops.logical_and(is_valid, ops.not_equal(values, 0.0))
-            mean = ops.sum(mean_weights(is_valued) * values, axis=1, keepdims=True)
-            deviations = mean_weights(is_valued, self.length_power) * (values - mean)
+            mean, deviations = value_deviations(values, is_valid, self.length_power)
             vector = vector + ops.matmul(self._bags(ids, deviations), self._cast(self.valued))
             known.append(mean)
         known = ops.cast(ops.concatenate(known, axis=1), vector.dtype)

@@ -9,6 +9,7 @@ from keras import ops
 
 from recsys_tf.encoders.id_encoder import IdEncoder
 from recsys_tf.layers import MaskedMeanPooling
+from recsys_tf.layers.inner_layers import with_layers
 from recsys_tf.layers.shapes import check_rank
 from recsys_tf.types import PADDING_INDEX, Tensor
 
@@ -105,7 +106,4 @@ class CategoricalEncoder(keras.layers.Layer):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> CategoricalEncoder:
         """Makes the layer again from `get_config`'s values."""
-        config = dict(config)
-        if isinstance(config.get("embedding"), dict):
-            config["embedding"] = keras.saving.deserialize_keras_object(config["embedding"])
-        return cls(**config)
+        return cls(**with_layers(config, "embedding"))

@@ -8,8 +8,9 @@ import keras
 from keras import ops
 
 from recsys_tf.encoders.shared_encoder import shared_encoder_config
+from recsys_tf.encoders.value_deviations import value_deviations
 from recsys_tf.layers import HistoryDropout
-from recsys_tf.layers.masked_mean_pooling import mean_weights
+from recsys_tf.layers.inner_layers import with_layers
 from recsys_tf.layers.shapes import check_rank
 from recsys_tf.types import PADDING_INDEX, Tensor
 
@@ -121,10 +122,7 @@ class HistoryEncoder(keras.layers.Layer):
         count = ops.sum(ops.cast(is_valid, "float32"), axis=1, keepdims=True)
         statistics = [ops.log1p(count)]
         if values is not None:
-            values = ops.cast(values, "float32")
-            is_valued = ops.logical_and(is_valid, ops.not_equal(values, 0.0))
-            mean = ops.sum(mean_weights(is_valued) * values, axis=1, keepdims=True)
-            deviations = mean_weights(is_valued, length_power=0.5) * (values - mean)
+            mean, deviations = value_deviations(values, is_valid, length_power=0.5)
             weights = ops.cast(ops.expand_dims(deviations, 1), events.dtype)
             valued = ops.squeeze(ops.matmul(weights, events), axis=1)
             pooled = pooled + ops.matmul(valued, ops.cast(self.values_kernel, valued.dtype))
@@ -156,8 +154,4 @@ class HistoryEncoder(keras.layers.Layer):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> HistoryEncoder:
         """Makes the layer again from `get_config`'s values."""
-        config = dict(config)
-        for name in ("item_encoder", "pooling"):
-            if isinstance(config[name], dict):
-                config[name] = keras.saving.deserialize_keras_object(config[name])
-        return cls(**config)
+        return cls(**with_layers(config, "item_encoder", "pooling"))

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from recsys_tf.encoders.shared_encoder import shared_encoder_config
+from recsys_tf.layers.inner_layers import with_layers
 from recsys_tf.layers.shapes import check_rank
 from recsys_tf.types import Tensor
 
@@ -66,7 +67,4 @@ class HistoryEvents(keras.layers.Layer):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> HistoryEvents:
         """Makes the layer again from `get_config`'s values."""
-        config = dict(config)
-        if isinstance(config["item_encoder"], dict):
-            config["item_encoder"] = keras.saving.deserialize_keras_object(config["item_encoder"])
-        return cls(**config)
+        return cls(**with_layers(config, "item_encoder"))

@@ -9,6 +9,7 @@ from keras import ops
 
 from recsys_tf.encoders.zero_unknown import ZeroUnknown
 from recsys_tf.layers import EmbeddingTable, FrequencyGate, IdDropout
+from recsys_tf.layers.inner_layers import with_layers
 from recsys_tf.layers.shapes import check_positive
 from recsys_tf.types import PADDING_INDEX, Tensor
 
@@ -129,10 +130,7 @@ class IdEncoder(keras.layers.Layer):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> IdEncoder:
         """Makes the layer again from `get_config`'s values."""
-        config = dict(config)
-        if isinstance(config.get("embedding"), dict):
-            config["embedding"] = keras.saving.deserialize_keras_object(config["embedding"])
-        return cls(**config)
+        return cls(**with_layers(config, "embedding"))
 
     def _full_table(self) -> EmbeddingTable:
         draw = keras.initializers.RandomNormal(stddev=self.initial_stddev)

@@ -9,6 +9,7 @@ from keras import ops
 
 from recsys_tf.encoders.text_backbone import import_keras_nlp
 from recsys_tf.layers import MaskedMeanPooling
+from recsys_tf.layers.inner_layers import with_layers
 from recsys_tf.layers.shapes import check_positive, check_rank
 from recsys_tf.types import PADDING_INDEX, Tensor
 
@@ -123,11 +124,9 @@ class TextEncoder(keras.layers.Layer):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> TextEncoder:
         """Makes the layer again from `get_config`'s values, the backbone with fresh weights."""
-        config = dict(config)
         if isinstance(config["backbone"], dict):
-            import_keras_nlp()
-            config["backbone"] = keras.saving.deserialize_keras_object(config["backbone"])
-        return cls(**config)
+            import_keras_nlp()  # Registers the classes.
+        return cls(**with_layers(config, "backbone"))
 
     def _hidden_dim(self) -> int:
         output = self.backbone.output

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from recsys_tf.layers.precision import precise_softmax
 from recsys_tf.layers.shapes import check_positive, check_rank, check_width
 from recsys_tf.types import Tensor
 
@@ -81,8 +82,7 @@ class AttentionPooling(keras.layers.Layer):
         valid = ops.cast(is_valid, "float32")
         # A large finite number: minus infinity would make NaN of an empty row.
         scores = ops.where(ops.cast(is_valid, "bool"), scores, -1e9)
-        # Through the logarithm, since Keras warns of every softmax over a single position.
-        return ops.exp(ops.log_softmax(scores, axis=1)) * valid
+        return precise_softmax(scores, axis=1) * valid
 
     def call(self, events: Tensor, is_valid: Tensor) -> Tensor:
         """Pools each row's list.

@@ -58,9 +58,7 @@ class Experts(keras.layers.Layer):
             raise ValueError("`hidden_dims` must hold at least one width, received none.")
         self.activation = keras.activations.get(activation)
         self.dropout = check_share("dropout", dropout)
-        self.dropout_layer = None
-        if self.dropout:
-            self.dropout_layer = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
+        self.dropout_layer = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
 
     def build(self, inputs_shape: tuple[int | None, ...]) -> None:
         """Makes one kernel and one bias a layer, for all experts together."""
@@ -120,8 +118,7 @@ class Experts(keras.layers.Layer):
             # A vector, which `ops.add` adds within the product; its gradient sums plain columns.
             hidden = ops.add(product, ops.reshape(bias, (-1,)))
             hidden = self.activation(ops.reshape(hidden, (-1, count, units)))
-            if self.dropout_layer is not None:
-                hidden = self.dropout_layer(hidden, training=training)
+            hidden = self.dropout_layer(hidden, training=training)
         return hidden
 
     def compute_output_shape(self, inputs_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:

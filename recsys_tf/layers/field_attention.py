@@ -8,6 +8,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from recsys_tf.layers.by_head import by_head
+from recsys_tf.layers.precision import precise_softmax
 from recsys_tf.layers.shapes import check_fields, check_positive, check_share
 from recsys_tf.types import Tensor
 
@@ -51,9 +53,7 @@ class FieldAttention(keras.layers.Layer):
         self.num_heads = check_positive("num_heads", num_heads)
         self.head_dim = check_positive("head_dim", head_dim)
         self.dropout = check_share("dropout", dropout)
-        self.dropout_layer = None
-        if self.dropout:
-            self.dropout_layer = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
+        self.dropout_layer = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
 
     def build(self, fields_shape: tuple[int | None, ...]) -> None:
         """Makes one kernel of queries, keys, values and residuals, of all heads together."""
@@ -79,22 +79,14 @@ class FieldAttention(keras.layers.Layer):
         """
         # Split before the heads are: a transpose of four axes is twice as fast as one of five.
         parts = ops.split(ops.matmul(fields, self.kernel), 4, axis=-1)
-        query, key, value, residual = (self._by_head(part) for part in parts)
+        query, key, value, residual = (by_head(part, self.num_heads) for part in parts)
         scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2))) / math.sqrt(self.head_dim)
-        # float32, since the exponential of a half-precision score loses the small weights. Through
-        # the logarithm, since Keras warns of every softmax over a single field.
-        weights = ops.exp(ops.log_softmax(ops.cast(scores, "float32"), axis=-1))
+        weights = precise_softmax(scores)
         weights = ops.cast(weights, self.compute_dtype)
-        if self.dropout_layer is not None:
-            weights = self.dropout_layer(weights, training=training)
+        weights = self.dropout_layer(weights, training=training)
         gathered = ops.relu(ops.matmul(weights, value) + residual)
         by_field = ops.transpose(gathered, (0, 2, 1, 3))
         return ops.reshape(by_field, (-1, fields.shape[1], self.num_heads * self.head_dim))
-
-    def _by_head(self, part: Tensor) -> Tensor:
-        """`[B, F, num_heads head_dim]` -> `[B, num_heads, F, head_dim]`."""
-        by_field = ops.reshape(part, (-1, part.shape[1], self.num_heads, self.head_dim))
-        return ops.transpose(by_field, (0, 2, 1, 3))
 
     def compute_output_shape(self, fields_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Returns `[B, F, num_heads head_dim]`."""

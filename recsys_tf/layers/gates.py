@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from recsys_tf.layers.idle import mark_idle
+from recsys_tf.layers.precision import precise_softmax
 from recsys_tf.layers.shapes import check_positive, check_width
 from recsys_tf.types import Tensor
 
@@ -80,9 +81,7 @@ class SoftmaxGates(keras.layers.Layer):
             product = ops.reshape(ops.transpose(by_gate, (1, 0, 2)), (-1, size))
         logits = ops.add(product, self.bias)
         logits = ops.reshape(logits, (-1, self.num_gates, self.num_choices))
-        # float32, since the exponential of a half-precision score loses the small weights. Through
-        # the logarithm, since Keras warns of every softmax over a single choice.
-        weights = ops.exp(ops.log_softmax(ops.cast(logits, "float32"), axis=-1))
+        weights = precise_softmax(logits)
         return ops.cast(weights, self.compute_dtype)
 
     def compute_output_shape(self, inputs_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:

@@ -1,10 +1,13 @@
-"""The dtype of numbers that half precision would round too coarsely."""
+"""Numbers that half precision would round too coarsely."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import keras
+from keras import ops
+
+from recsys_tf.types import Tensor
 
 _HALF = ("float16", "bfloat16")
 
@@ -27,3 +30,22 @@ def full_precision(policy: Any = None) -> keras.DTypePolicy:
     """
     policy = keras.config.dtype_policy() if policy is None else policy
     return keras.DTypePolicy("float32") if policy.compute_dtype in _HALF else policy
+
+
+def precise_softmax(scores: Tensor, axis: int = -1) -> Tensor:
+    """Computes a softmax in float32: a half-precision score's exponential loses the small weights.
+
+    Through the logarithm, since Keras warns of every softmax over a single choice.
+
+    Args:
+        scores: Float, of any shape.
+        axis: The axis whose weights sum to 1.
+
+    Returns:
+        float32, of the same shape.
+
+    Example:
+        >>> precise_softmax([[0.0, 0.0], [5.0, 5.0]]).numpy().tolist()
+        [[0.5, 0.5], [0.5, 0.5]]
+    """
+    return ops.exp(ops.log_softmax(ops.cast(scores, "float32"), axis=axis))

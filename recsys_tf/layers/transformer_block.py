@@ -8,6 +8,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from recsys_tf.layers.built_dense import built_dense
+from recsys_tf.layers.by_head import by_head
 from recsys_tf.layers.shapes import check_positive, check_rank, check_share, check_width
 from recsys_tf.types import Tensor
 
@@ -104,17 +106,14 @@ class TransformerBlock(keras.layers.Layer):
         self.attention_bias = self.add_weight(
             name="attention_bias", shape=(3 * width,), initializer="zeros"
         )
-        self.joining = self._dense(width, inputs_shape, "joining")
+        self.joining = built_dense(width, inputs_shape, "joining", self.dtype_policy)
         hidden = self.hidden_dim or width
-        self.expansion = self._dense(hidden, inputs_shape, "expansion", self.activation)
-        self.contraction = self._dense(width, (*inputs_shape[:-1], hidden), "contraction")
-
-    def _dense(
-        self, units: int, shape: tuple[int | None, ...], name: str, activation: Any = None
-    ) -> keras.layers.Dense:
-        layer = keras.layers.Dense(units, activation, dtype=self.dtype_policy, name=name)
-        layer.build(shape)
-        return layer
+        self.expansion = built_dense(
+            hidden, inputs_shape, "expansion", self.dtype_policy, self.activation
+        )
+        self.contraction = built_dense(
+            width, (*inputs_shape[:-1], hidden), "contraction", self.dtype_policy
+        )
 
     def call(self, inputs: Tensor, may_look: Tensor, training: bool = False) -> Tensor:
         """Lets the positions look at each other.
@@ -136,7 +135,7 @@ class TransformerBlock(keras.layers.Layer):
 
     def _attend(self, inputs: Tensor, may_look: Tensor, training: bool) -> Tensor:
         joint = ops.matmul(inputs, self.attention_kernel) + self.attention_bias
-        query, key, value = (self._by_head(each) for each in ops.split(joint, 3, axis=-1))
+        query, key, value = (by_head(each, self.num_heads) for each in ops.split(joint, 3, axis=-1))
         if self.num_states is not None:
             query = query[:, :, : self.num_states]
         # The root's share to the queries: they are L times fewer than the scores.
@@ -154,15 +153,6 @@ class TransformerBlock(keras.layers.Layer):
         attended = ops.transpose(ops.matmul(weights, value), (0, 2, 1, 3))
         shape = (ops.shape(inputs)[0], ops.shape(attended)[1], inputs.shape[-1])
         return self.joining(ops.reshape(attended, shape))
-
-    def _by_head(self, part: Tensor) -> Tensor:
-        """`[B, L, D]` -> `[B, num_heads, L, D / num_heads]`."""
-        if self.num_heads == 1:
-            return ops.expand_dims(part, 1)
-        head_dim = part.shape[-1] // self.num_heads
-        num_rows, length = ops.shape(part)[:2]
-        by_position = ops.reshape(part, (num_rows, length, self.num_heads, head_dim))
-        return ops.transpose(by_position, (0, 2, 1, 3))
 
     def _drop(self, name: str, values: Tensor, training: bool) -> Tensor:
         return self.dropouts[name](values, training=training) if name in self.dropouts else values

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from recsys_tf.layers.inner_layers import with_layers
 from recsys_tf.types import Tensor
 
 
@@ -58,6 +59,4 @@ class OncePerRow(keras.layers.Layer):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> OncePerRow:
         """Builds the layer from `get_config`'s result."""
-        config = dict(config)
-        encoder = keras.saving.deserialize_keras_object(config.pop("encoder"))
-        return cls(encoder, **config)
+        return cls(**with_layers(config, "encoder"))

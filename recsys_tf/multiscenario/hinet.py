@@ -9,6 +9,7 @@ from keras import ops
 
 from recsys_tf.layers import Experts, SoftmaxGates
 from recsys_tf.layers.idle import mark_idle
+from recsys_tf.layers.precision import precise_softmax
 from recsys_tf.layers.scenario_index import scenario_rows, select_scenario
 from recsys_tf.layers.shapes import check_positive
 from recsys_tf.multiscenario.scenario_block import ScenarioBlock
@@ -138,7 +139,7 @@ class HiNet(ScenarioBlock):
         is_self = ops.eye(self.num_known, dtype="float32")
         # A large finite number: minus infinity would make NaN of a scenario without others.
         scores = ops.cast(self.attention_scores, "float32") - 1e9 * is_self
-        weights = ops.exp(ops.log_softmax(scores, axis=-1)) * (1.0 - is_self)
+        weights = precise_softmax(scores) * (1.0 - is_self)
         return ops.cast(weights, self.compute_dtype) * self.attention_scale
 
     def get_config(self) -> dict[str, Any]:

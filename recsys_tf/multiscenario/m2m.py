@@ -9,6 +9,7 @@ from keras import ops
 
 from recsys_tf.layers import Experts
 from recsys_tf.layers.idle import mark_idle
+from recsys_tf.layers.precision import precise_softmax
 from recsys_tf.layers.shapes import check_positive
 from recsys_tf.multiscenario.meta_unit import MetaUnit
 from recsys_tf.multiscenario.scenario_block import ScenarioBlock
@@ -110,9 +111,7 @@ class M2M(ScenarioBlock):
         experts = self.experts(inputs, training=training)
         scored = ops.leaky_relu(self.attention_unit(experts, vectors, one_hot), 0.1)
         scores = ops.squeeze(ops.matmul(scored, self.query), axis=-1)
-        # float32, since the exponential of a half-precision score loses the small weights. Through
-        # the logarithm, since Keras warns of every softmax over a single choice.
-        weights = ops.exp(ops.log_softmax(ops.cast(scores, "float32"), axis=-1))
+        weights = precise_softmax(scores)
         weights = ops.expand_dims(ops.cast(weights, self.compute_dtype), 1)
         hidden = ops.squeeze(ops.matmul(weights, experts), axis=1)
         for unit in self.tower:

@@ -63,9 +63,7 @@ class ScenarioExperts(keras.layers.Layer):
         if not self.hidden_dims:
             raise ValueError("`hidden_dims` must hold at least one width, received none.")
         self.dropout = check_share("dropout", dropout)
-        self.dropout_layer = None
-        if self.dropout:
-            self.dropout_layer = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
+        self.dropout_layer = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
 
     def build(self, inputs_shape: tuple[int | None, ...]) -> None:
         """Makes the shared weights of each layer and what the scenarios add to them."""
@@ -126,8 +124,7 @@ class ScenarioExperts(keras.layers.Layer):
                 by_expert = ops.matmul(ops.transpose(hidden, (1, 2, 0, 3)), kernels)
                 hidden = ops.transpose(by_expert, (2, 0, 1, 3))
             hidden = ops.relu(hidden + biases)
-            if self.dropout_layer is not None:
-                hidden = self.dropout_layer(hidden, training=training)
+            hidden = self.dropout_layer(hidden, training=training)
         return hidden
 
     def compute_output_shape(self, inputs_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:

@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from recsys_tf.layers.idle import mark_idle
+from recsys_tf.layers.precision import precise_softmax
 from recsys_tf.layers.scenario_index import check_num_scenarios, join_scenarios
 from recsys_tf.layers.shapes import check_positive, check_rank, check_width
 from recsys_tf.types import NUM_RESERVED_INDICES, Tensor
@@ -75,9 +76,7 @@ class ScenarioGates(keras.layers.Layer):
         flat = ops.matmul(inputs, ops.reshape(kernels, (kernels.shape[0], -1)))
         logits = ops.reshape(flat, (-1, self.num_scenarios - 1, self.num_choices))
         logits = logits + join_scenarios(self.bias, self.scenario_bias, axis=0)
-        # float32, since the exponential of a half-precision score loses the small weights. Through
-        # the logarithm, since Keras warns of every softmax over a single choice.
-        weights = ops.exp(ops.log_softmax(ops.cast(logits, "float32"), axis=-1))
+        weights = precise_softmax(logits)
         return ops.cast(weights, self.compute_dtype)
 
     def compute_output_shape(self, inputs_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:

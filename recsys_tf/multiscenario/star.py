@@ -70,7 +70,7 @@ class STAR(ScenarioBlock):
             StarDense(num_scenarios, hidden_dim, dtype=policy, name=f"star_{index}")
             for index in range(num_layers)
         ]
-        self.dropout_layer = keras.layers.Dropout(dropout, dtype=policy) if dropout else None
+        self.dropout_layer = keras.layers.Dropout(dropout, dtype=policy)
         self.auxiliary = DenseStack((hidden_dim,), dropout=dropout, dtype=policy, name="auxiliary")
         self.auxiliary_output = keras.layers.Dense(
             hidden_dim, dtype=policy, name="auxiliary_output"
@@ -108,8 +108,7 @@ class STAR(ScenarioBlock):
         hidden = self.normalization(inputs, scenario, training=training)
         for star in self.stars:
             hidden = star(hidden, one_hot)
-            if self.dropout_layer is not None:
-                hidden = self.dropout_layer(hidden, training=training)
+            hidden = self.dropout_layer(hidden, training=training)
         with_scenario = ops.concatenate([inputs, scenario_rows(one_hot, self.embedding)], axis=1)
         auxiliary = self.auxiliary(with_scenario, training=training)
         return hidden + self.auxiliary_output(auxiliary)

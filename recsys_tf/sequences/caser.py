@@ -60,9 +60,7 @@ class Caser(SequenceEncoder):
         self.num_horizontal = check_positive("num_horizontal", num_horizontal)
         self.num_vertical = check_positive("num_vertical", num_vertical)
         self.dropout = check_share("dropout", dropout)
-        self.dropout_layer = None
-        if self.dropout:
-            self.dropout_layer = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
+        self.dropout_layer = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
 
     def build(
         self, events_shape: tuple[int | None, ...], is_valid_shape: tuple[int | None, ...]
@@ -100,8 +98,7 @@ class Caser(SequenceEncoder):
         """Applies the filters at each event; see `SequenceEncoder.encode`."""
         windows = ops.pad(events, ((0, 0), (self.window - 1, 0), (0, 0)))
         patterns = self._patterns(windows)
-        if self.dropout_layer is not None:
-            patterns = self.dropout_layer(patterns, training=training)
+        patterns = self.dropout_layer(patterns, training=training)
         num_patterns = self.window * self.num_horizontal
         of_patterns = ops.matmul(patterns, self.joining_kernel[:num_patterns])
         # Sums of events and then a product with their part of `W`: one kernel [window, D, D].

@@ -50,9 +50,7 @@ class CNN(SequenceEncoder):
         self.num_layers = check_positive("num_layers", num_layers)
         self.kernel_size = check_positive("kernel_size", kernel_size)
         self.dropout = check_share("dropout", dropout)
-        self.dropout_layer = None
-        if self.dropout:
-            self.dropout_layer = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
+        self.dropout_layer = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
 
     def build(
         self, events_shape: tuple[int | None, ...], is_valid_shape: tuple[int | None, ...]
@@ -83,8 +81,7 @@ class CNN(SequenceEncoder):
             added = events
             for place in (2 * index, 2 * index + 1):
                 added = ops.relu(self.norms[place](self.convolutions[place](added)))
-            if self.dropout_layer is not None:
-                added = self.dropout_layer(added, training=training)
+            added = self.dropout_layer(added, training=training)
             events = events + added
         return events
 

@@ -78,9 +78,7 @@ class HSTU(SequenceEncoder):
         self.has_times = bool(has_times)
         self.dropout = check_share("dropout", dropout)
         self.positions = PositionTable(max_length, dtype=self.dtype_policy, name="positions")
-        self.dropout_layer = None
-        if self.dropout:
-            self.dropout_layer = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
+        self.dropout_layer = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
         self.blocks = [
             HSTUBlock(num_heads, dropout, dtype=self.dtype_policy, name=f"block_{index}")
             for index in range(check_positive("num_layers", num_layers))
@@ -149,8 +147,7 @@ class HSTU(SequenceEncoder):
         self, events: Tensor, is_valid: Tensor, times: Tensor | None, training: bool = False
     ) -> Tensor:
         states = self.positions(events, is_valid)
-        if self.dropout_layer is not None:
-            states = self.dropout_layer(states, training=training)
+        states = self.dropout_layer(states, training=training)
         places = ops.arange(ops.shape(events)[1], dtype="int32")
         distances = ops.expand_dims(places, 1) - ops.expand_dims(places, 0)
         # silu of it is 0, and so is its slope: what may not be looked at needs no mask besides.

@@ -8,6 +8,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from recsys_tf.layers.built_dense import built_dense
+from recsys_tf.layers.by_head import by_head
 from recsys_tf.layers.shapes import check_positive, check_rank, check_share, check_width
 from recsys_tf.types import Tensor
 
@@ -42,9 +44,7 @@ class HSTUBlock(keras.layers.Layer):
         super().__init__(**kwargs)
         self.num_heads = check_positive("num_heads", num_heads)
         self.dropout = check_share("dropout", dropout)
-        self.dropout_layer = None
-        if self.dropout:
-            self.dropout_layer = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
+        self.dropout_layer = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
         self.norms = [
             keras.layers.LayerNormalization(epsilon=1e-6, dtype=self.dtype_policy, name=name)
             for name in ("input_norm", "sum_norm")
@@ -74,8 +74,7 @@ class HSTUBlock(keras.layers.Layer):
         self.parts_bias = self.add_weight(
             name="parts_bias", shape=(4 * width,), initializer="zeros"
         )
-        self.joining = keras.layers.Dense(width, dtype=self.dtype_policy, name="joining")
-        self.joining.build(inputs_shape)
+        self.joining = built_dense(width, inputs_shape, "joining", self.dtype_policy)
 
     def call(self, inputs: Tensor, score_bias: Tensor, training: bool = False) -> Tensor:
         """Adds to each position what it gathers.
@@ -90,7 +89,7 @@ class HSTUBlock(keras.layers.Layer):
         """
         joint = ops.matmul(self.norms[0](inputs), self.parts_kernel) + self.parts_bias
         gate, *parts = ops.split(ops.silu(joint), 4, axis=-1)
-        value, query, key = (self._by_head(part) for part in parts)
+        value, query, key = (by_head(part, self.num_heads) for part in parts)
         scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
         weights = ops.silu(scores + ops.cast(score_bias, scores.dtype))
         sums = ops.transpose(ops.matmul(weights, value), (0, 2, 1, 3))
@@ -98,18 +97,8 @@ class HSTUBlock(keras.layers.Layer):
         share = ops.cast(ops.expand_dims(1 / count, 1), sums.dtype)
         sums = ops.reshape(sums, ops.shape(inputs)) * share
         gated = self.norms[1](sums) * gate
-        if self.dropout_layer is not None:
-            gated = self.dropout_layer(gated, training=training)
+        gated = self.dropout_layer(gated, training=training)
         return inputs + self.joining(gated)
-
-    def _by_head(self, part: Tensor) -> Tensor:
-        """`[B, L, D]` -> `[B, num_heads, L, D / num_heads]`."""
-        if self.num_heads == 1:
-            return ops.expand_dims(part, 1)
-        num_rows, length = ops.shape(part)[:2]
-        head_dim = part.shape[-1] // self.num_heads
-        by_position = ops.reshape(part, (num_rows, length, self.num_heads, head_dim))
-        return ops.transpose(by_position, (0, 2, 1, 3))
 
     def compute_output_shape(
         self, inputs_shape: tuple[int | None, ...], score_bias_shape: tuple[int | None, ...]

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from recsys_tf.layers.inner_layers import with_layers
 from recsys_tf.types import Tensor
 
 
@@ -96,7 +97,4 @@ class LastState(keras.layers.Layer):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> LastState:
         """Makes the layer again from `get_config`'s values."""
-        config = dict(config)
-        if isinstance(config["encoder"], dict):
-            config["encoder"] = keras.saving.deserialize_keras_object(config["encoder"])
-        return cls(**config)
+        return cls(**with_layers(config, "encoder"))

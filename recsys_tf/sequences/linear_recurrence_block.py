@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from recsys_tf.layers.built_dense import built_dense
 from recsys_tf.layers.shapes import check_positive, check_rank, check_share, check_width
 from recsys_tf.types import Tensor
 
@@ -50,9 +51,7 @@ class LinearRecurrenceBlock(keras.layers.Layer):
         super().__init__(**kwargs)
         self.hidden_dim = None if hidden_dim is None else check_positive("hidden_dim", hidden_dim)
         self.dropout = check_share("dropout", dropout)
-        self.dropout_layer = None
-        if self.dropout:
-            self.dropout_layer = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
+        self.dropout_layer = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
         self.norms = [
             keras.layers.LayerNormalization(epsilon=1e-6, dtype=self.dtype_policy, name=name)
             for name in ("recurrence_norm", "forward_norm")
@@ -76,16 +75,11 @@ class LinearRecurrenceBlock(keras.layers.Layer):
         )
         self.decay = self.add_weight(name="decay", shape=(width,), initializer=_slow_decays)
         hidden = self.hidden_dim or width
-        self.joining = self._dense(width, inputs_shape, "joining")
-        self.expansion = self._dense(hidden, inputs_shape, "expansion", "relu")
-        self.contraction = self._dense(width, (*inputs_shape[:-1], hidden), "contraction")
-
-    def _dense(
-        self, units: int, shape: tuple[int | None, ...], name: str, activation: Any = None
-    ) -> keras.layers.Dense:
-        layer = keras.layers.Dense(units, activation, dtype=self.dtype_policy, name=name)
-        layer.build(shape)
-        return layer
+        self.joining = built_dense(width, inputs_shape, "joining", self.dtype_policy)
+        self.expansion = built_dense(hidden, inputs_shape, "expansion", self.dtype_policy, "relu")
+        self.contraction = built_dense(
+            width, (*inputs_shape[:-1], hidden), "contraction", self.dtype_policy
+        )
 
     def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         """Runs over float `[B, L, D]`, oldest first, to float `[B, L, D]`."""
@@ -104,8 +98,6 @@ class LinearRecurrenceBlock(keras.layers.Layer):
         return inputs + self._drop(forward, training)
 
     def _drop(self, values: Tensor, training: bool) -> Tensor:
-        if self.dropout_layer is None:
-            return values
         return self.dropout_layer(values, training=training)
 
     def compute_output_shape(self, inputs_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:

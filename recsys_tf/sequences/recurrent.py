@@ -30,9 +30,7 @@ class Recurrent(SequenceEncoder):
         super().__init__(**kwargs)
         self.num_layers = check_positive("num_layers", num_layers)
         self.dropout = check_share("dropout", dropout)
-        self.dropout_layer = None
-        if self.dropout:
-            self.dropout_layer = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
+        self.dropout_layer = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
 
     def build(
         self, events_shape: tuple[int | None, ...], is_valid_shape: tuple[int | None, ...]
@@ -51,8 +49,7 @@ class Recurrent(SequenceEncoder):
     def encode(self, events: Tensor, is_valid: Tensor, training: bool = False) -> Tensor:
         """Runs over rows without gaps; see `SequenceEncoder.encode`."""
         for layer in self.layers:
-            if self.dropout_layer is not None:
-                events = self.dropout_layer(events, training=training)
+            events = self.dropout_layer(events, training=training)
             # Keras's LSTM fails at no rows.
             is_empty = ops.equal(ops.shape(events)[0], 0)
             events = ops.cond(

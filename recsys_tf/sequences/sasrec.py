@@ -65,9 +65,7 @@ class SASRec(SequenceEncoder):
         self.max_length = max_length
         self.dropout = check_share("dropout", dropout)
         self.positions = PositionTable(max_length, dtype=self.dtype_policy, name="positions")
-        self.dropout_layer = None
-        if self.dropout:
-            self.dropout_layer = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
+        self.dropout_layer = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
         self.blocks = [
             TransformerBlock(
                 num_heads,
@@ -105,8 +103,7 @@ class SASRec(SequenceEncoder):
     def encode(self, events: Tensor, is_valid: Tensor, training: bool = False) -> Tensor:
         """Applies the blocks to rows without gaps; see `SequenceEncoder.encode`."""
         states = self.positions(events, is_valid)
-        if self.dropout_layer is not None:
-            states = self.dropout_layer(states, training=training)
+        states = self.dropout_layer(states, training=training)
         may_look = self.may_look(is_valid)
         for block in self.blocks:
             states = block(states, may_look, training=training)

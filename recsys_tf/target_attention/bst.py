@@ -66,9 +66,7 @@ class BST(keras.layers.Layer):
         super().__init__(**kwargs)
         self.max_length = check_positive("max_length", max_length)
         self.dropout = check_share("dropout", dropout)
-        self.dropout_layer = None
-        if self.dropout:
-            self.dropout_layer = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
+        self.dropout_layer = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
         self.blocks = [
             TransformerBlock(
                 num_heads,
@@ -123,8 +121,7 @@ class BST(keras.layers.Layer):
         states = ops.concatenate([ops.expand_dims(target, 1), events], axis=1)
         is_valid = ops.pad(is_valid, ((0, 0), (1, 0)), constant_values=True)
         states = states + ops.take(self.steps, self._steps(is_valid), axis=0)
-        if self.dropout_layer is not None:
-            states = self.dropout_layer(states, training=training)
+        states = self.dropout_layer(states, training=training)
         may_look = ops.expand_dims(is_valid, (1, 2))
         for block in self.blocks:
             states = block(states, may_look, training=training)

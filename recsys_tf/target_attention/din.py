@@ -10,6 +10,7 @@ from keras import ops
 
 from recsys_tf.layers import Dice
 from recsys_tf.layers.event_dtypes import check_dtypes
+from recsys_tf.layers.precision import precise_softmax
 from recsys_tf.layers.shapes import check_positive
 from recsys_tf.naming import look_up
 from recsys_tf.target_attention.shapes import check_inputs
@@ -122,7 +123,7 @@ class DIN(keras.layers.Layer):
         # float32, since the exponential of a half-precision score loses the small weights.
         scores = ops.cast(ops.squeeze(hidden, axis=-1), "float32")
         if self.is_normalized:
-            scores = ops.exp(ops.log_softmax(ops.where(is_valid, scores, -1e9), axis=1))
+            scores = precise_softmax(ops.where(is_valid, scores, -1e9), axis=1)
         return ops.cast(ops.where(is_valid, scores, 0.0), self.compute_dtype)
 
     def call(
