@@ -7,9 +7,10 @@ over generated sequences of 200 events by Zipf's law over 3,416 items, all posit
 is cut off after each of its parts (`recsys_tf.step_profile`); the input is made beside it, and
 training waits for it only where it takes longer than the step.
 
-Training does not use XLA. The last rows say why: SASRec's encoder forward and back at one shape,
-with XLA and without, in turn, and the seconds that XLA compiles for. Batches of like length have a
-new shape every few steps, and each would be compiled anew.
+Training does not use XLA. The last rows say why, with XLA and without, in turn, and the seconds
+that XLA compiles for: SASRec's encoder forward and back at one shape (batches of like length have a
+new shape every few steps, and each would be compiled anew); and the whole step of two rankers over
+40 categories, PLE and DCNv2, whose shapes never change.
 """
 
 from __future__ import annotations
@@ -25,10 +26,18 @@ import tensorflow as tf
 from reporting import Row, add_results_option, report
 from step_timing import seconds_in_turn
 
-from recsys_tf import RunConfig, SequenceConfig, TrainingConfig
+from recsys_tf import (
+    CategoricalFeature,
+    ModelConfig,
+    RunConfig,
+    SequenceConfig,
+    TableSchema,
+    TaskSpec,
+    TrainingConfig,
+)
 from recsys_tf.datasets import load_dataset
 from recsys_tf.features import Sequences, make_sequence_dataset
-from recsys_tf.models import SequenceRecommender
+from recsys_tf.models import Ranker, SequenceRecommender
 from recsys_tf.preparation import prepare
 from recsys_tf.presets import preset
 from recsys_tf.step_profile import StepProfile, profile_step
@@ -37,6 +46,11 @@ from recsys_tf.types import NUM_RESERVED_INDICES
 
 SEED = 42
 NUM_ITEMS, LENGTH, WIDTH, BATCH_SIZE = 3416, 200, 128, 16
+NUM_FIELDS, NUM_VALUES, NUM_ROWS = 40, 50, 1024
+RANKERS: dict[str, dict[str, Any]] = {
+    "PLE": {"multitask": "ple", "num_cross_layers": 0, "expert_dim": 128},
+    "DCNv2": {"multitask": "shared_bottom", "num_cross_layers": 2, "trunk_dims": (128,)},
+}
 
 
 def two_tower(run: RunConfig) -> tuple[keras.Model, tf.data.Dataset]:
@@ -82,16 +96,40 @@ def encoder_step(model: keras.Model, features: Any, is_compiled: bool) -> Callab
     return lambda: run(features)
 
 
-def xla_rows(model: keras.Model, features: Any, num_rounds: int) -> list[Row]:
-    """Times the encoder with XLA and without."""
-    plain, compiled = (encoder_step(model, features, each) for each in (False, True))
+def ranker_step(model: str, is_compiled: bool) -> Callable[[], Any]:
+    """A training step of a ranker over one batch that lies in memory."""
+    random = np.random.default_rng(SEED)
+    names = [f"field_{place}" for place in range(NUM_FIELDS)]
+    tasks = ("click", "buy")
+    schema = TableSchema(
+        features=tuple(CategoricalFeature(name=name, side="user") for name in names),
+        tasks=tuple(TaskSpec(name=name, kind="binary", label=name) for name in tasks),
+    )
+    keras.utils.set_random_seed(SEED)
+    ranker = Ranker(schema, dict.fromkeys(names, NUM_VALUES), ModelConfig(**RANKERS[model]))
+    compile_model(ranker, TrainingConfig(steps_per_execution=1), 1)
+    codes = random.integers(0, NUM_VALUES, (NUM_FIELDS, NUM_ROWS)).astype(np.int32)
+    features = dict(zip(names, map(tf.constant, codes), strict=True))
+    labels = {name: tf.cast(random.integers(0, 2, NUM_ROWS), tf.float32) for name in tasks}
+    weights = dict.fromkeys(tasks, tf.ones(NUM_ROWS))
+
+    @tf.function(autograph=False, jit_compile=is_compiled)
+    def run() -> Any:
+        return ranker.train_step((features, labels, weights))["loss"]
+
+    return run
+
+
+def xla_rows(
+    shown: str, plain: Callable[[], Any], compiled: Callable[[], Any], num_rounds: int
+) -> list[Row]:
+    """Times a step with XLA and without."""
     plain()
     start = time.perf_counter()
     compiled()
     compiling = time.perf_counter() - start
     seconds = seconds_in_turn([plain, compiled], num_rounds)
     ratios = seconds[:, 0] / seconds[:, 1]
-    shown = "SASRec, encoder forward and back"
     return [
         Row(f"{shown}, without XLA", 1e3 * float(np.median(seconds[:, 0])), "ms"),
         Row(f"{shown}, with XLA", 1e3 * float(np.median(seconds[:, 1])), "ms"),
@@ -133,9 +171,18 @@ def main() -> None:
         profile = profile_step(model, batches, num_rounds=arguments.rounds, trace_folder=folder)
         rows += rows_of(name, profile)
     model, batches = models["SASRec"]
-    rows += xla_rows(model, next(iter(batches))[0], arguments.rounds)
+    features = next(iter(batches))[0]
+    steps = {
+        "SASRec, encoder forward and back": [
+            encoder_step(model, features, e) for e in (False, True)
+        ],
+        **{f"{name}, step": [ranker_step(name, e) for e in (False, True)] for name in RANKERS},
+    }
+    for shown, (plain, compiled) in steps.items():
+        rows += xla_rows(shown, plain, compiled, arguments.rounds)
     description = (
-        "MovieLens 100K, batches of 512 rows; generated sequences, 16 of 200 events a batch"
+        "MovieLens 100K, batches of 512 rows; generated sequences, 16 of 200 events a batch; "
+        f"generated tables, {NUM_ROWS:,} rows a batch"
     )
     report(__file__, rows, description, [SEED], arguments.results)
 

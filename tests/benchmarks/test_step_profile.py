@@ -34,10 +34,23 @@ def test_xla_computes_the_gradients_that_tensorflow_does(script, monkeypatch):
             dropout.rate = 0.0
     features, labels = next(iter(batches))
     assert labels.shape == (2, 4)
-    plain, compiled = (script.encoder_step(model, features, each)() for each in (False, True))
+    steps = [script.encoder_step(model, features, each) for each in (False, True)]
+    plain, compiled = (step() for step in steps)
     assert np.abs(plain[0]).max() > 1e-3
     for own, other in zip(plain, compiled, strict=True):
         np.testing.assert_allclose(own, other, rtol=1e-3, atol=1e-5)
-    rows = script.xla_rows(model, features, num_rounds=1)
+    rows = script.xla_rows("SASRec", *steps, num_rounds=1)
     assert [row.unit for row in rows] == ["ms", "ms", "x", "s"]
     assert all(row.value > 0 for row in rows)
+
+
+@pytest.mark.parametrize("name", ["PLE", "DCNv2"])
+def test_a_ranker_learns_the_same_with_xla(script, monkeypatch, name):
+    for size, value in {"NUM_FIELDS": 3, "NUM_VALUES": 5, "NUM_ROWS": 8}.items():
+        monkeypatch.setattr(script, size, value)
+    losses = []
+    for is_compiled in (False, True):
+        step = script.ranker_step(name, is_compiled)
+        losses.append([float(step()) for _ in range(3)])
+    assert losses[0][2] < losses[0][0]
+    np.testing.assert_allclose(*losses, rtol=1e-3)
