@@ -168,9 +168,14 @@ def _binned(labels: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.n
 
 
 def _bins(probabilities: np.ndarray) -> np.ndarray:
-    """Bins of equal width in log odds: equal ones in probability hold a rare event in one."""
+    """Bins of equal width in the mean of probability and scaled log odds.
+
+    Equal ones in probability alone hold a rare event in one, and equal ones in log odds a model
+    whose predictions lie close to one half in a few; each keeps half of its fineness.
+    """
     cut = np.clip(probabilities, 1e-15, 1 - 1e-15)
-    unit = 0.5 + np.log(cut / (1 - cut)) / (2 * _LARGEST_LOGIT)
+    of_odds = 0.5 + np.log(cut / (1 - cut)) / (2 * _LARGEST_LOGIT)
+    unit = (cut + np.clip(of_odds, 0, 1)) / 2
     return np.clip(unit * _NUM_BINS, 0, _NUM_BINS - 1).astype(int)
 
 

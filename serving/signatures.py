@@ -88,9 +88,9 @@ def column(name: str, value: Any, spec: TensorSpec, size: int) -> np.ndarray:
 
 
 def _holds_lists(value: Any) -> bool:
-    return isinstance(value, (list, tuple)) and any(
-        isinstance(row, (list, tuple, np.ndarray)) for row in value
-    )
+    # Of an array of objects too, such as a column of a data frame.
+    is_list = isinstance(value, (list, tuple)) or str(getattr(value, "dtype", "")) == "object"
+    return is_list and any(isinstance(row, (list, tuple, np.ndarray)) for row in value)
 
 
 def _table(name: str, rows: Sequence[Any], spec: TensorSpec) -> np.ndarray:

@@ -40,7 +40,8 @@ def data(
 ) -> None:
     """Report what a data set holds and how it is split.
 
-    Every row that is refused is counted with its reason; `--out` keeps these rows too.
+    Every row that is refused is counted with its reason; `--out` keeps source, line and reason of
+    each, and the text of the first of every reason.
 
     Examples:
       recsys-tf data --dataset ml-100k

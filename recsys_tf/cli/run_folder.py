@@ -77,7 +77,8 @@ class RunFolder:
         check_writable(self.path, "--out")
         if is_overwriting:
             shutil.rmtree(self.unfinished, ignore_errors=True)
-        elif self.is_whole and not self.has_checkpoint:
+        # What a kill has left while an ended run was cleared away is no run to go on with.
+        elif self.is_whole and not (self.has_checkpoint and (self.unfinished / CONFIG).is_file()):
             raise Failure(
                 f"`--out` {self.path} holds a finished run; name another folder, or give "
                 "`--overwrite`.",

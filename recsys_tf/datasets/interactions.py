@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from recsys_tf.datasets.rejections import Rejections
-from recsys_tf.datasets.values import MAX_SECONDS, TIME_UNITS
+from recsys_tf.datasets.values import MAX_SECONDS, TIME_UNITS, seconds_of_dates
 from recsys_tf.schema import Schema
 
 
@@ -159,9 +159,8 @@ def _time_faults(data: Interactions) -> list[str]:
 
 def _way_to_seconds(stamps: pd.Series) -> str:
     if pd.api.types.is_datetime64_any_dtype(stamps):
-        zone = "" if stamps.dt.tz is None else ", tz='UTC'"
         return (
             "leave the events without a time out, and convert the others by "
-            f"`(column - pandas.Timestamp(0{zone})) // pandas.Timedelta(seconds=1)`"
+            f"`{seconds_of_dates(stamps)}`"
         )
     return "leave the events without a time out, and give the others' seconds as int64"

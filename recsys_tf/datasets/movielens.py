@@ -180,6 +180,8 @@ def assemble(
     rejections: Rejections | None = None,
 ) -> Interactions:
     """Joins the tables of one data set, with the moments of its events; see `join_tables`."""
+    # Told as they were read, without the moments.
+    events = events.reject_repeated([schema.user_id, schema.item_id, schema.timestamp])
     if any(feature.side == "context" for feature in schema.features):
         events = replace(events, frame=add_moments(events.frame))
     return join_tables(

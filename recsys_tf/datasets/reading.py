@@ -222,7 +222,11 @@ def typed_table(
         for note in converted.notes:
             rejections = rejections.with_note(f"{source}: {note}")
     bad = np.flatnonzero(reasons != "")
-    rows = rejected_rows(source, index[bad], reasons[bad], read_texts(bad[:MAX_TEXTS]))
+    # Of each reason the first: one that is met a million times must not hide the others.
+    is_shown = pd.Series(reasons[bad]).groupby(reasons[bad]).cumcount().to_numpy() < MAX_TEXTS
+    texts = np.full(len(bad), "", dtype=object)
+    texts[is_shown] = read_texts(bad[is_shown])
+    rows = rejected_rows(source, index[bad], reasons[bad], texts)
     return Table(pd.DataFrame(frame)[reasons == ""], rejections + Rejections({}, rows), source)
 
 
@@ -232,7 +236,7 @@ def shown_rows(rows: Iterable[Mapping[Any, Any]]) -> list[str]:
 
 
 def rejected_rows(
-    source: str, lines: Sequence[int], reasons: Sequence[str] | Array, texts: Sequence[str]
+    source: str, lines: Sequence[int], reasons: Sequence[str] | Array, texts: Sequence[str] | Array
 ) -> pd.DataFrame:
     """Makes the frame of refused rows that `Rejections` holds.
 

@@ -166,3 +166,16 @@ def _is_not_finite(text: str) -> bool:
 def _timestamps(texts: pd.Series, column: Column) -> Converted:
     parsed = _numbers(texts, Column(column.source, column.name, "number", is_required=True))
     return to_seconds(parsed.values, parsed.reasons, column)
+
+
+def seconds_of_dates(dates: pd.Series) -> str:
+    """Tells how a column of dates becomes seconds since 1970; `pandas.to_numeric` keeps its unit.
+
+    Args:
+        dates: The column, of a datetime dtype, with or without a zone.
+
+    Returns:
+        The expression, of `column`.
+    """
+    zone = "" if dates.dt.tz is None else ", tz='UTC'"
+    return f"(column - pandas.Timestamp(0{zone})) // pandas.Timedelta(seconds=1)"

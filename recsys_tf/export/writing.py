@@ -40,7 +40,8 @@ def write_saved_model(
 
     Raises:
         ValueError: If the folder holds something already.
-        OSError: If it cannot be written; nothing is left behind.
+        OSError: If it cannot be written; nothing is left behind. Only where the disk fails to keep
+            the folder's name is it there, whole, in spite of the error.
     """
     folder = Path(folder)
     if folder.exists() and any(folder.iterdir()):

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from recsys_tf.datasets.values import seconds_of_dates
 from recsys_tf.naming import unknown_name_message
 from recsys_tf.types import Array, FloatArray, IntArray
 
@@ -17,12 +18,7 @@ _OF_FLOATS = (
     'column with `astype("Int64").astype("string")`.'
 )
 _WAY_TO_STRINGS = {"floating": _OF_FLOATS, "mixed-integer-float": _OF_FLOATS}
-
-# `pandas.to_numeric` would make nanoseconds of dates.
-_WAY_TO_INTEGERS = (
-    'Leave out the rows where it is missing, and convert the column with `astype("int64")`; of '
-    "dates make seconds: `(column - pandas.Timestamp(0)) // pandas.Timedelta(seconds=1)`."
-)
+_AS_INTEGERS = 'astype("int64")'
 
 
 class FrameColumns:
@@ -68,7 +64,8 @@ class FrameColumns:
         if not pd.api.types.is_integer_dtype(series) or series.isna().any():
             raise TypeError(
                 f"`{self._name}.{column}` must hold whole numbers, none missing, received dtype "
-                f"{series.dtype} with {series.isna().sum():,} missing. {_WAY_TO_INTEGERS}"
+                f"{series.dtype} with {series.isna().sum():,} missing. Leave out the rows where it "
+                f"is missing, and {_way_to_numbers(series, _AS_INTEGERS)}."
             )
         return series.to_numpy(dtype=np.int64)
 
@@ -144,7 +141,7 @@ class FrameColumns:
         way_out = (
             _WAY_TO_STRINGS.get(kind or "", 'Convert the column with `astype("string")`.')
             if wanted == "strings"
-            else ("Convert the column with `pandas.to_numeric`.")
+            else f"You can {_way_to_numbers(series, 'pandas.to_numeric')}."
         )
         received = f"{kind} values" if kind else f"dtype {series.dtype}"
         return TypeError(
@@ -160,3 +157,8 @@ def _is_missing(value: Any) -> bool:
 
 def _is_list(value: Any) -> bool:
     return isinstance(value, (list, tuple)) or (isinstance(value, np.ndarray) and value.ndim == 1)
+
+
+def _way_to_numbers(series: pd.Series, function: str) -> str:
+    is_date = pd.api.types.is_datetime64_any_dtype(series)
+    return f"convert the column with `{seconds_of_dates(series) if is_date else function}`"

@@ -105,7 +105,8 @@ def write_examples(
         raise ValueError(f"`num_shards` must be 1 or more, received {num_shards}.")
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    for pattern in (MANIFEST, "examples-*.gz", f"{WRITING}examples-*.gz"):
+    # The last is what a killed writing of an older version left.
+    for pattern in (MANIFEST, "examples-*.gz", f"{WRITING}examples-*.gz", f"{WRITING}[0-9]*"):
         for old in folder.glob(pattern):
             old.unlink()
     is_masked = examples.has_target if is_target_masked is None else is_target_masked

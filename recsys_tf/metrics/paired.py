@@ -182,7 +182,7 @@ def paired_wilcoxon(
     return PairedTest(
         float(differences.mean()),
         *bounds(samples, level),
-        _signed_rank_p_value(differences[differences != 0]),
+        _signed_rank_p_value(differences[differences != 0], _largest(first, second)),
         len(differences),
     )
 
@@ -237,13 +237,17 @@ def _differences(first: Array, second: Array) -> FloatArray:
     return differences[~is_missing]
 
 
-def _signed_rank_p_value(differences: FloatArray) -> float:
+def _largest(first: Array, second: Array) -> float:
+    return float(np.nanmax(np.abs([first, second])))
+
+
+def _signed_rank_p_value(differences: FloatArray, largest: float) -> float:
+    """Tests differences, none 0, of values up to a largest one, by which these are rounded."""
     num_users = len(differences)
     if not num_users:
         return 1.0
-    sizes = np.abs(differences)
     # .3 - .2 and 1.3 - 1.2 are equal, but for the last digit of a float.
-    sizes = np.round(sizes / sizes.max() / _ROUNDING)
+    sizes = np.round(np.abs(differences) / (_ROUNDING * largest))
     _, level, num_tied = np.unique(sizes, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(num_tied) - (num_tied - 1) / 2)[level.reshape(-1)]
     expected = num_users * (num_users + 1) / 4

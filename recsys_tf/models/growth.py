@@ -67,7 +67,7 @@ def grow_tables(
         (True, True)
     """
     old_rows = old_rows or {}
-    _check_steps(source, target)
+    _check_tasks(source, target)
     shared = _rows_of_many_ids(source, target, old_rows)
     numbers = row_numbers(source, target, old_rows)
     first = UNKNOWN_INDEX if new_rows == "unknown" else None
@@ -152,9 +152,20 @@ def _grown(
     return grown
 
 
-def _check_steps(source: keras.Model, target: keras.Model) -> None:
+def _check_tasks(source: keras.Model, target: keras.Model) -> None:
+    """Checks that weights of one task do not go to another: they are taken over by their order."""
     models = [each for each in (source, target) if isinstance(each, MultitaskModel)]
-    steps = [each.config.multitask_options.get("steps") for each in models]
+    names = [[task.name for task in each.schema.ranking_tasks] for each in models]
+    if len(names) == 2 and names[0] != names[1]:
+        raise ValueError(
+            f"`target` must have the tasks of `source` in their order, received {names[1]} and "
+            f"{names[0]}."
+        )
+    # Without an option the steps are the tasks as they stand.
+    steps = [
+        list(cast(Sequence[str], each.config.multitask_options.get("steps", of_schema)))
+        for each, of_schema in zip(models, names, strict=True)
+    ]
     if len(steps) == 2 and steps[0] != steps[1]:
         raise ValueError(
             f"`target` must hand on between tasks in the steps of `source`, received {steps[1]} "

@@ -36,20 +36,24 @@ def with_steps(
 
 
 def ordered_steps(names: Sequence[str], parents: Mapping[str, str]) -> list[str]:
-    """Orders tasks by their chains: those outside of any first, then each from its first step.
+    """Orders tasks by their chains, where they do not stand so: those outside of any come first.
 
     Args:
         names: The tasks.
         parents: By task that comes after another, that other.
 
     Returns:
-        The names.
+        The names, as they stand where no step comes before the one it follows.
 
     Example:
         >>> ordered_steps(["buy", "rating", "click"], {"buy": "click"})
         ['rating', 'click', 'buy']
+        >>> ordered_steps(["click", "rating", "buy"], {"buy": "click"})
+        ['click', 'rating', 'buy']
     """
     before = {name: parents[name] for name in names if parents.get(name) in names}
+    if all(names.index(parent) < names.index(name) for name, parent in before.items()):
+        return list(names)
     chained = {*before, *before.values()}
     steps = [name for name in names if name not in chained]
     waiting = [name for name in reversed(names) if name in chained and name not in before]

@@ -103,6 +103,14 @@ def test_run_that_was_to_replace_a_finished_one_goes_on(folder):
     assert folder.is_whole
 
 
+def test_what_a_kill_left_of_an_ended_run_is_no_run_to_go_on_with(folder):
+    save(folder)
+    (folder.checkpoints / "epoch-000003-final").mkdir(parents=True)
+    other = RunConfig.from_dict({"training": {"seed": 7}})
+    with pytest.raises(Failure, match="holds a finished run"):
+        folder.claim(other, is_overwriting=False)
+
+
 def test_run_that_ended_before_its_first_checkpoint_gives_way_to_another_configuration(folder):
     folder.claim(RunConfig(), is_overwriting=False)
     other = RunConfig.from_dict({"training": {"seed": 7}})

@@ -162,6 +162,8 @@ def test_of_many_refused_rows_all_are_counted_and_the_first_1000_shown(row, reas
     assert rows["line"].tolist() == list(range(2, 1_202))
     assert rows["reason"].str.startswith(reason).all()
     assert rows["text"].tolist()[999:1_001] == [row.replace(",", "  ") if "," in row else row, ""]
+    late = read(HEADER + "u1,i1,9,1\n" * 1_200 + "u1,i1,,881250949\n" + GOOD)
+    assert late.rejections.rows["text"].iloc[-1] != ""
     table = read(HEADER + GOOD * 1_200).reject_repeated(["user_id", "item_id"])
     assert len(table.frame) == 1
     assert table.rejections.counts == {"a repeated (user_id, item_id)": 1_199}

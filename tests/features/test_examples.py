@@ -154,7 +154,17 @@ def test_told_way_to_strings_keeps_what_is_missing():
         (
             lambda e: e.assign(timestamp=pd.Timestamp(0)),
             TypeError,
-            r"received dtype datetime64.* of dates make seconds: `\(column - pandas.Timestamp\(0\)",
+            r"received dtype datetime64.* convert .* with `\(column - pandas.Timestamp\(0\)\)",
+        ),
+        (
+            lambda e: e.assign(timestamp=pd.Timestamp(0, tz="UTC")),
+            TypeError,
+            r"received dtype datetime64.* with `\(column - pandas.Timestamp\(0, tz='UTC'\)\)",
+        ),
+        (
+            lambda e: e.assign(rating=pd.Timestamp(0)),
+            TypeError,
+            r"must hold numbers .* with `\(column - pandas.Timestamp\(0\)\) // ",
         ),
         (
             lambda e: e.assign(timestamp=pd.array([1, None] * 3, "Int64")),

@@ -48,6 +48,7 @@ def test_wilcoxon_equals_scipy_with_ties_and_zeros(shift, is_rounded):
 def test_differences_are_tied_though_their_last_digits_differ():
     # d = .1, -.1: both of rank 1.5, W = E.
     assert paired_wilcoxon([0.3, 1.2], [0.2, 1.3]).p_value == 1
+    assert paired_wilcoxon([1e6 + 0.3, 4.9], [1e6 + 0.2, 5.0]).p_value == 1
 
 
 @pytest.mark.parametrize("name", ["t", "wilcoxon"])

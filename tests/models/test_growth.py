@@ -247,5 +247,11 @@ def test_models_of_other_steps_are_refused():
     sizes = ModelConfig(embedding_dim=2, expert_dim=2, trunk_dims=(), multitask="aitm")
     options = {"multitask_options": {"steps": ("buy", "click")}}
     models = [Ranker(schema, {}, each) for each in (sizes, sizes.model_copy(update=options))]
-    with pytest.raises(ValueError, match=r"steps of `source`, received \('buy', 'click'\)"):
+    with pytest.raises(ValueError, match=r"steps of `source`, received \['buy', 'click'\]"):
         grow_tables(*models)
+    others = schema.model_copy(update={"tasks": tasks[::-1]})
+    with pytest.raises(ValueError, match=r"tasks .* in their order, received \['click', 'buy'\]"):
+        grow_tables(models[0], Ranker(others, {}, sizes))
+    # The same steps, told and not told.
+    told = sizes.model_copy(update={"multitask_options": {"steps": ("click", "buy")}})
+    grow_tables(*(Ranker(others, {}, each) for each in (told, sizes)))

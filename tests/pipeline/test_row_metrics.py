@@ -94,8 +94,9 @@ def test_auc_tells_rare_events_apart():
     exact = auc(rows[:, 3], rows[:, 4], rows[:, 1])
     assert exact > 0.8
     assert result(rows)["click/auc"] == pytest.approx(exact, abs=1e-3)
-    two = np.array([[0, 1, 0, 0, 1e-5], [0, 1, 0, 1, 9e-5]], np.float32)
-    assert result(two)["click/auc"] == 1.0
+    for low, high in ((1e-5, 9e-5), (0.5001, 0.5005)):
+        two = np.array([[0, 1, 0, 0, low], [0, 1, 0, 1, high]], np.float32)
+        assert result(two)["click/auc"] == 1.0
 
 
 def test_probabilities_of_nought_and_one_stand_at_the_ends():

@@ -153,9 +153,12 @@ def test_lists_of_mixed_lengths_are_filled_up(fake):
     server, client = fake
     server.inputs["tags"] = [-1, -1]
     context = {"tags": [["new"], [], ("paying", "talks")]}
-    client.recommend(np.array(["a", "b", "c"]), [["x", "y"], ["z"], []], context)
-    sent = tensors.to_array(server.request.inputs["tags"])
-    assert sent.tolist() == [[b"new", b""], [b"", b""], [b"paying", b"talks"]]
+    as_objects = np.empty(3, object)
+    as_objects[:] = context["tags"]
+    for tags in (context["tags"], as_objects):
+        client.recommend(np.array(["a", "b", "c"]), [["x", "y"], ["z"], []], {"tags": tags})
+        sent = tensors.to_array(server.request.inputs["tags"])
+        assert sent.tolist() == [[b"new", b""], [b"", b""], [b"paying", b"talks"]]
     assert client.recommend(np.array([])) == []
 
 
