@@ -105,11 +105,23 @@ def _train(
     return values
 
 
-def combinations(methods: Sequence[str], weightings: Sequence[str]) -> list[tuple[str, str]]:
-    """Pairs each method with each weighting that it has a use for."""
+def combinations(
+    methods: Sequence[str], weightings: Sequence[str], weighted: Sequence[str] | None = None
+) -> list[tuple[str, str]]:
+    """Pairs each method with each weighting that it has a use for.
+
+    Args:
+        methods: Names of `METHODS`.
+        weightings: Names of `WEIGHTINGS`.
+        weighted: The methods that meet all weightings, the others the first alone; None for all.
+
+    Returns:
+        Method and weighting, "" for what has no use for one.
+    """
     pairs = []
     for method in methods:
-        pairs += [(method, w) for w in (("",) if method in (TREES, SINGLE) else weightings)]
+        of_method = weightings if weighted is None or method in weighted else weightings[:1]
+        pairs += [(method, w) for w in (("",) if method in (TREES, SINGLE) else of_method)]
     return pairs
 
 
@@ -141,9 +153,9 @@ def make_rows(
                     reference_name=source,
                 )
             )
-        for cost, unit in (("parameters", ""), ("seconds", "s")):
-            if cost in values[0]:
-                rows.append(mean_row(f"{cost}, {_named(pair)}", [v[cost] for v in values], unit))
+        if "parameters" in values[0]:
+            counts = [each["parameters"] for each in values]
+            rows.append(mean_row(f"parameters, {_named(pair)}", counts, ""))
     multitask = [pair for pair in runs if pair[0] not in (TREES, SINGLE)]
     if multitask:
         chosen = max(multitask, key=lambda pair: mean_validation_auc(runs[pair]))
@@ -224,6 +236,12 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--tasks", nargs="+", help="census has `college` as a third")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
     parser.add_argument("--weightings", nargs="+", choices=sorted(WEIGHTINGS), default=["fixed"])
+    parser.add_argument(
+        "--weighted",
+        nargs="+",
+        choices=METHODS,
+        help="methods that meet every weighting, the others the first alone (default: all)",
+    )
     add_options(parser, __file__)
     return parser.parse_args()
 
@@ -237,7 +255,7 @@ def main() -> None:
     if arguments.search:
         return search(table, problem, arguments)
     log = TrialLog(arguments.log)
-    pairs = combinations(arguments.methods, arguments.weightings)
+    pairs = combinations(arguments.methods, arguments.weightings, arguments.weighted)
     runs: dict[tuple[str, str], list[Values]] = {pair: [] for pair in pairs}
     # Seed by seed, so that a broken run has something of every method.
     for seed, (method, weighting) in itertools.product(arguments.seeds, pairs):

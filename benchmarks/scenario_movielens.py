@@ -176,8 +176,8 @@ def make_rows(runs: Mapping[str, Sequence[Values]]) -> list[Row]:
                     reference_name=reference[1],
                 )
             )
-        for cost, unit in (("parameters", ""), ("seconds", "s")):
-            rows.append(mean_row(f"{cost}, {method}", [each[cost] for each in values], unit))
+        counts = [each["parameters"] for each in values]
+        rows.append(mean_row(f"parameters, {method}", counts, ""))
     blocks = [method for method in runs if method != SHARED]
     if blocks:
         chosen = max(blocks, key=lambda method: mean_validation_auc(runs[method]))

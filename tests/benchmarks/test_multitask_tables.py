@@ -1,0 +1,39 @@
+"""Which trials the tables of several tasks are made of, and what is held to a bound."""
+
+import pytest
+
+pytestmark = pytest.mark.checkout
+
+
+@pytest.fixture(scope="module")
+def script(load_script):
+    pytest.importorskip("sklearn")
+    return load_script("multitask_tables")
+
+
+def test_weightings_meet_all_methods_or_those_named(script):
+    methods, weightings = ["trees", "mmoe", "cgc"], ["fixed", "dwa"]
+    pairs = [("trees", ""), ("mmoe", "fixed"), ("mmoe", "dwa"), ("cgc", "fixed"), ("cgc", "dwa")]
+    assert script.combinations(methods, weightings) == pairs
+    assert script.combinations(methods, weightings, ["mmoe"]) == pairs[:-1]
+
+
+def test_chosen_by_validation_rows_and_held_to_twin_trees_and_paper(script):
+    def run(validation, test):
+        return {"buy/validation_auc": validation, "buy/test_auc": test, "parameters": 9.0}
+
+    runs = {
+        ("trees", ""): [{"buy/validation_auc": 0.9, "buy/test_auc": 0.85}],
+        ("single_task", ""): [run(0.7, 0.70)],
+        ("mmoe", "fixed"): [run(0.8, 0.75)],
+        ("mmoe", "dwa"): [run(0.7, 0.99)],
+    }
+    rows = script.make_rows(runs, ["buy"], {"buy": (0.6, "paper")})
+    claims = [row for row in rows if row.rule is not None]
+    assert {row.name for row in claims} == {"buy, chosen by validation: mmoe, fixed"}
+    assert {row.reference_name: (row.value, row.bound, row.holds) for row in claims} == {
+        "single_task, same rows": (0.75, 0.70, True),
+        "trees, same rows": (0.75, 0.85, False),
+        "paper": (0.75, 0.6, True),
+    }
+    assert [row.value for row in rows if row.name.startswith("parameters")] == [9.0] * 3
