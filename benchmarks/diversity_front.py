@@ -217,7 +217,7 @@ def make_rows(runs: Sequence[Values], trade_offs: Sequence[float]) -> list[Row]:
 
 
 def _chosen_rows(runs: Sequence[Values], key: Key | None, name: str, is_claim: bool) -> list[Row]:
-    shown = "no re-ranking" if key is None else f"{key[0]} by {key[1]}, {key[2]}"
+    shown = "no re-ranking" if key is None else f"{key[0]} by {key[1]} at {key[2]}"
     losses = [-each for each in relative(runs, "test", key, "ndcg")]
     gains = relative(runs, "test", key, "ild")
     bounds: list[Mapping[str, object]] = [{}, {}]
