@@ -138,21 +138,6 @@ def test_files_come_in_another_order_each_epoch(plain_world, others, tmp_path):
     assert sorted(one) == sorted(two) == sorted(rows(in_memory(plain_world, others)))
 
 
-def test_no_python_runs_between_batches(plain_world, folder):
-    dataset = records(plain_world, folder, shuffle_seed=1)
-    graph = dataset._as_serialized_graph().numpy()
-    operations = {node.op for node in read_graph(graph)}
-    assert {"ParallelInterleaveDatasetV4", "ParallelMapDatasetV2"} <= operations
-    assert [each for each in operations if "PyFunc" in each or "Generator" in each] == []
-
-
-def read_graph(serialized):
-    graph = tf.compat.v1.GraphDef.FromString(serialized)
-    yield from graph.node
-    for function in graph.library.function:
-        yield from function.node_def
-
-
 def test_own_item_that_was_not_written_cannot_be_kept(plain_world, others, tmp_path):
     write(plain_world, tmp_path, examples=others, is_target_masked=True)
     features = next(iter(records(plain_world, tmp_path, batch_size=100)))[0]
