@@ -52,11 +52,13 @@ def run_pipeline(
         took. A model that was not blessed, or that was withdrawn, is a result, not an error.
 
     Raises:
+        SpecError: If the run has a `sequence`.
         PipelineError: If a component fails: data that are not sound, a training that diverges, a
             full disk. Served versions stay as they were. Or if another run works in `root`.
         ValueError: If the configuration does not fit the data, too many rows of them were rejected
             (`pipeline.max_rejected_share`), or their labels cannot be trained on.
     """
+    config.check_pipeline()
     root = Path(root).resolve()
     log = root / "logs" / f"{datetime.datetime.now():%Y%m%d-%H%M%S}.log"
     with only_run(root), listening(progress), quietly(log):

@@ -76,7 +76,7 @@ def new_recommender(
         config.retrieval,
         initial_biases=initial,
         catalogue=catalogue,
-        dtype=_dtype(config.training),
+        dtype=layers_dtype(config.training),
     )
     model.set_item_counts(
         np.bincount(items, minlength=num_items),
@@ -120,7 +120,7 @@ def new_ranker(
         num_indices,
         config.model,
         initial_biases=initial,
-        dtype=_dtype(config.training),
+        dtype=layers_dtype(config.training),
     )
 
 
@@ -155,7 +155,7 @@ def label_biases(
     return np.where(is_known, _logits(task, shrunk) - _logits(task, means), 0.0)
 
 
-def _dtype(config: TrainingConfig) -> str | None:
+def layers_dtype(config: TrainingConfig) -> str | None:
     """Returns the policy of a model's layers; None is Keras's global one."""
     return "mixed_bfloat16" if config.is_mixed_precision else None
 

@@ -20,7 +20,7 @@ from recsys_tf.features import (
     make_dataset,
     make_examples,
 )
-from recsys_tf.models.block_options import check_blocks
+from recsys_tf.models.block_options import check_run_blocks
 from recsys_tf.schema import Schema
 from recsys_tf.types import FloatArray, IntArray
 
@@ -219,7 +219,7 @@ def prepare(
         ValueError: If the data set is unknown, a part of the split stays empty, or rows are to be
             weighed by their age where only the events' order is known.
     """
-    check_blocks(config.model, config.training, config.retrieval)
+    check_run_blocks(config)
     if interactions is None:
         interactions = load_configured(config)
     return PreparedData(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import tensorflow as tf
 
@@ -16,7 +18,11 @@ from recsys_tf.types import NUM_RESERVED_INDICES, FloatArray, IntArray
 
 
 def sequence_ranking(
-    model: SequenceRecommender, data: SequenceData, part: Part = "test"
+    model: SequenceRecommender,
+    data: SequenceData,
+    part: Part = "test",
+    *,
+    on_users_done: Callable[[int], object] | None = None,
 ) -> RankingValues:
     """Ranks the whole catalogue for each user with held-out rows.
 
@@ -26,6 +32,7 @@ def sequence_ranking(
         model: A trained model.
         data: What it was trained on.
         part: The part to measure on; histories are what may be known by then.
+        on_users_done: Called with the number of users after each block that was ranked.
 
     Returns:
         The ranking metrics of each user, seen items left out as `config.evaluation` says.
@@ -40,6 +47,7 @@ def sequence_ranking(
         problem.relevant,
         config.cutoffs,
         config.user_batch_size,
+        on_users_done,
     )
 
 

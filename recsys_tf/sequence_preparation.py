@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -34,7 +34,8 @@ class SequenceData:
 
     Attributes:
         data: The data set, cut into parts.
-        config: Lengths and windows, the action's column, the items' content.
+        config: Lengths and windows, the action's column, the items' content; None takes the run's
+            `sequence`, or the defaults where it has none.
 
     Raises:
         TypeError: If ids are no strings, or timestamps no whole numbers; the text names the column.
@@ -44,10 +45,13 @@ class SequenceData:
     """
 
     data: PreparedData
-    config: SequenceConfig = field(default_factory=SequenceConfig)
+    # Never None once it is made.
+    config: SequenceConfig = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
         """Checks that there are times where they are to be read."""
+        if self.config is None:
+            object.__setattr__(self, "config", self.data.config.sequence or SequenceConfig())
         check_no_recency(
             self.data.config, "sequences, whose events are weighed alike, however old they are"
         )
@@ -260,15 +264,28 @@ def action_indices(frame: FrameColumns, column: str, actions: Sequence[str]) -> 
         >>> action_indices(events, "stars", ["4", "5"]).tolist()
         [3, 0, 1]
     """
-    if frame.is_number(column):
-        codes, numbers = frame.distinct(column)
-        names = [_digits(each) for each in numbers]
-    else:
-        codes, names = pd.factorize(frame.strings(column))
+    codes, names = pd.factorize(action_names(frame, column))
     found = pd.Index(["", *actions]).get_indexer(pd.Index(names, dtype=object))
     indices = np.where(found > 0, found + 1, found == -1)
+    return indices[codes].astype(np.int64)
+
+
+def action_names(frame: FrameColumns, column: str) -> Array:
+    """Returns each event's kind by name, object `[E]` of `str`; "" where it is missing.
+
+    Args:
+        frame: The events.
+        column: Strings, or whole numbers, which are known by their digits.
+
+    Raises:
+        ValueError: If there is no such column.
+        TypeError: If it holds neither strings nor numbers.
+    """
+    if not frame.is_number(column):
+        return frame.strings(column)
+    codes, numbers = frame.distinct(column)
     # Behind the last stands what is missing, whose code is -1.
-    return np.append(indices, 0)[codes].astype(np.int64)
+    return np.array([*map(_digits, numbers), ""], object)[codes]
 
 
 def _digits(number: float) -> str:

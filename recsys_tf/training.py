@@ -13,11 +13,12 @@ import tensorflow as tf
 from recsys_tf.config import TrainingConfig
 from recsys_tf.export.config_faults import check_export_config, check_export_labels
 from recsys_tf.features import id_indices, transform_catalogue
-from recsys_tf.initialization import new_ranker, new_recommender
+from recsys_tf.initialization import layers_dtype, new_ranker, new_recommender
 from recsys_tf.models import MultitaskModel, Ranker, Recommender, SequenceRecommender
 from recsys_tf.models.first_broken_step import FirstBrokenStep
 from recsys_tf.naming import known_arguments, look_up, unknown_name_message
 from recsys_tf.preparation import PreparedData
+from recsys_tf.sequence_preparation import SequenceData
 from recsys_tf.table_preparation import PreparedTable
 from recsys_tf.training_callbacks import (
     EpochCheckpoint,
@@ -29,7 +30,14 @@ from recsys_tf.training_optimizer import check_slots, make_optimizer
 from recsys_tf.types import UNKNOWN_INDEX
 from recsys_tf.weighting import WEIGHTINGS, Weighting, make_weighting
 
-__all__ = ["NonFiniteLossError", "build_ranker", "build_recommender", "compile_model", "fit"]
+__all__ = [
+    "NonFiniteLossError",
+    "build_ranker",
+    "build_recommender",
+    "build_sequence_recommender",
+    "compile_model",
+    "fit",
+]
 
 
 def build_recommender(data: PreparedData) -> Recommender:
@@ -47,7 +55,13 @@ def build_recommender(data: PreparedData) -> Recommender:
         SpecError: If the configuration's `export` names what there is not or answers another list
             than its `evaluation` measures, or the validation rows' labels define no calibration,
             which would be known too late after training.
+        ValueError: If the run has a `sequence`, which is another model.
     """
+    if data.config.sequence is not None:
+        raise ValueError(
+            "`data` must be of a run without `sequence`, which names a sequential recommender; "
+            "`build_sequence_recommender(SequenceData(data))` builds that one."
+        )
     check_export_config(data.config.export, data.schema, data.config.evaluation)
     check_export_labels(data.config.export, data)
     rows = data.train_examples
@@ -69,6 +83,26 @@ def build_recommender(data: PreparedData) -> Recommender:
         data.row_weights(rows),
         catalogue,
         num_unknown_items=max(len(set(rare)), 1),
+    )
+
+
+def build_sequence_recommender(data: SequenceData) -> SequenceRecommender:
+    """Builds a sequential recommender over the sequences of a run.
+
+    Args:
+        data: The data; its configuration gives sizes and blocks.
+
+    Returns:
+        The model, with fresh weights drawn from `training.seed`.
+
+    Raises:
+        SpecError: If a block or an option is not known; the text lists every fault.
+        ValueError: If no item has an index, or the configuration names a feature that there is not.
+    """
+    training = data.data.config.training
+    keras.utils.set_random_seed(training.seed)
+    return SequenceRecommender(
+        data.num_indices, data.config, data.content, dtype=layers_dtype(training)
     )
 
 

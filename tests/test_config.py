@@ -2,7 +2,8 @@
 
 import pytest
 
-from recsys_tf import RunConfig, SpecError, TrainingConfig
+from recsys_tf import RunConfig, SequenceConfig, SpecError, TrainingConfig
+from recsys_tf.presets import PRESETS
 
 
 def test_defaults_survive_yaml(tmp_path):
@@ -149,3 +150,60 @@ def test_l2_that_walks_whole_tables_is_refused_beside_their_own_optimizer():
 def test_rate_of_tables_without_their_optimizer_is_refused():
     with pytest.raises(SpecError, match="table_learning_rate: has no meaning without"):
         TrainingConfig.from_dict({"table_learning_rate": 0.1})
+
+
+def test_what_a_sequential_recommender_does_not_read_is_refused():
+    values = {
+        "sequence": {"max_length": 20},
+        "data": {"history": "others"},
+        "model": {"embedding_dim": 32, "text": {"num_layers": 1}},
+        "retrieval": {"loss": "gbce"},
+        "training": {"weighting": "cagrad", "recency_half_life_days": 14},
+        "evaluation": {"is_seen_excluded": False},
+        "export": {"max_k": 7, "reranker": "mmr"},
+    }
+    with pytest.raises(SpecError) as error:
+        RunConfig.from_dict(values)
+    text = str(error.value)
+    assert text.startswith("RunConfig has 7 faults:")
+    for fault in (
+        "\n  data.history: has no meaning with `sequence`, received 'others': it reads the events",
+        "\n  model.embedding_dim: has no meaning with `sequence`, received 32: its sizes and its",
+        "\n  retrieval.loss: has no meaning with `sequence`, received 'gbce': its loss is `",
+        "\n  training.weighting: has no meaning with `sequence`, received 'cagrad'",
+        "\n  training.recency_half_life_days: has no meaning with `sequence`, received 14.0",
+        "\n  export.reranker: has no meaning with `sequence`, received 'mmr'",
+        "\n  export.is_seen_excluded: must be False, as `evaluation.is_seen_excluded` is",
+    ):
+        assert fault in text
+
+
+def test_what_a_sequential_recommender_reads_comes_back_from_a_file(tmp_path):
+    values = {
+        "sequence": {"encoder": "hstu", "encoder_options": {"num_layers": 1}, "has_times": True},
+        "model": {"text": {"num_layers": 1}},
+        "training": {"epochs": 3, "table_optimizer": "adam", "patience": 2},
+        "evaluation": {"is_seen_excluded": False, "cutoffs": [5]},
+        "export": {"is_seen_excluded": False, "max_k": 7},
+        "pipeline": {"name": "mine"},
+    }
+    run = RunConfig.from_dict(values)
+    run.to_yaml(tmp_path / "run.yaml")
+    assert RunConfig.from_yaml(tmp_path / "run.yaml") == run
+
+
+def test_fault_of_a_sequence_has_its_path():
+    with pytest.raises(SpecError, match=r"\n  sequence: has_request_times: needs `has_times`"):
+        RunConfig.from_dict({"sequence": {"has_request_times": True}})
+
+
+def test_pipeline_refuses_a_sequence():
+    RunConfig().check_pipeline()
+    with pytest.raises(SpecError, match="sequence: must be left out for the TFX pipeline"):
+        RunConfig(sequence=SequenceConfig()).check_pipeline()
+
+
+def test_presets_are_runs_that_come_back_from_a_file(tmp_path):
+    for make in PRESETS.values():
+        make().to_yaml(tmp_path / "run.yaml")
+        assert RunConfig.from_yaml(tmp_path / "run.yaml") == make()

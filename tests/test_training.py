@@ -1,5 +1,7 @@
 """Training ends well, or says why it does not."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import tensorflow as tf
 from recsys_tf import (
     ModelConfig,
     NumericFeature,
+    RunConfig,
     SequenceConfig,
     TableSchema,
     TaskSpec,
@@ -15,7 +18,14 @@ from recsys_tf import (
 )
 from recsys_tf.layers import EmbeddingTable, table_memory
 from recsys_tf.models import Ranker, SequenceRecommender
-from recsys_tf.training import NonFiniteLossError, compile_model, fit
+from recsys_tf.sequence_preparation import SequenceData
+from recsys_tf.training import (
+    NonFiniteLossError,
+    build_recommender,
+    build_sequence_recommender,
+    compile_model,
+    fit,
+)
 from recsys_tf.training_callbacks import EpochCheckpoint, ResumableEarlyStopping
 
 
@@ -38,6 +48,25 @@ def dataset(num_rows=64, broken=False, slope=1.0, is_shuffled=False):
         # The second shuffle asks the first one for rows only when it is asked itself.
         rows = rows.shuffle(num_rows, seed=1).shuffle(8, seed=2)
     return rows.batch(16)
+
+
+def test_sequential_recommender_is_built_as_the_run_says(small_data):
+    sequence = SequenceConfig(embedding_dim=8, max_length=5, content_features=("genres",))
+    training = TrainingConfig(seed=3, is_mixed_precision=True)
+    run = RunConfig(data=small_data.config.data, sequence=sequence, training=training)
+    data = SequenceData(replace(small_data, config=run))
+    assert data.config is sequence
+    one, other = build_sequence_recommender(data), build_sequence_recommender(data)
+    assert (one.config, one.num_indices, one.num_rows) == (
+        sequence,
+        data.num_indices,
+        data.num_rows,
+    )
+    assert one.dtype_policy.compute_dtype == "bfloat16"
+    np.testing.assert_array_equal(one.item_vectors, other.item_vectors)
+    with pytest.raises(ValueError, match="`data` must be of a run without `sequence`"):
+        build_recommender(data.data)
+    assert SequenceData(small_data).config == SequenceConfig()
 
 
 def test_slots_larger_than_memory_are_refused_before_training(monkeypatch):

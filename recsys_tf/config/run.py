@@ -10,16 +10,36 @@ from recsys_tf.config.export import ExportConfig
 from recsys_tf.config.model import ModelConfig
 from recsys_tf.config.pipeline import PipelineConfig
 from recsys_tf.config.retrieval import RetrievalConfig
+from recsys_tf.config.sequence import SequenceConfig
 from recsys_tf.config.training import TrainingConfig
+from recsys_tf.config.unread import sequence_faults
 from recsys_tf.schema import Schema
-from recsys_tf.spec import Spec
+from recsys_tf.spec import Spec, SpecError
 
 
 class RunConfig(Spec):
-    """The whole run. `features_and_tasks` replaces the data set's own schema where given."""
+    """The whole run.
+
+    Attributes:
+        data: Which data set is read and how it is cut.
+        features_and_tasks: What replaces the data set's own schema; None keeps that.
+        sequence: A sequential recommender instead of the two towers and heads of `model`; None for
+            these. It then takes the place of `model`, of which `text` alone is read (by
+            `content_features` that are texts), and of `retrieval`. What it does not read is refused
+            where it is set: most of `model`, `retrieval` and `export`, and of `training` the
+            weighting of tasks and the weights by age. `training.self_checks`, which look at tasks,
+            and what `pipeline` asks of a model are not read either.
+        model: Sizes and blocks of the model.
+        retrieval: The retrieval task's loss.
+        training: How the model is fitted.
+        evaluation: What is measured.
+        export: What the SavedModel answers.
+        pipeline: When the TFX pipeline publishes a model, which refuses a run with `sequence`.
+    """
 
     data: DataConfig = DataConfig()
     features_and_tasks: Schema | None = None
+    sequence: SequenceConfig | None = None
     model: ModelConfig = ModelConfig()
     retrieval: RetrievalConfig = RetrievalConfig()
     training: TrainingConfig = TrainingConfig()
@@ -36,4 +56,31 @@ class RunConfig(Spec):
                 f"{self.model.l2_regularization}): the norm's gradient is of every row, and each "
                 "step would walk the whole tables"
             )
+        if self.sequence is not None:
+            self._check_sequence()
         return self
+
+    def check_pipeline(self) -> None:
+        """Checks that the TFX pipeline, and so `recsys-tf demo`, trains such a run.
+
+        Raises:
+            SpecError: If the run has a `sequence`.
+        """
+        if self.sequence is not None:
+            raise SpecError(
+                "sequence: must be left out for the TFX pipeline, which trains the two towers and "
+                "heads of `model` alone; `recsys-tf train`, `evaluate` and `export` make, measure "
+                "and write a sequential recommender."
+            )
+
+    def _check_sequence(self) -> None:
+        parts = {name: each for name, each in self if isinstance(each, Spec) and name != "sequence"}
+        faults = sequence_faults(parts)
+        if self.export.is_seen_excluded is not self.evaluation.is_seen_excluded:
+            faults.append(
+                f"export.is_seen_excluded: must be {self.evaluation.is_seen_excluded}, as "
+                f"`evaluation.is_seen_excluded` is, received {self.export.is_seen_excluded}: "
+                "another list would be answered than is measured. Set both alike."
+            )
+        if faults:
+            raise ValueError("\n".join(faults))

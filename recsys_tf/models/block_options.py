@@ -7,7 +7,13 @@ from collections.abc import Iterator, Mapping
 
 import keras
 
-from recsys_tf.config import ModelConfig, RetrievalConfig, SequenceConfig, TrainingConfig
+from recsys_tf.config import (
+    ModelConfig,
+    RetrievalConfig,
+    RunConfig,
+    SequenceConfig,
+    TrainingConfig,
+)
 from recsys_tf.crosses import CROSSES
 from recsys_tf.encoders import FUSIONS, HISTORY_BLOCKS, ID_TABLES
 from recsys_tf.multiscenario import SCENARIO_BLOCKS
@@ -64,6 +70,20 @@ _OF_MODEL = (
     *("fusion", "history_encoder", "target_attention"),
     *("cross", "multiscenario", "multitask"),
 )
+
+
+def check_run_blocks(run: RunConfig) -> None:
+    """Checks the names and the options of all blocks that a run names.
+
+    Args:
+        run: The run.
+
+    Raises:
+        SpecError: See `check_blocks`, and `check_sequence_blocks` where the run has a `sequence`.
+    """
+    check_blocks(run.model, run.training, run.retrieval)
+    if run.sequence is not None:
+        check_sequence_blocks(run.sequence)
 
 
 def check_blocks(

@@ -13,6 +13,7 @@ from pipeline.publishing import publish, versions
 from pipeline.results import PipelineResult
 from pipeline.root_lock import PipelineError
 from pipeline.runner import run_pipeline
+from recsys_tf import SequenceConfig, SpecError
 from recsys_tf.datasets import Rejections
 
 pytestmark = pytest.mark.pipeline
@@ -40,6 +41,13 @@ def run(prepared, tmp_path, saved_model, monkeypatch):
         return run_pipeline(config, tmp_path, prepared, lines.append), lines
 
     return call
+
+
+def test_a_sequential_recommender_is_refused_before_any_work(prepared, tmp_path):
+    config = prepared.config.model_copy(update={"sequence": SequenceConfig()})
+    with pytest.raises(SpecError, match="sequence: must be left out for the TFX pipeline"):
+        run_pipeline(config, tmp_path / "root", prepared)
+    assert not (tmp_path / "root").exists()
 
 
 def test_a_model_that_another_has_followed_is_published_once_more(run):
