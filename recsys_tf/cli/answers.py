@@ -25,13 +25,14 @@ class Knowledge:
     Attributes:
         titles: Title of each item, by id.
         history: Items the user has met, oldest first.
-        history_values: The value of each of them, by the input's name.
+        history_values: The value of each of them, by the input's name: the label that the history
+            reads, and what a sequential recommender may read, `times` and `actions`.
         features: The user's features by name.
     """
 
     titles: Mapping[str, str] = field(default_factory=dict)
     history: tuple[str, ...] = ()
-    history_values: Mapping[str, list[float]] = field(default_factory=dict)
+    history_values: Mapping[str, list[Any]] = field(default_factory=dict)
     features: Mapping[str, Any] = field(default_factory=dict)
 
     def inputs(self, client: RecommenderClient, *, has_history_values: bool) -> dict[str, Any]:
@@ -62,19 +63,27 @@ class Knowledge:
 
 def load_knowledge(run: RunConfig, user: str) -> Knowledge:
     """Reads a data set for the titles and for one user."""
-    return knowledge_of(load_interactions(run), user)
+    column = None if run.sequence is None else run.sequence.action_column
+    return knowledge_of(load_interactions(run), user, column)
 
 
-def knowledge_of(interactions: Interactions, user: str) -> Knowledge:
+def knowledge_of(
+    interactions: Interactions, user: str, action_column: str | None = None
+) -> Knowledge:
     """Returns the titles, and of a known user the history and the features.
 
     The history is whole: the model reads its newest events, but leaves all of them out of the
     answer.
+
+    Args:
+        interactions: The data set.
+        user: Id.
+        action_column: The column with each event's kind, as a run's `sequence` names it.
     """
     schema = interactions.schema
     events = interactions.events
     own = events[events[schema.user_id] == user].sort_values(schema.timestamp, kind="stable")
-    values: dict[str, list[float]] = {}
+    values = _of_events(own, interactions, action_column)
     history = schema.history
     if history is not None:
         label = schema.history_label
@@ -88,6 +97,25 @@ def knowledge_of(interactions: Interactions, user: str) -> Knowledge:
         if feature.name != schema.user_id
     }
     return Knowledge(titles(interactions), tuple(own[schema.item_id]), values, features)
+
+
+def _of_events(
+    own: pd.DataFrame, interactions: Interactions, action_column: str | None
+) -> dict[str, list[Any]]:
+    """Returns what a sequential recommender may read of a user's events, none where there are none.
+
+    A feature of such a name is another input, of a model that is no sequential recommender.
+    """
+    schema, values = interactions.schema, dict[str, list[Any]]()
+    if len(own) and interactions.is_time_comparable:
+        values["times"] = own[schema.timestamp].tolist()
+    if len(own) and action_column is not None:
+        from recsys_tf.features.frames import FrameColumns
+        from recsys_tf.sequence_preparation import action_names
+
+        values["actions"] = action_names(FrameColumns(own, "events"), action_column).tolist()
+    taken = {feature.name for feature in schema.features}
+    return {name: each for name, each in values.items() if name not in taken}
 
 
 def titles(interactions: Interactions) -> dict[str, str]:

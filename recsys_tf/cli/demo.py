@@ -58,6 +58,7 @@ def demo(
     for extra in ("pipeline", "serving", "text"):
         require(extra, "demo")
     run = run_config(dataset=dataset, data_dir=data_dir, changes=changes)
+    run.check_pipeline()
     folder = root / run.data.dataset
     check_writable(folder, "--root")
     if fresh:

@@ -10,12 +10,13 @@ import typer
 
 from recsys_tf.cli.console import bar, metrics_table, print_table, stage, to_json
 from recsys_tf.cli.failures import ExitCode, Failure, failing_with, reported
-from recsys_tf.cli.loading import load_prepared
+from recsys_tf.cli.kinds import RunKind, load_run
 from recsys_tf.cli.options import AsJson, DataFolder, RunFolderOption
 from recsys_tf.cli.run_folder import RunFolder
 
 if TYPE_CHECKING:
-    from recsys_tf.models import Recommender
+    import keras
+
     from recsys_tf.preparation import PreparedData
 
 DEFAULT_BASELINES = "popularity,bias,ease"
@@ -61,7 +62,8 @@ def evaluate(
     names = _baseline_names(baselines)
     folder = RunFolder(run)
     config = folder.config(data_dir)
-    data = load_prepared(config)
+    kind = load_run(config)
+    data = kind.data
     change = folder.data_change(data.interactions)
     if change is not None:
         raise Failure(
@@ -70,7 +72,7 @@ def evaluate(
             ExitCode.DATA_REJECTED,
         )
     folder.use_saved_features(data)
-    columns = {"model": _model_metrics(folder.load_model(), data, part.value)}
+    columns = {"model": _model_metrics(folder.load_model(), kind, part.value)}
     columns |= baseline_metrics(data, part.value, names)
     if as_json:
         typer.echo(to_json(columns))
@@ -103,13 +105,12 @@ def _baseline_names(text: str) -> list[str]:
     return names
 
 
-def _model_metrics(model: Recommender, data: PreparedData, part: str) -> dict[str, float]:
-    from recsys_tf.evaluation import evaluate as measure
-
+def _model_metrics(model: keras.Model, kind: RunKind, part: str) -> dict[str, float]:
+    data = kind.data
     rows = data.rows(part)  # type: ignore[arg-type]
     users = data.interactions.events[data.schema.user_id].iloc[rows].nunique()
     with bar("measuring the model", users) as advance:
-        return measure(model, data, part, on_users_done=advance)  # type: ignore[arg-type]
+        return kind.measure(model, part, advance)  # type: ignore[arg-type]
 
 
 def _is_headline(name: str) -> bool:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recsys_tf.cli.console import OUT, say, stage
+from recsys_tf.cli.console import OUT, say
 from recsys_tf.cli.failures import ExitCode, Failure, check_writable, reported
-from recsys_tf.cli.loading import load_prepared
+from recsys_tf.cli.kinds import load_run
 from recsys_tf.cli.options import DataFolder, RunFolderOption
 from recsys_tf.cli.run_folder import RunFolder
 from recsys_tf.types import MAX_VERSION
@@ -55,27 +55,10 @@ def export(
             f"{newest_version(out) + 1}.",
             ExitCode.WRONG_USAGE,
         )
-    data = load_prepared(config)
-    _check_data(folder, data)
-    folder.use_saved_features(data)
-    model = folder.load_model()
-    from recsys_tf.export import ServedRecommender, export_saved_model, fit_calibrations
-
-    calibrations = None
-    if config.export.calibration:
-        with stage("fitting calibrations on the validation rows"):
-            calibrations = fit_calibrations(model, data, config.export)
-    with stage("computing the catalogue's embeddings"):
-        served = ServedRecommender(
-            model,
-            data.preprocessor,
-            data.catalogue,
-            config.export,
-            config.evaluation.cutoffs,
-            calibrations,
-        )
-    with stage(f"writing {target}"):
-        export_saved_model(served, target)
+    kind = load_run(config)
+    _check_data(folder, kind.data)
+    folder.use_saved_features(kind.data)
+    kind.export(folder.load_model(), target)
     OUT.print(f"{target} is ready. Next: recsys-tf serve --model-dir {out}")
 
 

@@ -60,10 +60,10 @@ def load_prepared(run: RunConfig, interactions: Interactions | None = None) -> P
         SpecError: If the run names a block or an option that is not known.
     """
     with stage("loading TensorFlow"):
-        from recsys_tf.models.block_options import check_blocks
+        from recsys_tf.models.block_options import check_run_blocks
         from recsys_tf.preparation import prepare
 
-    check_blocks(run.model, run.training, run.retrieval)
+    check_run_blocks(run)
     if interactions is None:
         interactions = load_interactions(run)
         check_rejections(interactions, run)

@@ -102,7 +102,10 @@ def _apply(values: dict[str, Any], change: str) -> None:
     *parents, name = path.split(".")
     place = values
     for parent in parents:
-        inner = place.setdefault(parent, {})
+        # A part that a run may have, such as `sequence`, begins with its first field.
+        if place.get(parent) is None:
+            place[parent] = {}
+        inner = place[parent]
         if not isinstance(inner, dict):
             raise typer.BadParameter(f"{parent!r} has no fields ({change!r})", param_hint="--set")
         place = inner

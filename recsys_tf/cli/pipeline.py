@@ -52,6 +52,7 @@ def pipeline(
     """
     require("pipeline", "pipeline")
     run = run_config(config, preset, dataset, data_dir, changes)
+    run.check_pipeline()
     check_writable(root, "--root")
     result = run_told(run, root, load_prepared(run))
     if as_json:

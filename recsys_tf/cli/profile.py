@@ -10,7 +10,7 @@ from rich.table import Table
 
 from recsys_tf.cli.console import OUT, plain_table, print_table, stage, to_json
 from recsys_tf.cli.failures import reported
-from recsys_tf.cli.loading import load_prepared
+from recsys_tf.cli.kinds import load_run
 from recsys_tf.cli.options import (
     AsJson,
     Changes,
@@ -49,12 +49,13 @@ def profile(
       recsys-tf profile --config run.yaml --set model.multitask=ple --trace traces/ple
     """
     run = run_config(config, preset, dataset, data_dir, changes)
-    data = load_prepared(run)
+    kind = load_run(run)
     from recsys_tf.step_profile import profile_step
-    from recsys_tf.training import build_recommender, compile_model
+    from recsys_tf.training import compile_model
 
     with stage("fitting the preprocessing, building the model"):
-        model, batches = build_recommender(data), data.dataset("train")
+        model = kind.build()
+        batches = kind.train_batches(model)
         num_steps = int(batches.cardinality())
         compile_model(model, run.training, num_steps)
     with stage("timing the step"):

@@ -51,7 +51,9 @@ def recommend(
     """Print a user's best items, with each task's scores.
 
     With `--dataset`, or a `--config` that names one's own data, the items have titles, and a known
-    user's history and features come from the data unless `--history` gives another.
+    user's history and features come from the data unless `--history` gives another. To a sequential
+    recommender of several kinds of action, `--config` tells the kinds' column, which a run's
+    run.yaml names; when the answer is asked for is `--context asked_at=SECONDS`.
 
     Examples:
       recsys-tf recommend --target 127.0.0.1:8500 --user 196 --dataset ml-100k

@@ -6,17 +6,19 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from recsys_tf.cli.console import say, stage, to_json
 from recsys_tf.cli.data_fingerprint import DataFingerprint
 from recsys_tf.cli.failures import ExitCode, Failure, check_writable
+from recsys_tf.cli.kinds import kind_of
 from recsys_tf.config import RunConfig
 
 if TYPE_CHECKING:
+    import keras
+
     from recsys_tf.datasets import Interactions
     from recsys_tf.features import FeatureState
-    from recsys_tf.models import Recommender
     from recsys_tf.preparation import PreparedData
 
 MODEL = "model.keras"
@@ -145,7 +147,7 @@ class RunFolder:
     def save(
         self,
         run: RunConfig,
-        model: Recommender,
+        model: keras.Model,
         state: FeatureState,
         history: dict[str, list[float]],
     ) -> None:
@@ -200,17 +202,18 @@ class RunFolder:
         # Where a cached property keeps its value: fitting anew would take time for equal numbers.
         vars(data)["state"] = FeatureState.load(self.path / FEATURES)
 
-    def load_model(self) -> Recommender:
-        """Loads the model."""
+    def load_model(self) -> Any:
+        """Loads the model, of the class that the configuration's kind has."""
         import keras
 
         # Registers the classes that `model.keras` names.
-        from recsys_tf.models import Recommender
-
+        model_type = kind_of(self.config()).model_type()
         with stage(f"loading {self.path / MODEL}"):
             model = keras.models.load_model(self.path / MODEL)
-        if not isinstance(model, Recommender):
-            raise Failure(f"{self.path / MODEL} holds a {type(model).__name__}, no Recommender.")
+        if not isinstance(model, model_type):
+            raise Failure(
+                f"{self.path / MODEL} holds a {type(model).__name__}, no {model_type.__name__}."
+            )
         return model
 
 

@@ -9,7 +9,7 @@ import typer
 
 from recsys_tf.cli.console import OUT, say, stage
 from recsys_tf.cli.failures import ExitCode, Failure, failing_with, reported
-from recsys_tf.cli.loading import load_prepared
+from recsys_tf.cli.kinds import RunKind, load_run
 from recsys_tf.cli.options import (
     Changes,
     ConfigFile,
@@ -23,9 +23,6 @@ from recsys_tf.config import RunConfig
 
 if TYPE_CHECKING:
     import keras
-
-    from recsys_tf.models import Recommender
-    from recsys_tf.preparation import PreparedData
 
 
 @reported
@@ -47,27 +44,27 @@ def train(
     the same data only. The folder gets model.keras, run.yaml (the configuration), data.json (which
     data it was trained on), features (the fitted preprocessing) and history.json (losses and
     metrics by epoch), all of them or none. After the first epoch the self-checks tell what looks
-    wrong, a line each; training.self_checks=false leaves them out.
+    wrong, a line each; training.self_checks=false leaves them out. A configuration with a
+    `sequence` trains a sequential recommender, which has no self-checks.
 
     Examples:
       recsys-tf train --dataset ml-100k --out runs/first
+      recsys-tf train --preset ml-1m-sequences --out runs/sequences
       recsys-tf train --config run.yaml --set training.epochs=3 --out runs/short
     """
     changes = [*(changes or ()), *([f"training.epochs={epochs}"] if epochs else ())]
     run = run_config(config, preset, dataset, data_dir, changes)
     folder = RunFolder(out)
     is_resumed = folder.claim(run, is_overwriting=overwrite)
-    data = load_prepared(run)
-    folder.claim_data(data.interactions)
-    from recsys_tf.training import build_recommender
-
+    kind = load_run(run)
+    folder.claim_data(kind.source)
     with stage("fitting the preprocessing, building the model"):
-        model = build_recommender(data)
+        model = kind.build()
     if is_resumed:
         say("going on from the last checkpoint")
-    history = _fit(run, data, model, folder, is_overwriting=overwrite)
+    history = _fit(run, kind, model, folder, is_overwriting=overwrite)
     with stage(f"saving {out}"):
-        folder.save(run, model, data.state, history)
+        folder.save(run, model, kind.data.state, history)
     OUT.print(
         f"{out} is trained. Next: recsys-tf evaluate --run {out}, or "
         f"recsys-tf export --run {out} --out models/{run.pipeline.name}"
@@ -76,23 +73,21 @@ def train(
 
 def _fit(
     run: RunConfig,
-    data: PreparedData,
-    model: Recommender,
+    kind: RunKind,
+    model: keras.Model,
     folder: RunFolder,
     *,
     is_overwriting: bool = False,
 ) -> dict[str, list[float]]:
     """Trains the model, and says where to go on when Ctrl-C ends it."""
     from recsys_tf.cli.training_watch import TrainingWatch
-    from recsys_tf.self_checks import NUM_BATCHES, SelfChecks
     from recsys_tf.training import NonFiniteLossError, fit
 
-    train_rows, validation_rows = data.dataset("train"), data.dataset("validation")
+    train_rows, validation_rows = kind.train_batches(model), kind.validation_batches(model)
     watch = TrainingWatch(folder.unfinished / "epochs.jsonl", int(train_rows.cardinality()))
     callbacks: list[keras.callbacks.Callback] = [watch]
     if run.training.self_checks:
-        sample = data.training_sample(NUM_BATCHES * run.training.batch_size)
-        callbacks.append(SelfChecks(sample, tell=say))
+        callbacks += kind.self_checks(say)
     try:
         with failing_with(ExitCode.WORK_FAILED, NonFiniteLossError):
             fit(

@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from recsys_tf import NumericFeature
 from recsys_tf.cli.answers import Knowledge, answer_table, knowledge_of
 from recsys_tf.cli.console import ERR, OUT, metrics_table
 from recsys_tf.datasets import load_synthetic
@@ -50,6 +53,22 @@ def test_known_user_brings_history_oldest_first_and_features(interactions):
     assert list(known.history) == own.sort_values("timestamp")["item_id"].tolist()
     assert len(known.history_values["history_rating"]) == len(known.history)
     assert set(known.features) == {"age", "gender", "occupation"}
+
+
+def test_known_user_brings_what_a_sequential_recommender_reads(interactions):
+    own = interactions.events[interactions.events["user_id"] == "u00001"].sort_values("timestamp")
+    known = knowledge_of(interactions, "u00001", "click")
+    assert known.history_values["times"] == own["timestamp"].tolist()
+    assert known.history_values["actions"] == [str(int(each)) for each in own["click"]]
+
+
+def test_feature_of_the_name_of_times_is_no_history_s(interactions):
+    times = NumericFeature(name="times", side="context")
+    features = (*interactions.schema.features, times)
+    schema = interactions.schema.model_copy(update={"features": features})
+    events = interactions.events.assign(times=1.0)
+    known = knowledge_of(replace(interactions, schema=schema, events=events), "u00001")
+    assert set(known.history_values) == {"history_rating"}
 
 
 def test_only_what_the_model_reads_is_sent(interactions):

@@ -39,6 +39,11 @@ def test_values_are_yaml():
     assert run.pipeline.name == "mine"
 
 
+def test_field_of_a_part_that_is_not_there_begins_it():
+    run = run_config(changes=["sequence.encoder=gru4rec", "sequence.max_length=20"])
+    assert (run.sequence.encoder, run.sequence.max_length) == ("gru4rec", 20)
+
+
 def test_every_fault_is_told_with_its_path():
     with pytest.raises(SpecError, match="2 faults") as failed:
         run_config(changes=["training.epoch=3", "model.dropout=2"])

@@ -3,6 +3,7 @@
 import pytest
 
 from recsys_tf.cli.failures import Failure
+from recsys_tf.cli.kinds import TwoTowers
 from recsys_tf.cli.run_folder import RunFolder
 from recsys_tf.cli.train import _fit
 from recsys_tf.cli.training_watch import TrainingWatch
@@ -23,7 +24,7 @@ def test_self_checks_run_where_the_configuration_wants_them(
     monkeypatch.setattr("recsys_tf.training.fit", fit)
     changes = {"training": small_data.config.training.model_copy(update={"self_checks": is_wanted})}
     run = small_data.config.model_copy(update=changes)
-    assert _fit(run, small_data, None, RunFolder(tmp_path)) == {"loss": [1.0]}
+    assert _fit(run, TwoTowers(small_data), None, RunFolder(tmp_path)) == {"loss": [1.0]}
     assert [isinstance(each, SelfChecks) for each in given[1:]] == [True] * is_wanted
 
 
@@ -49,8 +50,9 @@ def test_interrupted_run_says_how_to_go_on(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("recsys_tf.training.fit", fit)
+    kind = TwoTowers(small_data)
     with pytest.raises(Failure) as caught:
-        _fit(small_data.config, small_data, None, folder, is_overwriting=is_overwriting)
+        _fit(kind.data.config, kind, None, folder, is_overwriting=is_overwriting)
     assert str(caught.value).startswith("interrupted after 3 of ")
     assert str(caught.value).endswith(f"{way} from there.")
 

@@ -78,6 +78,7 @@ def test_code_in_the_readme_runs(place, left, tmp_path, monkeypatch):
         ("model.multiscenario", SCENARIO_BLOCKS),
         ("model.multitask", MULTITASK_BLOCKS),
         ("retrieval.loss", RETRIEVAL_LOSSES),
+        ("sequence.encoder", SEQUENCE_ENCODERS),
         ("training.weighting", WEIGHTINGS),
     ],
 )

@@ -1,0 +1,83 @@
+"""What the commands ask of a run, whatever its model is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from typing_extensions import Self
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+    from recsys_tf.config import RunConfig
+    from recsys_tf.datasets import Interactions
+    from recsys_tf.preparation import PreparedData
+
+HeldOutPart = Literal["validation", "test"]
+
+
+class RunKind(ABC):
+    """A run with its data: what of `train`, `evaluate`, `profile` and `export` its model decides.
+
+    A kind is one file with a subclass of this, and one line in `kind_of`. What it imports of
+    TensorFlow it imports within its methods, so that a wrong option is answered at once.
+
+    Attributes:
+        data: The prepared data; `state` is the preprocessing that is kept with the model.
+    """
+
+    data: PreparedData
+
+    @classmethod
+    @abstractmethod
+    def load(cls, run: RunConfig) -> Self:
+        """Reads and splits the data of a run; see `load_prepared` for the errors."""
+
+    @staticmethod
+    @abstractmethod
+    def model_type() -> type[keras.Model]:
+        """Returns the class of the model; its import registers what `model.keras` names."""
+
+    @property
+    def source(self) -> Interactions:
+        """What was read; a run folder keeps its fingerprint."""
+        return self.data.interactions
+
+    @abstractmethod
+    def build(self) -> Any:
+        """Builds the model with fresh weights; faults that would cost a training are told here."""
+
+    @abstractmethod
+    def train_batches(self, model: Any) -> tf.data.Dataset:
+        """Makes the batches of the training rows."""
+
+    @abstractmethod
+    def validation_batches(self, model: Any) -> tf.data.Dataset:
+        """Makes the batches of the validation rows."""
+
+    def self_checks(self, tell: Callable[[str], object]) -> list[keras.callbacks.Callback]:
+        """Returns what looks for faults after the first epoch; nothing where there is no such."""
+        return []
+
+    @abstractmethod
+    def measure(
+        self, model: Any, part: HeldOutPart, on_users_done: Callable[[int], object]
+    ) -> dict[str, float]:
+        """Measures a trained model on held-out rows.
+
+        Args:
+            model: The model.
+            part: The rows.
+            on_users_done: Called with the number of users after each block that was ranked.
+
+        Returns:
+            Values by `<task>/<metric>`.
+        """
+
+    @abstractmethod
+    def export(self, model: Any, target: Path) -> None:
+        """Writes a trained model as a SavedModel into a new folder."""

@@ -1,0 +1,95 @@
+"""A run of two towers that retrieve and heads that judge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from typing_extensions import Self
+
+from recsys_tf.cli.console import stage
+from recsys_tf.cli.kinds.kind import HeldOutPart, RunKind
+from recsys_tf.cli.loading import load_prepared
+from recsys_tf.config import RunConfig
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+    from recsys_tf.models import Recommender
+    from recsys_tf.preparation import PreparedData
+
+
+@dataclass(frozen=True)
+class TwoTowers(RunKind):
+    """A run whose model is a `Recommender`.
+
+    Attributes:
+        data: The prepared data.
+    """
+
+    data: PreparedData
+
+    @classmethod
+    def load(cls, run: RunConfig) -> Self:
+        """See `RunKind`."""
+        return cls(load_prepared(run))
+
+    @staticmethod
+    def model_type() -> type[Recommender]:
+        """See `RunKind`."""
+        from recsys_tf.models import Recommender
+
+        return Recommender
+
+    def build(self) -> Recommender:
+        """See `RunKind`."""
+        from recsys_tf.training import build_recommender
+
+        return build_recommender(self.data)
+
+    def train_batches(self, model: Recommender) -> tf.data.Dataset:
+        """See `RunKind`."""
+        return self.data.dataset("train")
+
+    def validation_batches(self, model: Recommender) -> tf.data.Dataset:
+        """See `RunKind`."""
+        return self.data.dataset("validation")
+
+    def self_checks(self, tell: Callable[[str], object]) -> list[keras.callbacks.Callback]:
+        """See `RunKind`."""
+        from recsys_tf.self_checks import NUM_BATCHES, SelfChecks
+
+        sample = self.data.training_sample(NUM_BATCHES * self.data.config.training.batch_size)
+        return [SelfChecks(sample, tell=tell)]
+
+    def measure(
+        self, model: Recommender, part: HeldOutPart, on_users_done: Callable[[int], object]
+    ) -> dict[str, float]:
+        """See `RunKind`."""
+        from recsys_tf.evaluation import evaluate
+
+        return evaluate(model, self.data, part, on_users_done=on_users_done)
+
+    def export(self, model: Recommender, target: Path) -> None:
+        """See `RunKind`; calibrations are fitted on the validation rows."""
+        from recsys_tf.export import ServedRecommender, export_saved_model, fit_calibrations
+
+        data, config = self.data, self.data.config
+        calibrations = None
+        if config.export.calibration:
+            with stage("fitting calibrations on the validation rows"):
+                calibrations = fit_calibrations(model, data, config.export)
+        with stage("computing the catalogue's embeddings"):
+            served = ServedRecommender(
+                model,
+                data.preprocessor,
+                data.catalogue,
+                config.export,
+                config.evaluation.cutoffs,
+                calibrations,
+            )
+        with stage(f"writing {target}"):
+            export_saved_model(served, target)
