@@ -183,7 +183,8 @@ def fit(
             loss or metric of the model, or the weighting or an option of it is not known.
         MemoryError: If what the optimiser keeps beside the tables does not fit into memory.
         NonFiniteLossError: If a loss becomes NaN or infinite. It names the task whose loss was the
-            first, and its step; the model is then of no use.
+            first, and its step. Of several tasks, none gives its NaN to a variable: the step is
+            left out, or the task where each has gradients of its own.
     """
     num_steps = int(train.cardinality())
     if num_steps <= 0:

@@ -15,10 +15,10 @@ from recsys_tf.types import TensorDict
 class FirstBrokenStep(keras.metrics.Metric):
     """Remembers of each task the first step since the last reset whose loss was not finite.
 
-    One broken loss breaks the weights that tasks share, and with them all losses of the next step.
-    Where one call runs several steps, the running means tell no more than that: this tells where it
-    began. It is a metric so that it is reset with the others and saved with none; it reports
-    nothing.
+    Of a call of several steps, the running means tell only that a loss has broken in one of them:
+    this tells in which. What no step keeps out, such as a finite loss whose gradient is NaN, breaks
+    the weights that tasks share, and with them all losses of the next step. It is a metric so that
+    it is reset with the others and saved with none; it reports nothing.
 
     Args:
         task_names: Names of the tasks.

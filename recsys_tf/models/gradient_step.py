@@ -1,4 +1,4 @@
-"""A step of training in which each task's gradient is made by itself."""
+"""Steps of training: by one joined loss, or by the gradient of each task by itself."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from recsys_tf.heads import TaskHeads
 from recsys_tf.layers import Bilinear
 from recsys_tf.models.batches import checked_labels, complete_weights
 from recsys_tf.models.task_gradients import combined_gradients
+from recsys_tf.types import Tensor, TensorDict
 
 
 def variable_groups(core: keras.Model) -> tuple[list[keras.Variable], list[keras.Variable]]:
@@ -54,6 +55,40 @@ def without_loss_scale(optimizer: Any) -> keras.optimizers.Optimizer:
     return optimizer
 
 
+def take_loss_step(model: Any, data: Any) -> Any:
+    """Takes a step by the joined loss, or none where that is not finite.
+
+    One task's NaN would reach every variable that the task shares, and by the clipping of the joint
+    norm all others: such a step changes no variable of model, weighting or optimiser. The broken
+    task cannot be taken out of the sum instead: 0 times the NaN of its derivatives is NaN.
+
+    Args:
+        model: A compiled `MultitaskModel`.
+        data: A batch: features, labels and weights.
+
+    Returns:
+        What `compute_metrics` returns of the outputs before the step.
+    """
+    features, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
+    with tf.GradientTape() as tape:
+        outputs = model(features, training=True)
+        loss = model.compute_loss(features, labels, outputs, weights, training=True)
+        scaled = model.optimizer.scale_loss(loss)
+    variables = model.trainable_variables
+    gradients = tape.gradient(scaled, [variable.value for variable in variables])
+    # Its variables cannot be made inside of a branch.
+    if not model.optimizer.built:
+        with tf.init_scope():
+            model.optimizer.build(variables)
+    tf.cond(
+        tf.math.is_finite(loss),
+        lambda: model.optimizer.apply(gradients, variables),
+        lambda: None,
+    )
+    _tell_loss(model, features, loss)
+    return model.compute_metrics(features, labels, outputs, weights)
+
+
 def take_gradient_step(model: Any, data: Any) -> Any:
     """Takes a step by the gradients that the model's weighting makes of the tasks'.
 
@@ -83,12 +118,14 @@ def take_gradient_step(model: Any, data: Any) -> Any:
     model.optimizer.apply(gradients, [*shared, *own])
     label_weights = model.label_weights(features, labels, weights)
     model.task_metrics.update_losses(losses, label_weights)
-    num_rows = ops.shape(next(iter(features.values())))[0]
-    total = model.weighting(losses) + (0.0 if penalty is None else penalty)
-    next(each for each in model.metrics if each.name == "loss").update_state(
-        total, sample_weight=num_rows
-    )
+    _tell_loss(model, features, model.weighting(losses) + (0.0 if penalty is None else penalty))
     return model.compute_metrics(features, labels, outputs, weights)
+
+
+def _tell_loss(model: Any, features: TensorDict, loss: Tensor) -> None:
+    num_rows = ops.shape(next(iter(features.values())))[0]
+    tracker = next(each for each in model.metrics if each.name == "loss")
+    tracker.update_state(loss, sample_weight=num_rows)
 
 
 def _layers_below(model: keras.Model) -> Iterator[keras.layers.Layer]:

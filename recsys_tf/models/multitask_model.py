@@ -21,6 +21,7 @@ from recsys_tf.models.block_options import check_blocks
 from recsys_tf.models.chains import chain_penalties, check_chain
 from recsys_tf.models.gradient_step import (
     take_gradient_step,
+    take_loss_step,
     variable_groups,
     without_loss_scale,
 )
@@ -220,10 +221,14 @@ class MultitaskModel(keras.Model):
         return self.weighting(losses, training=True) + sum(self.losses)
 
     def train_step(self, data: Any) -> Any:
-        """Takes one step; a gradient weighting gets each task's gradient by itself."""
-        if not isinstance(self.weighting, GradientWeighting):
-            return super().train_step(data)
-        return take_gradient_step(self, data)
+        """Takes one step; a gradient weighting gets each task's gradient by itself.
+
+        No variable becomes NaN by a task's loss that is: see `take_loss_step` and
+        `combined_gradients`.
+        """
+        if isinstance(self.weighting, GradientWeighting):
+            return take_gradient_step(self, data)
+        return take_loss_step(self, data)
 
     def task_losses(
         self,

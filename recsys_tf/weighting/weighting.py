@@ -22,8 +22,9 @@ class Weighting(keras.layers.Layer):
     `weighted_sum`, whose weights stay.
 
     A loss that is NaN makes the sum NaN and no more: it enters no state and no other task's
-    weight. A loss of exactly 0 is what a batch without labels of that task gives: weightings that
-    divide by losses or take their logarithm leave such a task out of that batch.
+    weight, and by the NaN a model knows to leave out the step. A loss of exactly 0 is what a batch
+    without labels of that task gives: weightings that divide by losses or take their logarithm
+    leave such a task out of that batch.
 
     Args:
         weights: Factor of each task's loss, above 0; the order of the tasks is its order.

@@ -19,6 +19,7 @@ from recsys_tf.datasets import LabelledTable, split_table
 from recsys_tf.models import Ranker
 from recsys_tf.table_preparation import PreparedTable
 from recsys_tf.training import NonFiniteLossError, build_ranker, fit
+from recsys_tf.training_callbacks import StopAtNonFiniteLoss
 from recsys_tf.weighting import WEIGHTINGS, FixedWeighting, GradientWeighting, PCGrad
 
 GRADIENT_WEIGHTINGS = [
@@ -174,14 +175,15 @@ def test_weighting_in_use_is_taken_once_more(data, batch, name):
         np.testing.assert_array_equal(left, right)
 
 
-@pytest.mark.parametrize("name", ["fixed", "pcgrad"])
-def test_first_broken_loss_is_named_and_not_spread(batch, name):
+def with_broken_price(batch):
     features, labels, weights = batch
     price = tf.tensor_scatter_nd_update(labels["price"], [[3]], [float("inf")])
-    good, broken = (
-        tf.data.Dataset.from_tensors((features, {**labels, **each}, weights))
-        for each in ({}, {"price": price})
-    )
+    return features, {**labels, "price": price}, weights
+
+
+@pytest.mark.parametrize("name", ["fixed", "pcgrad"])
+def test_first_broken_loss_is_named_in_a_call_of_several_steps(batch, name):
+    good, broken = map(tf.data.Dataset.from_tensors, (batch, with_broken_price(batch)))
     rows = good.concatenate(broken).concatenate(good.repeat(2))
     config = prepared(name).config.training
     # One call runs all four steps, and the gradients are clipped by their joint norm.
@@ -189,10 +191,29 @@ def test_first_broken_loss_is_named_and_not_spread(batch, name):
     model = build_ranker(prepared(name))
     with pytest.raises(NonFiniteLossError, match="^price_loss stopped being finite at step 2 of"):
         fit(model, rows, None, config, verbose=0)
-    if name == "pcgrad":
-        for variable in model.trainable_variables:
-            assert np.all(np.isfinite(variable)), variable.path
-        assert np.isfinite(float(model.task_metrics.loss_means["click"].result()))
+    assert_finite(model)
+    # The first step and the two after the broken one.
+    assert int(model.optimizer.iterations) == (4 if name == "pcgrad" else 3)
+
+
+def assert_finite(model):
+    for variable in (*model.core.variables, *model.weighting.variables, *model.optimizer.variables):
+        assert np.all(np.isfinite(np.array(variable, "float64"))), variable.path
+
+
+@pytest.mark.parametrize("name", WEIGHTINGS)
+def test_broken_loss_is_named_and_not_spread(data, batch, name):
+    model = make(data, name, keras.optimizers.Adam(0.02, global_clipnorm=10.0))
+    model.train_step(batch)
+    model.reset_metrics()
+    rows = tf.data.Dataset.from_tensors(with_broken_price(batch))
+    with pytest.raises(NonFiniteLossError, match="^price_loss stopped being finite at step 1 of"):
+        model.fit(rows, callbacks=[StopAtNonFiniteLoss()], verbose=0)
+    assert_finite(model)
+    assert np.isfinite(float(model.task_metrics.loss_means["click"].result()))
+    model.reset_metrics()
+    assert np.isfinite(float(model.train_step(batch)["loss"]))
+    assert_finite(model)
 
 
 @pytest.mark.parametrize("name", WEIGHTINGS)
