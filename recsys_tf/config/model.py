@@ -11,6 +11,13 @@ from recsys_tf.config.fields import BlockOptions, PositiveInt, Rate, Share
 from recsys_tf.config.text import TextConfig
 from recsys_tf.spec import Spec
 
+_BESIDE_BILINEAR = (
+    *("target_attention", "num_cross_layers", "cross", "cross_dims", "trunk_dims"),
+    *("multiscenario", "scenario_dim", "multitask", "num_experts", "num_task_experts"),
+    *("num_levels", "expert_rank", "expert_dim", "multitask_options", "chain"),
+)
+"""What a bilinear model alone has no use for."""
+
 
 class ModelConfig(Spec):
     """Sizes and blocks of the model; block names are keys of the packages' tables.
@@ -52,7 +59,8 @@ class ModelConfig(Spec):
         expert_dim: Width of each expert, tower or stack, and of each task's vector.
         multitask_options: Further arguments of the multi-task block by name, such as
             `{"num_layers": 2}`.
-        head_dims: Hidden widths of each task's head.
+        head_dims: Hidden widths of each task's head; with `bilinear.is_alone`, as `dropout`, of
+            auxiliary tasks'.
         chain: What a head of a task that comes `after` another predicts. `none`: the task itself.
             The others: its probability given the other's success, so that the task's is the
             product of the two (`esmm`); with the loss of that head alone besides, weighed by
@@ -163,6 +171,15 @@ class ModelConfig(Spec):
                 f"bilinear.rank: must be at most embedding_dim ({self.embedding_dim}), "
                 f"received {rank}"
             )
+        if self.bilinear is not None and self.bilinear.is_alone:
+            # A saved configuration holds the defaults too, so that these must pass.
+            given = {name: getattr(self, name) for name in _BESIDE_BILINEAR}
+            faults += [
+                f"{name}: must be left out with `bilinear.is_alone`, whose product is the whole "
+                f"logit, without trunk, block, head or chain, received {value!r}"
+                for name, value in given.items()
+                if value and value != type(self).model_fields[name].default
+            ]
         if faults:
             raise ValueError("\n".join(faults))
         return self

@@ -295,7 +295,8 @@ class ServedRecommender(tf.Module):
         flat = tf.reshape(rows, [-1])
         of_queries = {name: tf.repeat(values, num, axis=0) for name, values in query.items()}
         of_items = {name: tf.gather(values, flat) for name, values in self._of_items.items()}
-        logits = self._model.trunk(trunk_inputs(of_queries, of_items), training=False)
+        given = trunk_inputs(of_queries, of_items, self._model.config)
+        logits = self._model.trunk(given, training=False)
         for name, values in predict_all(self.schema.ranking_tasks, logits).items():
             if name in self.answer_tasks:
                 predictions[name] = tf.reshape(values, tf.shape(rows))

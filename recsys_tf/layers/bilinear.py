@@ -42,13 +42,14 @@ class Bilinear(keras.layers.Layer):
         initial_scale: Above 0. None for `1 / sqrt(n)` over the `n` multiplied units (`R`, or the
             smaller width), which gives logits of variance 1 from units of variance 1. Vectors of
             length 1 have dot products of at most 1: give 1 or more for them.
-        use_bias: Whether there is a bias `b`, which starts at 0.
+        use_bias: Whether there is a bias `b`.
+        initial_bias: What `b` starts from, the log odds of a click, say.
         **kwargs: Arguments of every Keras layer.
 
     Raises:
         ValueError: If `form` is unknown, `rank` is missing, superfluous or out of its range,
-            `initial_scale` is not finite and above 0, an input is not of rank 2, or the
-            widths differ in the form "diagonal".
+            `initial_scale` is not finite and above 0, `initial_bias` not finite, an input is not of
+            rank 2, or the widths differ in the form "diagonal".
 
     Example:
         >>> import numpy as np
@@ -68,6 +69,7 @@ class Bilinear(keras.layers.Layer):
         rank: int | None = None,
         initial_scale: float | None = None,
         use_bias: bool = True,
+        initial_bias: float = 0.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -84,10 +86,13 @@ class Bilinear(keras.layers.Layer):
             raise ValueError(
                 f"`initial_scale` must be a finite number above 0, received {initial_scale!r}."
             )
+        if not math.isfinite(initial_bias):
+            raise ValueError(f"`initial_bias` must be finite, received {initial_bias!r}.")
         self.form = form
         self.rank = rank
         self.initial_scale = initial_scale
         self.use_bias = use_bias
+        self.initial_bias = float(initial_bias)
 
     def build(self, u_shape: tuple[int | None, ...], v_shape: tuple[int | None, ...]) -> None:
         """Makes the form's weights for vectors of known widths."""
@@ -111,7 +116,8 @@ class Bilinear(keras.layers.Layer):
             self.kernel = self.add_weight(name="kernel", shape=widths, initializer=make(scale))
         if self.use_bias:
             # Not cast, since the logits it is added to are in float32.
-            self.bias = self.add_weight(name="bias", shape=(), initializer="zeros", autocast=False)
+            start = keras.initializers.Constant(self.initial_bias)
+            self.bias = self.add_weight(name="bias", shape=(), initializer=start, autocast=False)
 
     def _build_low_rank(self, u_width: int, v_width: int, scale: float) -> None:
         if self.rank is None or self.rank > min(u_width, v_width):
@@ -167,5 +173,6 @@ class Bilinear(keras.layers.Layer):
             "rank": self.rank,
             "initial_scale": self.initial_scale,
             "use_bias": self.use_bias,
+            "initial_bias": self.initial_bias,
         }
         return {**super().get_config(), **config}

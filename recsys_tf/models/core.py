@@ -10,7 +10,8 @@ from keras import ops
 
 from recsys_tf.config import ModelConfig, RetrievalConfig
 from recsys_tf.heads import TaskHeads
-from recsys_tf.models.towers import biased_tasks, build_towers, vector_name
+from recsys_tf.models.bilinear_logits import biased_tasks
+from recsys_tf.models.towers import build_towers, vector_name
 from recsys_tf.models.trunk import build_trunk, trunk_inputs
 from recsys_tf.schema import FeaturesAndTasks, Schema, TaskSpec
 
@@ -62,7 +63,7 @@ def build_core(
             num_scenarios(schema, num_indices),
             schema.parents,
         )
-        outputs |= trunk(trunk_inputs(of_query, of_candidate))
+        outputs |= trunk(trunk_inputs(of_query, of_candidate, config))
     vectors = {**of_query, **of_candidate}
     for task in schema.auxiliary_tasks:
         outputs |= _auxiliary_head(task, vectors, num_indices, config)

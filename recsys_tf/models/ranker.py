@@ -11,7 +11,12 @@ from keras import ops
 
 from recsys_tf.config import ModelConfig
 from recsys_tf.encoders import JoinedCategories, make_encoder
-from recsys_tf.models.bilinear_logits import bilinear_logits, check_bilinear
+from recsys_tf.models.bilinear_logits import (
+    add_bilinear,
+    biased_tasks,
+    check_bilinear,
+    is_bilinear_alone,
+)
 from recsys_tf.models.chains import chained
 from recsys_tf.models.core import num_outputs, num_scenarios
 from recsys_tf.models.dtypes import layers_of_dtype
@@ -29,7 +34,7 @@ from recsys_tf.models.target_reading import (
 )
 from recsys_tf.models.task_steps import with_steps
 from recsys_tf.models.text_backbones import make_backbones
-from recsys_tf.models.towers import biased_tasks, input_shapes
+from recsys_tf.models.towers import input_shapes
 from recsys_tf.schema import FeaturesAndTasks, FeatureSpec, Schema, TableSchema
 
 MAX_JOINED_INDICES = 1_000
@@ -116,40 +121,54 @@ def _build_core(
     text_backbones: Mapping[str, keras.Model],
 ) -> keras.Model:
     names = [spec.name for spec in schema.features]
-    check_bilinear(config, names, names, biased_tasks(schema))
+    check_bilinear(config, names, names, schema)
     check_target_attention(schema, config)
     check_id_tables(schema, config)
     check_scenario_dropout(schema, config)
+    features = _read_features(schema, config)
     inputs = {
         name: keras.Input(shape, dtype=dtype, name=name)
-        for spec in schema.features
+        for spec in features
         for name, shape, dtype in input_shapes(spec)
     }
     read = dict(inputs)
-    for spec in schema.features:
+    for spec in features:
         read[spec.name] = drop_scenarios(inputs[spec.name], spec, schema, config)
-    fields, vectors = _encode(schema, read, num_indices, config, text_backbones)
-    first = join_fields(fields, len(schema.ranking_tasks), config)
-    if config.cross is not None:
-        first = join_cross(first, fields, config)
-    logits = judge(
-        cross_layers(first, config),
-        None if schema.scenario is None else read[schema.scenario.feature],
-        num_scenarios(schema, num_indices),
-        {task.name: num_outputs(task, num_indices) for task in schema.ranking_tasks},
-        config,
-        initial_biases,
-        schema.parents,
-    )
+    fields, vectors = _encode(features, read, num_indices, config, text_backbones)
+    logits = {}
+    if not is_bilinear_alone(config):
+        first = join_fields(fields, len(schema.ranking_tasks), config)
+        if config.cross is not None:
+            first = join_cross(first, fields, config)
+        logits = judge(
+            cross_layers(first, config),
+            None if schema.scenario is None else read[schema.scenario.feature],
+            num_scenarios(schema, num_indices),
+            {task.name: num_outputs(task, num_indices) for task in schema.ranking_tasks},
+            config,
+            initial_biases,
+            schema.parents,
+        )
     if config.bilinear is not None:
         u, v = vectors[config.bilinear.query_feature], vectors[config.bilinear.candidate_feature]
-        for name, logit in bilinear_logits(u, v, biased_tasks(schema), config.bilinear).items():
-            logits[name] = logits[name] + logit
+        of_tasks = biased_tasks(schema)
+        logits = add_bilinear(logits, u, v, of_tasks, config.bilinear, initial_biases)
     return keras.Model(inputs, chained(logits, schema.parents, config), name="core")
 
 
+def _read_features(schema: FeaturesAndTasks, config: ModelConfig) -> tuple[FeatureSpec, ...]:
+    """Returns the features that the model reads: all, but for a bilinear model alone."""
+    pair = config.bilinear
+    if pair is None or not pair.is_alone:
+        return schema.features
+    names = {pair.query_feature, pair.candidate_feature}
+    # A history borrows the table of its item.
+    names |= {each.of for each in schema.features if each.kind == "history" and each.name in names}
+    return tuple(each for each in schema.features if each.name in names)
+
+
 def _encode(
-    schema: FeaturesAndTasks,
+    features: Sequence[FeatureSpec],
     inputs: Mapping[str, Any],
     num_indices: Mapping[str, int],
     config: ModelConfig,
@@ -176,7 +195,7 @@ def _encode(
         )
 
     # A history borrows the table of its item, which must be there first.
-    ordered = sorted(schema.features, key=lambda each: each.kind == "history")
+    ordered = sorted(features, key=lambda each: each.kind == "history")
     for together, group in groupby(ordered, is_joined):
         specs = list(group)
         if together and len(specs) > 1:

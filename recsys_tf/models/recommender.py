@@ -10,6 +10,7 @@ import numpy as np
 from keras import ops
 
 from recsys_tf.config import ModelConfig, RetrievalConfig
+from recsys_tf.models.bilinear_logits import biased_tasks, is_bilinear_alone
 from recsys_tf.models.block_options import check_blocks
 from recsys_tf.models.catalogue_features import CatalogueFeatures
 from recsys_tf.models.core import build_core
@@ -19,7 +20,7 @@ from recsys_tf.models.multitask_model import MultitaskModel
 from recsys_tf.models.task_steps import with_steps
 from recsys_tf.models.text_backbones import make_backbones
 from recsys_tf.models.tower_table import TowerTable
-from recsys_tf.models.towers import InputShape, biased_tasks, input_shapes
+from recsys_tf.models.towers import InputShape, input_shapes
 from recsys_tf.schema import Schema
 from recsys_tf.tasks import RetrievalLoss, RetrievalTask, make_retrieval_loss
 from recsys_tf.types import (
@@ -203,6 +204,8 @@ class Recommender(MultitaskModel):
     ) -> None:
         """Sets where each user's or item's own bias in the ranking tasks starts.
 
+        A bilinear model alone has no such biases, and is left as it is.
+
         Args:
             side: `query` for users, `candidate` for items.
             biases: By the name of a task of one number, float `[N + 2]`: what is added to its
@@ -221,7 +224,7 @@ class Recommender(MultitaskModel):
                     f"{', '.join(tasks) or 'none'}, received {name!r} of shape {np.shape(values)}."
                 )
             table[:, tasks.index(name)] = values
-        if tasks:
+        if tasks and not is_bilinear_alone(self.config):
             tower = self.query_tower if side == "query" else self.candidate_tower
             tower.get_layer("label_bias").embeddings.assign(table)
 

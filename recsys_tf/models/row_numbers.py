@@ -27,7 +27,8 @@ def encoder_rows(core: keras.Model, schema: FeaturesAndTasks) -> dict[str, list[
     layers = {each.name: each for each in core._flatten_layers()}
     found: dict[str, list[Any]] = {}
     for spec in schema.features:
-        if spec.kind == "id":
+        # A bilinear model alone may leave an id unread.
+        if spec.kind == "id" and f"{spec.name}_encoder" in layers:
             encoder = layers[f"{spec.name}_encoder"]
             found[spec.name] = [encoder.table] if encoder.has_row_an_index else []
             found[spec.name] += [] if encoder.gate is None else [encoder.gate.counts]

@@ -27,7 +27,7 @@ def backbone_configs(core: keras.Model, schema: FeaturesAndTasks) -> dict[str, A
     return {
         spec.name: keras.saving.serialize_keras_object(encoders[f"{spec.name}_encoder"].backbone)
         for spec in schema.features
-        if spec.kind == "text"
+        if f"{spec.name}_encoder" in encoders
     }
 
 

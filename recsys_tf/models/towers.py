@@ -13,7 +13,7 @@ from recsys_tf.config import ModelConfig, RetrievalConfig
 from recsys_tf.encoders import make_encoder, make_fusion
 from recsys_tf.layers import DenseStack, EmbeddingTable
 from recsys_tf.layers.precision import full_precision
-from recsys_tf.models.bilinear_logits import check_bilinear
+from recsys_tf.models.bilinear_logits import biased_tasks, check_bilinear, is_bilinear_alone
 from recsys_tf.models.id_table_features import check_id_tables
 from recsys_tf.models.item_bias import ItemBias
 from recsys_tf.models.judgement import reads_parts
@@ -25,7 +25,7 @@ from recsys_tf.models.target_reading import (
     encoder_config,
     history_events,
 )
-from recsys_tf.schema import FeaturesAndTasks, Schema
+from recsys_tf.schema import Schema
 
 InputShape = tuple[str, tuple[int, ...], str]
 """Name, shape without the batch, and dtype of a tensor."""
@@ -85,7 +85,7 @@ def build_towers(
         config,
         [spec.name for spec in schema.query_features],
         [spec.name for spec in schema.candidate_features],
-        biased_tasks(schema),
+        schema,
     )
     check_target_attention(schema, config)
     check_id_tables(schema, config, retrieval)
@@ -104,11 +104,6 @@ def build_towers(
     bias = ItemBias(num_indices[schema.item_id], name="item_bias")
     candidate = builder.build("candidate", schema.candidate_features, schema.item_id, bias)
     return query, candidate
-
-
-def biased_tasks(schema: FeaturesAndTasks) -> tuple[str, ...]:
-    """Returns the ranking tasks of one number a row, in which users and items have biases."""
-    return tuple(t.name for t in schema.ranking_tasks if t.kind in ("regression", "binary"))
 
 
 @dataclass(frozen=True)
@@ -155,7 +150,7 @@ class _TowerBuilder:
         outputs |= of_trunk
         own = self.schema.user_id if item_bias is None else self.schema.item_id
         num_biased = len(biased_tasks(self.schema))
-        if num_biased and own in inputs:
+        if num_biased and own in inputs and not is_bilinear_alone(config):
             outputs["label_biases"] = EmbeddingTable(
                 self.num_indices[own],
                 num_biased,

@@ -9,7 +9,7 @@ import keras
 from keras import ops
 
 from recsys_tf.config import ModelConfig
-from recsys_tf.models.bilinear_logits import bilinear_logits
+from recsys_tf.models.bilinear_logits import add_bilinear, is_bilinear_alone
 from recsys_tf.models.chains import chained
 from recsys_tf.models.judgement import cross_layers, join_cross, join_fields, judge, reads_parts
 from recsys_tf.models.target_reading import attend
@@ -22,20 +22,24 @@ TRUNK_PARTS = (
 """What the trunk takes of a tower's outputs."""
 
 
-def trunk_inputs(query: Mapping[str, Any], candidate: Mapping[str, Any]) -> dict[str, Any]:
+def trunk_inputs(
+    query: Mapping[str, Any], candidate: Mapping[str, Any], config: ModelConfig
+) -> dict[str, Any]:
     """Names what both towers gave as the trunk takes it.
 
     Args:
         query: The query tower's outputs, a row for each pair.
         candidate: The candidate tower's outputs, a row for each pair.
+        config: Says whether the trunk is a bilinear model alone, which takes `matched` only.
 
     Returns:
         Those of `TRUNK_PARTS` that there are, each as `<side>_<part>`.
     """
+    parts = ("matched",) if is_bilinear_alone(config) else TRUNK_PARTS
     return {
         f"{side}_{part}": tower[part]
         for side, tower in (("query", query), ("candidate", candidate))
-        for part in TRUNK_PARTS
+        for part in parts
         if part in tower
     }
 
@@ -58,7 +62,7 @@ def build_trunk(
     multi-task block and the heads. To a logit of one number come the user's and the item's own
     biases in that task, `label_biases`: how strict a user is, and what there is to say of an item
     whoever asks, need no layer in between. So does what the configuration's `bilinear` says of two
-    features' vectors, `matched`.
+    features' vectors, `matched`; with `bilinear.is_alone` that and the task's bias are all.
 
     Args:
         query: The query tower.
@@ -80,8 +84,31 @@ def build_trunk(
     """
     inputs = {
         name: keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=name)
-        for name, tensor in trunk_inputs(query.outputs, candidate.outputs).items()
+        for name, tensor in trunk_inputs(query.outputs, candidate.outputs, config).items()
     }
+    logits = {}
+    if not is_bilinear_alone(config):
+        logits = judge(
+            cross_layers(_first(inputs, len(num_outputs), config), config),
+            inputs.get("query_scenario"),
+            num_scenarios,
+            num_outputs,
+            config,
+            initial_biases,
+            parents,
+        )
+    for index, name in enumerate(biased):
+        for side in ("query", "candidate"):
+            if f"{side}_label_biases" in inputs:
+                logits[name] = logits[name] + inputs[f"{side}_label_biases"][:, index]
+    if config.bilinear is not None:
+        matched = inputs["query_matched"], inputs["candidate_matched"]
+        logits = add_bilinear(logits, *matched, biased, config.bilinear, initial_biases)
+    return keras.Model(inputs, chained(logits, parents, config), name="trunk")
+
+
+def _first(inputs: Mapping[str, Any], num_tasks: int, config: ModelConfig) -> Any:
+    """Joins what the towers gave to the trunk's first input `x0`, `[B, D0]`."""
     project = {
         side: keras.layers.Dense(config.expert_dim, name=f"{side}_projection")
         for side in ("query", "candidate")
@@ -103,27 +130,9 @@ def build_trunk(
         sides += [ops.expand_dims(each, 1) for each in attended]
         fields = ops.concatenate(sides, axis=1)
         if reads_parts(config):
-            first = join_fields(fields, len(num_outputs), config)
-        else:
-            first = join_cross(first, fields, config)
-    logits = judge(
-        cross_layers(first, config),
-        inputs.get("query_scenario"),
-        num_scenarios,
-        num_outputs,
-        config,
-        initial_biases,
-        parents,
-    )
-    for index, name in enumerate(biased):
-        for side in ("query", "candidate"):
-            if f"{side}_label_biases" in inputs:
-                logits[name] = logits[name] + inputs[f"{side}_label_biases"][:, index]
-    if config.bilinear is not None:
-        matched = inputs["query_matched"], inputs["candidate_matched"]
-        for name, logit in bilinear_logits(*matched, biased, config.bilinear).items():
-            logits[name] = logits[name] + logit
-    return keras.Model(inputs, chained(logits, parents, config), name="trunk")
+            return join_fields(fields, num_tasks, config)
+        return join_cross(first, fields, config)
+    return first
 
 
 def _attended(inputs: Mapping[str, Any], config: ModelConfig) -> list[Any]:

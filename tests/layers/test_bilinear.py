@@ -131,6 +131,7 @@ def test_number_of_weights_is_that_of_the_form():
             lambda: Bilinear(initial_scale=0.0),
             "`initial_scale` must be a finite number above 0, received 0.0",
         ),
+        (lambda: Bilinear(initial_bias=np.inf), "`initial_bias` must be finite, received inf"),
         (
             lambda: Bilinear("low_rank", rank=4)(np.ones([2, 5], "f4"), np.ones([2, 3], "f4")),
             r"`rank` must be at most the smaller width \(3\), received 4",

@@ -57,7 +57,7 @@ def test_trunk_judges_towers_outputs_as_the_model_does(matched, features):
     # So the served model does it, with the items' parts kept.
     of_query = matched.query_tower(_inputs(matched.query_tower, features))
     of_candidate = matched.candidate_tower(_inputs(matched.candidate_tower, features))
-    logits = matched.trunk(trunk_inputs(of_query, of_candidate))
+    logits = matched.trunk(trunk_inputs(of_query, of_candidate, matched.config))
     np.testing.assert_allclose(logits["click"], matched(features)["click"], rtol=1e-4, atol=1e-5)
 
 

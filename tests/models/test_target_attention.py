@@ -58,7 +58,8 @@ def features(batch):
 
 def parts(model, features):
     towers = (model.query_tower, model.candidate_tower)
-    return trunk_inputs(*(tower({n: features[n] for n in tower.input}) for tower in towers))
+    given = (tower({n: features[n] for n in tower.input}) for tower in towers)
+    return trunk_inputs(*given, model.config)
 
 
 def test_event_speaks_for_an_item_through_the_attention_alone(model, make, features):
