@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -51,6 +52,10 @@ class ModelConfig(Spec):
         scenario_dim: Width of the scenario block's output.
         multiscenario_options: Further arguments of the scenario block by name, such as
             `{"num_experts": 2}`.
+        scenario_by_task: Whether what differs between scenarios may differ by task too: that block
+            then works in the heads' hidden layers as well (`pepnet`: PPNet's gates).
+        scenario_prior: Names of features that tell who and what, such as the ids of user and item,
+            whose vectors those layers read besides the scenario.
         multitask: A name out of `recsys_tf.multitask.MULTITASK_BLOCKS`.
         num_experts: Experts of a mixture; those that all tasks share, where a block has others.
         num_task_experts: Experts of each task's own (`cgc`, `ple`, `stem`).
@@ -118,6 +123,8 @@ class ModelConfig(Spec):
     multiscenario: str | None = None
     scenario_dim: PositiveInt = 64
     multiscenario_options: BlockOptions = {}
+    scenario_by_task: bool = False
+    scenario_prior: tuple[str, ...] = ()
     multitask: str = "mmoe"
     num_experts: PositiveInt = 4
     num_task_experts: PositiveInt = 1
@@ -150,6 +157,7 @@ class ModelConfig(Spec):
             for block in ("target_attention", "cross", "multiscenario")
             if getattr(self, f"{block}_options") and getattr(self, block) is None
         ]
+        faults += [*self._scenario_faults(), *self._bilinear_faults()]
         faults += [
             f"id_table_options.{feature}: has no meaning without `id_tables.{feature}`"
             for feature in self.id_table_options
@@ -165,21 +173,35 @@ class ModelConfig(Spec):
                 f"calibrator_weight: must be 0 with the chain {self.chain!r}, under which no task "
                 f"is likelier than the one it comes after, received {self.calibrator_weight}"
             )
-        rank = self.bilinear.rank if self.bilinear is not None else None
-        if rank is not None and rank > self.embedding_dim:
-            faults.append(
-                f"bilinear.rank: must be at most embedding_dim ({self.embedding_dim}), "
-                f"received {rank}"
-            )
-        if self.bilinear is not None and self.bilinear.is_alone:
-            # A saved configuration holds the defaults too, so that these must pass.
-            given = {name: getattr(self, name) for name in _BESIDE_BILINEAR}
-            faults += [
-                f"{name}: must be left out with `bilinear.is_alone`, whose product is the whole "
-                f"logit, without trunk, block, head or chain, received {value!r}"
-                for name, value in given.items()
-                if value and value != type(self).model_fields[name].default
-            ]
         if faults:
             raise ValueError("\n".join(faults))
         return self
+
+    def _scenario_faults(self) -> Iterator[str]:
+        if self.scenario_by_task and self.multiscenario is None:
+            yield "scenario_by_task: has no meaning without `multiscenario`"
+        if self.scenario_by_task and not self.head_dims:
+            yield (
+                "head_dims: must hold a width with `scenario_by_task`, which works in the heads' "
+                f"hidden layers, received {self.head_dims}"
+            )
+        if self.scenario_prior and not self.scenario_by_task:
+            yield "scenario_prior: has no meaning without `scenario_by_task`"
+
+    def _bilinear_faults(self) -> Iterator[str]:
+        if self.bilinear is None:
+            return
+        rank = self.bilinear.rank
+        if rank is not None and rank > self.embedding_dim:
+            yield (
+                f"bilinear.rank: must be at most embedding_dim ({self.embedding_dim}), "
+                f"received {rank}"
+            )
+        for name in _BESIDE_BILINEAR if self.bilinear.is_alone else ():
+            value = getattr(self, name)
+            # A saved configuration holds the defaults too, so that these must pass.
+            if value and value != type(self).model_fields[name].default:
+                yield (
+                    f"{name}: must be left out with `bilinear.is_alone`, whose product is the "
+                    f"whole logit, without trunk, block, head or chain, received {value!r}"
+                )

@@ -111,6 +111,7 @@ def check_blocks(
         name, options = getattr(model, field), getattr(model, f"{field}_options")
         faults += [f"model.{each}" for each in _faults(field, name, options)]
     faults += [f"model.{each}" for each in _id_table_faults(model)]
+    faults += [f"model.{each}" for each in _by_task_faults(model)]
     if training is not None:
         faults += [
             f"training.{each}"
@@ -153,6 +154,16 @@ def _faults(
     argument = f"{field}_options"
     for fault in option_faults(argument, blocks[name], name, options, {**_OF_LAYERS, **given}):
         yield f"{argument}: {fault}"
+
+
+def _by_task_faults(model: ModelConfig) -> Iterator[str]:
+    block = SCENARIO_BLOCKS.get(str(model.multiscenario))
+    if model.scenario_by_task and block is not None and block.task_towers is None:
+        able = [name for name, each in SCENARIO_BLOCKS.items() if each.task_towers is not None]
+        yield (
+            f"scenario_by_task: must be False with {model.multiscenario!r}, which has no part in "
+            f"the tasks' heads; choose among {', '.join(map(repr, able))}."
+        )
 
 
 def _id_table_faults(model: ModelConfig) -> Iterator[str]:

@@ -12,9 +12,9 @@ from recsys_tf.crosses import make_cross
 from recsys_tf.heads import TaskHeads
 from recsys_tf.layers import CrossLayer, DenseStack
 from recsys_tf.models.chains import imputed_errors
-from recsys_tf.multiscenario import make_scenario_block
+from recsys_tf.multiscenario import SCENARIO_BLOCKS, TaskTowers, make_scenario_block
 from recsys_tf.multitask import MULTITASK_BLOCKS, make_multitask_block
-from recsys_tf.naming import look_up
+from recsys_tf.naming import known_arguments, look_up
 
 
 def join_fields(fields: Any, num_tasks: int, config: ModelConfig) -> Any:
@@ -96,6 +96,7 @@ def judge(
     config: ModelConfig,
     initial_biases: Mapping[str, float],
     parents: Mapping[str, str],
+    prior: Any | None = None,
 ) -> dict[str, Any]:
     """Applies dense layers, the scenario block, the multi-task block and the heads.
 
@@ -107,6 +108,7 @@ def judge(
         config: Sizes and blocks.
         initial_biases: Where the heads start, by task.
         parents: By task that comes after another, that other.
+        prior: Symbolic float `[B, P]`, the vectors of `scenario_prior`, or None.
 
     Returns:
         Symbolic logits by task, `[B]` or `[B, C]`, as the heads give them; what the imputation
@@ -133,11 +135,34 @@ def judge(
         )
         shared = block(shared, scenario)
     of_tasks = make_multitask_block(list(num_outputs), config, name="multitask")(shared)
+    hidden, hidden_dims = of_tasks, config.head_dims
+    if config.scenario_by_task:
+        towers = _task_towers(list(num_outputs), num_scenarios, config)
+        hidden = towers(of_tasks, shared, scenario, prior)
+        hidden_dims = ()  # Those of the towers.
     heads = TaskHeads(
         num_outputs,
-        config.head_dims,
+        hidden_dims,
         dropout=config.dropout,
         initial_biases={k: v for k, v in initial_biases.items() if k in num_outputs},
         name="heads",
     )
-    return {**heads(of_tasks), **imputed_errors(of_tasks, parents, config)}
+    return {**heads(hidden), **imputed_errors(of_tasks, parents, config)}
+
+
+def _task_towers(tasks: list[str], num_scenarios: int | None, config: ModelConfig) -> TaskTowers:
+    """Makes the heads' hidden layers in which the scenario block works by task."""
+    towers = look_up(SCENARIO_BLOCKS, str(config.multiscenario), "multiscenario").task_towers
+    if towers is None or num_scenarios is None:
+        raise ValueError(
+            f"`scenario_by_task` must be False with {config.multiscenario!r}, which has no part in "
+            "the tasks' heads."
+        )
+    options = {"dropout": config.dropout, **config.multiscenario_options}
+    return towers(
+        tasks,
+        num_scenarios,
+        config.head_dims,
+        **known_arguments(towers, options),
+        name="task_towers",
+    )

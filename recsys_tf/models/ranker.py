@@ -24,7 +24,12 @@ from recsys_tf.models.id_table_features import check_id_tables
 from recsys_tf.models.judgement import cross_layers, join_cross, join_fields, judge
 from recsys_tf.models.multitask_model import MultitaskModel
 from recsys_tf.models.once_per_row import OncePerRow
-from recsys_tf.models.scenario_reading import check_scenario_dropout, drop_scenarios
+from recsys_tf.models.scenario_reading import (
+    check_scenario_dropout,
+    check_scenario_prior,
+    drop_scenarios,
+    join_prior,
+)
 from recsys_tf.models.target_reading import (
     attend,
     check_target_attention,
@@ -125,6 +130,7 @@ def _build_core(
     check_target_attention(schema, config)
     check_id_tables(schema, config)
     check_scenario_dropout(schema, config)
+    check_scenario_prior(schema, config)
     features = _read_features(schema, config)
     inputs = {
         name: keras.Input(shape, dtype=dtype, name=name)
@@ -148,6 +154,7 @@ def _build_core(
             config,
             initial_biases,
             schema.parents,
+            join_prior(vectors, config),
         )
     if config.bilinear is not None:
         u, v = vectors[config.bilinear.query_feature], vectors[config.bilinear.candidate_feature]
@@ -183,7 +190,7 @@ def _encode(
     vectors: dict[str, Any] = {}
     parts = []
     pair = config.bilinear
-    alone = {*config.id_tables, *config.frequency_gates}
+    alone = {*config.id_tables, *config.frequency_gates, *config.scenario_prior}
     alone |= set() if pair is None else {pair.query_feature, pair.candidate_feature}
 
     def is_joined(spec: FeatureSpec) -> bool:

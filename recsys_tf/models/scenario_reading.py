@@ -1,12 +1,46 @@
-"""The scenario of a row, hidden at times from all that reads it."""
+"""The scenario of a row, hidden at times from all that reads it, and what is read beside it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+
+from keras import ops
 
 from recsys_tf.config import ModelConfig
 from recsys_tf.layers import IdDropout
+from recsys_tf.naming import unknown_name_message
 from recsys_tf.schema import FeaturesAndTasks, FeatureSpec
+
+
+def check_scenario_prior(schema: FeaturesAndTasks, config: ModelConfig) -> None:
+    """Checks that the features beside the scenario are there.
+
+    Args:
+        schema: Features and tasks.
+        config: Names the features.
+
+    Raises:
+        ValueError: If one is not.
+    """
+    known = [each.name for each in schema.features]
+    for name in config.scenario_prior:
+        if name not in known:
+            raise ValueError(unknown_name_message("scenario_prior", name, known))
+
+
+def join_prior(vectors: Mapping[str, Any], config: ModelConfig) -> Any | None:
+    """Joins the vectors of `scenario_prior`.
+
+    Args:
+        vectors: Symbolic float `[B, D]` by the name of a feature.
+        config: Names the features.
+
+    Returns:
+        Symbolic float `[B, P]` of those that are there; None where there are none.
+    """
+    parts = [vectors[name] for name in config.scenario_prior if name in vectors]
+    return ops.concatenate(parts, axis=-1) if parts else None
 
 
 def check_scenario_dropout(schema: FeaturesAndTasks, config: ModelConfig) -> None:

@@ -18,7 +18,12 @@ from recsys_tf.models.id_table_features import check_id_tables
 from recsys_tf.models.item_bias import ItemBias
 from recsys_tf.models.judgement import reads_parts
 from recsys_tf.models.once_per_row import OncePerRow
-from recsys_tf.models.scenario_reading import check_scenario_dropout, drop_scenarios
+from recsys_tf.models.scenario_reading import (
+    check_scenario_dropout,
+    check_scenario_prior,
+    drop_scenarios,
+    join_prior,
+)
 from recsys_tf.models.target_reading import (
     check_target_attention,
     drop_events,
@@ -41,7 +46,8 @@ class Tower:
             side, where the multi-task block reads parts of them,
             `label_biases` float `[B, T]` where there are ranking tasks of one number, `matched`
             float `[B, D]` where the bilinear model reads a feature of this side, `scenario` int
-            `[B]` where a scenario block reads it, `vector_<feature>` for each feature that an
+            `[B]` where a scenario block reads it, `prior` float `[B, P]` where it reads features of
+            this side besides, `vector_<feature>` for each feature that an
             auxiliary task reads, and for a target attention the query's `events`, float
             `[B, L, D]`, with `is_event`, bool `[B, L]`, and the candidate's `target`, float
             `[B, D]`.
@@ -90,6 +96,7 @@ def build_towers(
     check_target_attention(schema, config)
     check_id_tables(schema, config, retrieval)
     check_scenario_dropout(schema, config)
+    check_scenario_prior(schema, config)
     shared: dict[str, keras.layers.Layer] = {**text_backbones}
     encoders = {}
     # The item's own encoder first, since the history borrows it.
@@ -162,6 +169,9 @@ class _TowerBuilder:
             outputs["target"] = vectors[self.schema.item_id]
         if config.bilinear is not None:
             outputs["matched"] = vectors[getattr(config.bilinear, f"{side}_feature")]
+        prior = join_prior(vectors, config)
+        if prior is not None:
+            outputs["prior"] = prior
         for task in self.schema.auxiliary_tasks:
             read = [name for name in task.from_features or () if name in vectors]
             outputs |= {vector_name(name): vectors[name] for name in read}

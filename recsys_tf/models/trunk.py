@@ -16,7 +16,7 @@ from recsys_tf.models.target_reading import attend
 from recsys_tf.models.towers import Tower
 
 TRUNK_PARTS = (
-    *("embedding", "features", "label_biases", "matched", "scenario"),
+    *("embedding", "features", "label_biases", "matched", "scenario", "prior"),
     *("events", "is_event", "target"),
 )
 """What the trunk takes of a tower's outputs."""
@@ -78,8 +78,9 @@ def build_trunk(
         A functional model named `trunk` from `query_embedding`, `candidate_embedding`,
         `query_features`, `candidate_features`, `query_label_biases` and `candidate_label_biases`
         (where a task is biased), `query_matched` and `candidate_matched` (with `bilinear`),
-        `query_events` and `candidate_target` (with `target_attention`), each float `[B, ...]`,
-        `query_is_event`, bool `[B, L]`, and `query_scenario`, int `[B]` (where a block reads it),
+        `query_prior` and `candidate_prior` (with `scenario_prior`), `query_events` and
+        `candidate_target` (with `target_attention`), each float `[B, ...]`, `query_is_event`, bool
+        `[B, L]`, and `query_scenario`, int `[B]` (where a block reads it),
         to logits by task and what the chain adds to them.
     """
     inputs = {
@@ -96,6 +97,7 @@ def build_trunk(
             config,
             initial_biases,
             parents,
+            _prior(inputs),
         )
     for index, name in enumerate(biased):
         for side in ("query", "candidate"):
@@ -133,6 +135,12 @@ def _first(inputs: Mapping[str, Any], num_tasks: int, config: ModelConfig) -> An
             return join_fields(fields, num_tasks, config)
         return join_cross(first, fields, config)
     return first
+
+
+def _prior(inputs: Mapping[str, Any]) -> Any | None:
+    """Joins what both sides give the scenario block besides the scenario, `[B, P]`, or None."""
+    parts = [inputs[name] for name in ("query_prior", "candidate_prior") if name in inputs]
+    return ops.concatenate(parts, axis=-1) if parts else None
 
 
 def _attended(inputs: Mapping[str, Any], config: ModelConfig) -> list[Any]:

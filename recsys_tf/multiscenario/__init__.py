@@ -1,4 +1,4 @@
-"""Multi-scenario blocks: `[B, D]` and the rows' scenarios `[B]` -> `[B, H]`."""
+"""Multi-scenario blocks: `[B, D]` and the rows' scenarios `[B]` -> `[B, H]`; and by task."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from recsys_tf.multiscenario.ada_sparse import AdaSparse
 from recsys_tf.multiscenario.hinet import HiNet
 from recsys_tf.multiscenario.m2m import M2M
 from recsys_tf.multiscenario.pepnet import PEPNet
+from recsys_tf.multiscenario.personal_towers import PersonalTowers
 from recsys_tf.multiscenario.sar_net import SARNet
 from recsys_tf.multiscenario.scenario_block import ScenarioBlock
 from recsys_tf.multiscenario.star import STAR
+from recsys_tf.multiscenario.task_towers import TaskTowers
 from recsys_tf.naming import known_arguments, look_up
 
 SCENARIO_BLOCKS: dict[str, type[ScenarioBlock]] = {
@@ -30,8 +32,10 @@ __all__ = [
     "AdaSparse",
     "HiNet",
     "PEPNet",
+    "PersonalTowers",
     "SARNet",
     "ScenarioBlock",
+    "TaskTowers",
     "make_scenario_block",
 ]
 

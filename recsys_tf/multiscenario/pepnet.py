@@ -10,6 +10,7 @@ from recsys_tf.layers import DenseStack
 from recsys_tf.layers.scenario_index import scenario_rows
 from recsys_tf.layers.shapes import check_positive
 from recsys_tf.multiscenario.gate_unit import GateUnit
+from recsys_tf.multiscenario.personal_towers import PersonalTowers
 from recsys_tf.multiscenario.scenario_block import ScenarioBlock
 from recsys_tf.types import Tensor
 
@@ -19,10 +20,11 @@ class PEPNet(ScenarioBlock):
     """Scales shared inputs and shared units by the scenario: `h_l = g_l * relu(h_l-1 W_l + b_l)`.
 
     The first gate scales the input, `h_0 = g_0(e_s, x) * x` (EPNet); one gate more scales each
-    layer, `g_l(e_s, h_0)` (PPNet). `e_s` is the scenario's embedding, zeros without a known
-    scenario: the gate is then a function of the features only. Choose it for many scenarios or
-    few rows in each: a scenario has one embedding of its own and shares all the rest. It costs
-    two small layers a gate, whatever the number of scenarios.
+    layer, `g_l(e_s, h_0)`. `e_s` is the scenario's embedding, zeros without a known scenario: the
+    gate is then a function of the features only. Choose it for many scenarios or few rows in each:
+    a scenario has one embedding of its own and shares all the rest. It costs two small layers a
+    gate, whatever the number of scenarios. What scales each task's own layers after the multi-task
+    block (PPNet) is `PersonalTowers`, which `ModelConfig.scenario_by_task` adds.
 
     Args:
         num_scenarios: Rows `S` of the scenario's table, at least 3.
@@ -43,10 +45,11 @@ class PEPNet(ScenarioBlock):
         True
 
     Source: Chang et al., 2023, "PEPNet: Parameter and Embedding Personalized Network for Infusing
-        with Personalized Prior Information", https://arxiv.org/abs/2302.01115. The
-        paper's second group of gates also reads embeddings of user, item and author, which stand
-        in `x` here, and has one network a task: here the tasks' block follows.
+        with Personalized Prior Information", https://arxiv.org/abs/2302.01115. The paper has no
+        layers between EPNet and the tasks' towers: the shared ones here are gated as those are.
     """
+
+    task_towers = PersonalTowers
 
     def __init__(
         self,

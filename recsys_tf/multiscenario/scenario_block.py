@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 
@@ -12,6 +12,7 @@ from recsys_tf.layers.scenario_index import (
     scenario_one_hot,
 )
 from recsys_tf.layers.shapes import check_positive, check_rank, check_share, check_width
+from recsys_tf.multiscenario.task_towers import TaskTowers
 from recsys_tf.types import NUM_RESERVED_INDICES, Tensor
 
 
@@ -41,6 +42,9 @@ class ScenarioBlock(keras.layers.Layer):
         >>> ScenarioBlock(5, hidden_dim=8).num_known
         3
     """
+
+    task_towers: ClassVar[type[TaskTowers] | None] = None
+    """What the block is after the multi-task block, in each task's head; None for nothing."""
 
     def __init__(
         self,

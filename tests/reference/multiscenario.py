@@ -91,6 +91,25 @@ def pepnet(row, own, w):
     return hidden
 
 
+def personal_towers(of_tasks, x, scenario, prior, num_scenarios, w):
+    """PPNet: the gate units' values are the tasks' one after the other."""
+    rows = []
+    for row, (index, seen, known) in enumerate(zip(scenario, x, prior, strict=True)):
+        own = int(index) - 2 if 2 <= index < num_scenarios else None
+        read = np.concatenate([vector(w["scenario_embedding"], own), known, seen])
+        found = []
+        for t, h in enumerate(each[row] for each in of_tasks.values()):
+            for i in range(count(w, "layer", "/kernel_0")):
+                bias = w[f"layer_{i}/bias_0"][t]
+                inner = relu(dense(read, w, f"gate_{i}/inner"))
+                gates = 2 * sigmoid(dense(inner, w, f"gate_{i}/outer"))
+                gate = gates[t * len(bias) : (t + 1) * len(bias)]
+                h = gate * relu(h @ w[f"layer_{i}/kernel_0"][t] + bias)
+            found.append(h)
+        rows.append(found)
+    return {name: np.stack([each[t] for each in rows]) for t, name in enumerate(of_tasks)}
+
+
 @by_row
 def ada_sparse(row, own, w, temperature, threshold):
     def prune(x, i):
