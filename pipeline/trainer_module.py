@@ -22,8 +22,14 @@ from pipeline.training_rows import (
     read_rows,
     training_dataset,
 )
+from pipeline.validation_rows import WrittenValidationRows
 from recsys_tf.config import RunConfig
-from recsys_tf.export import ServedRecommender, calibrations_of_batches, export_saved_model
+from recsys_tf.export import (
+    AnswerFit,
+    ServedRecommender,
+    export_saved_model,
+    fit_configured_answer,
+)
 from recsys_tf.features import FeatureState, transform_catalogue
 from recsys_tf.initialization import new_recommender
 from recsys_tf.preparation import recency_weights
@@ -42,15 +48,17 @@ def run_fn(fn_args: Any) -> None:
             a killed run.
 
     Raises:
-        ValueError: If a calibration is asked for and there are no validation rows to fit it on.
+        ValueError: If a calibration or a goal is asked for and there are no validation rows to fit
+            them on.
     """
     custom = fn_args.custom_config
     config, schema = RunConfig.from_dict(custom["config"]), Schema.from_dict(custom["schema"])
-    if config.export.calibration and not custom["has_validation"]:
-        raise ValueError(
-            "`export.calibration` needs validation rows that are not trained on, and this run has "
-            "none; prepare the data with them, or take the calibration back."
-        )
+    for field in ("calibration", "goal"):
+        if getattr(config.export, field) and not custom["has_validation"]:
+            raise ValueError(
+                f"`export.{field}` needs validation rows that are not trained on, and this run has "
+                f"none; prepare the data with them, or take the {field} back."
+            )
     data = Path(custom["data"])
     transform = tft.TFTransformOutput(fn_args.transform_output)
     pieces = FeatureState.load(data / "word_pieces")
@@ -74,10 +82,12 @@ def run_fn(fn_args: Any) -> None:
         num_unknown_items=num_unknown_items(fn_args.train_files, schema, train),
     )
     size, seed = config.training.batch_size, config.training.seed
-    validation = None
+    held_out = None
     if custom["has_validation"]:
         rows = read_rows(fn_args.eval_files, schema, preprocessor)
-        validation = training_dataset(rows, schema, num_indices, size)
+        held_out = WrittenValidationRows(
+            fn_args.eval_files, rows, schema, preprocessor, catalogue, size
+        )
     checkpoints = _checkpoint_folder(fn_args)
     callbacks: list[keras.callbacks.Callback] = [TellEpochs(config.training.epochs)]
     if config.training.self_checks:
@@ -94,23 +104,23 @@ def run_fn(fn_args: Any) -> None:
             shuffle_seed=seed,
             row_weights=weights,
         ),
-        validation,
+        None if held_out is None else held_out.batches(),
         config.training,
         checkpoint_folder=checkpoints,
         callbacks=callbacks,
         verbose=0,
     )
     found = measures(schema, config)
-    calibrations = None
-    if validation is not None:
-        calibrations = calibrations_of_batches(model, validation, config.export)
+    answer = AnswerFit(config.export, {}, None)
+    if held_out is not None:
+        answer = fit_configured_answer(model, held_out, config.export)
     served = ServedRecommender(
         model,
         preprocessor,
         catalogue,
-        config.export,
+        answer.config,
         config.evaluation.cutoffs,
-        calibrations,
+        answer.calibrations,
     )
     export_saved_model(
         served,
@@ -119,6 +129,7 @@ def run_fn(fn_args: Any) -> None:
             ROWS_SIGNATURE: row_values(served.evaluate_examples, schema, preprocessor, found),
             SLICES_SIGNATURE: slice_values(schema, preprocessor),
         },
+        answer_fit=answer,
     )
     # For the run that will compare its model with this one.
     write_columns(Path(fn_args.serving_model_dir).parent, columns(found))

@@ -143,7 +143,7 @@ def read_rows(patterns: Iterable[str], schema: Schema, preprocessor: Preprocesso
     """
     patterns = list(patterns)
     parse = functools.partial(parse_rows, schema=schema, preprocessor=preprocessor)
-    dataset = _serialized(patterns).map(parse, tf.data.AUTOTUNE)
+    dataset = serialized_rows(patterns).map(parse, tf.data.AUTOTUNE)
     batches = list(dataset.as_numpy_iterator())
     if not batches:
         raise ValueError(f"There are no rows in {', '.join(patterns)}.")
@@ -165,7 +165,7 @@ def num_unknown_items(patterns: Iterable[str], schema: Schema, rows: TrainingRow
     is_unknown = rows.features[schema.item_id] == UNKNOWN_INDEX
     if not is_unknown.any():
         return 1
-    ids = [parse_raw(each, schema)[schema.item_id].numpy() for each in _serialized(patterns)]
+    ids = [parse_raw(each, schema)[schema.item_id].numpy() for each in serialized_rows(patterns)]
     return len(set(np.concatenate(ids)[is_unknown]))
 
 
@@ -209,7 +209,8 @@ def training_dataset(
     return made_ahead(order.batch(batch_size).map(batch, tf.data.AUTOTUNE))
 
 
-def _serialized(patterns: Iterable[str]) -> tf.data.Dataset:
+def serialized_rows(patterns: Iterable[str]) -> tf.data.Dataset:
+    """Returns batches of serialised examples of a split, each row once, always in one order."""
     paths = sorted(path for each in patterns for path in tf.io.gfile.glob(each))
     return tf.data.TFRecordDataset(paths, compression_type="GZIP").batch(_ROWS_AT_ONCE)
 

@@ -12,6 +12,7 @@ import os
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 
 from recsys_tf.config import (
+    AnswerGoal,
     BilinearConfig,
     DataConfig,
     EvaluationConfig,
@@ -41,6 +42,7 @@ from recsys_tf.spec import SpecError
 __version__ = "0.1.0"
 
 __all__ = [
+    "AnswerGoal",
     "BilinearConfig",
     "CategoricalFeature",
     "DataConfig",

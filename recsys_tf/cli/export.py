@@ -38,7 +38,8 @@ def export(
     """Write a trained model as a SavedModel for a server.
 
     It goes into a new, numbered version folder. A server that watches the folder takes the new
-    version up by itself; it never sees half of one.
+    version up by itself; it never sees half of one. Calibrations, and the weights of a goal
+    (export.goal), are fitted on the validation rows.
 
     Examples:
       recsys-tf export --run runs/first --out models/recommender
@@ -67,11 +68,12 @@ def _check_data(folder: RunFolder, data: PreparedData) -> None:
     change = folder.data_change(data.interactions)
     if change is None:
         return
-    if data.config.export.calibration:
+    fitted = data.config.export.fitted
+    if fitted:
         raise Failure(
-            f"{change}; the validation rows of these, which calibrations are fitted to, may have "
-            "been trained on. Name the folder of the former data with `--data-dir`, or train a run "
-            "on these.",
+            f"{change}; the validation rows of these, which {' and '.join(fitted)} are fitted to, "
+            "may have been trained on. Name the folder of the former data with `--data-dir`, or "
+            "train a run on these.",
             ExitCode.DATA_REJECTED,
         )
     say(f"{change}; the catalogue of these is exported")

@@ -9,6 +9,7 @@ from recsys_tf.config.data import DataConfig
 from recsys_tf.config.evaluation import EvaluationConfig
 from recsys_tf.config.export import ExportConfig
 from recsys_tf.config.fields import BlockOptions
+from recsys_tf.config.goal import AnswerGoal
 from recsys_tf.config.model import ModelConfig
 from recsys_tf.config.pipeline import PipelineConfig
 from recsys_tf.config.retrieval import RetrievalConfig
@@ -18,6 +19,7 @@ from recsys_tf.config.text import TextConfig
 from recsys_tf.config.training import TrainingConfig
 
 __all__ = [
+    "AnswerGoal",
     "BilinearConfig",
     "BlockOptions",
     "DataConfig",

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import model_validator
 
 from recsys_tf.config.fields import PositiveInt
+from recsys_tf.config.goal import AnswerGoal
 from recsys_tf.spec import Spec
 
 
@@ -25,6 +26,10 @@ class ExportConfig(Spec):
             predictions become that score.
         fusion_options: Further arguments of the fusion by name, such as `{"offset": 10}` of
             `rank_fusion`.
+        goal: What the weights are learned for when the model is exported, on the validation rows;
+            None takes `score_weights` as they are. Else these say which tasks have a weight, and
+            each weight's sign; where they are empty, all tasks of an answer have a positive one.
+            `stacking` learns its `fusion_options` as well.
         calibration: A name out of `recsys_tf.score_fusion.CALIBRATIONS` by task: what is fitted
             on the validation rows and applied to the task's prediction before the fusion.
         calibrate_by_scenario: Whether each scenario gets a curve of its own.
@@ -47,6 +52,7 @@ class ExportConfig(Spec):
     score_weights: dict[str, float] = {}
     score_fusion: str = "weighted_sum"
     fusion_options: dict[str, bool | int | float | tuple[str, ...]] = {}
+    goal: AnswerGoal | None = None
     calibration: dict[str, str] = {}
     calibrate_by_scenario: bool = False
     min_calibration_rows: PositiveInt = 200
@@ -67,6 +73,39 @@ class ExportConfig(Spec):
             for field in ("similarity_feature", "category_feature")
             if getattr(self, field) is not None and self.reranker is None
         ]
+        faults += self._goal_faults()
         if faults:
             raise ValueError("\n".join(faults))
         return self
+
+    @property
+    def fitted(self) -> tuple[str, ...]:
+        """What is fitted to the validation rows when the model is exported."""
+        parts = {"calibrations": self.calibration, "weights": self.goal}
+        return tuple(name for name, is_asked in parts.items() if is_asked)
+
+    def _goal_faults(self) -> list[str]:
+        if self.goal is None:
+            return []
+        faults = []
+        if self.score_fusion == "stacking":
+            if self.goal.floors:
+                faults.append(
+                    "goal.floors: have no meaning for `stacking`, which learns one task's label of "
+                    "rows and not of lists; take another `score_fusion`, or the floors back"
+                )
+            if self.fusion_options:
+                faults.append(
+                    "fusion_options: must be left out where `goal` has `stacking` learn them"
+                )
+        elif self.goal.k > self.max_k:
+            faults.append(
+                f"goal.k: must be at most `max_k`, {self.max_k}, the longest list that is "
+                f"answered, received {self.goal.k}"
+            )
+        if len(self.score_weights) == 1:
+            faults.append(
+                "score_weights: must name two tasks or more where `goal` learns the weights, or "
+                f"none for all, received {next(iter(self.score_weights))!r} alone"
+            )
+        return faults

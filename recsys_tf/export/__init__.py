@@ -4,6 +4,7 @@ from recsys_tf.export.answer_fitting import (
     AnswerFit,
     AnswerSearch,
     fit_answer,
+    fit_configured_answer,
     fit_stacked_answer,
 )
 from recsys_tf.export.answer_lists import validation_lists
@@ -12,17 +13,20 @@ from recsys_tf.export.calibrating import calibrations_of_batches, fit_calibratio
 from recsys_tf.export.saved_model import export_saved_model
 from recsys_tf.export.served_recommender import ServedRecommender
 from recsys_tf.export.served_sequences import ServedSequences, export_sequence_model
+from recsys_tf.export.validation_rows import ValidationRows
 
 __all__ = [
     "AnswerFit",
     "AnswerSearch",
     "ServedRecommender",
     "ServedSequences",
+    "ValidationRows",
     "calibrations_of_batches",
     "export_saved_model",
     "export_sequence_model",
     "fit_answer",
     "fit_calibrations",
+    "fit_configured_answer",
     "fit_stacked_answer",
     "raw_queries",
     "recommend",

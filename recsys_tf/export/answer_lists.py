@@ -7,21 +7,19 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from recsys_tf.event_pairs import EventPairs
 from recsys_tf.export.answer_score import answer_tasks
-from recsys_tf.export.calibrating import check_not_trained, labelled_rows
 from recsys_tf.export.served_recommender import Candidates, ServedRecommender
-from recsys_tf.features import Examples, make_dataset
+from recsys_tf.export.validation_rows import ValidationRows, validation_rows
 from recsys_tf.naming import look_up
 from recsys_tf.preparation import PreparedData
 from recsys_tf.schema import Schema, TaskSpec
 from recsys_tf.score_fusion import ValidationLists
-from recsys_tf.types import Array, IntArray, Tensor
+from recsys_tf.types import Array, IntArray
 
 
 def validation_lists(
     served: ServedRecommender,
-    data: PreparedData,
+    data: PreparedData | ValidationRows,
     tasks: Sequence[str],
     *,
     max_requests: int = 5000,
@@ -36,7 +34,7 @@ def validation_lists(
 
     Args:
         served: What answers, with the number of candidates of its configuration.
-        data: What its model was trained on.
+        data: What its model was trained on, or its validation rows.
         tasks: Whose successes are wanted: binary tasks or the one of retrieval.
         max_requests: Users at the most; of more, so many are drawn.
         seed: Seed of the draw.
@@ -49,24 +47,28 @@ def validation_lists(
         ValueError: If a task is of another kind, no user has a success, or the validation rows
             were trained on.
     """
-    check_not_trained(data, "weights")
-    specs = [success_task(data.schema, name, "tasks") for name in tasks]
-    labels, weights, items = labelled_rows(data, specs)
-    is_success = {name: (labels[name] > 0) & (weights[name] > 0) for name in labels}
-    users, rows = _requests(data, is_success, max_requests, seed)
-    predictions, is_item, candidates, scenarios = _asked(served, data, rows)
-    num_items = len(data.catalogue)
-    wanted = np.arange(len(rows))[:, np.newaxis] * num_items + candidates
+    rows = validation_rows(data, "weights")
+    is_success = success_rows(rows, tasks)
+    users, asked = _requests(rows, is_success, max_requests, seed)
+    predictions, is_item, candidates, scenarios = _asked(served, rows, asked)
+    num_items = len(rows.catalogue)
+    wanted = np.arange(len(asked))[:, np.newaxis] * num_items + candidates
     return ValidationLists(
         predictions,
         # A user that is not asked is the request -1, which no candidate is of.
         {
-            name: np.isin(wanted, (users * num_items + items)[own & (users >= 0)])
+            name: np.isin(wanted, (users * num_items + rows.items)[own & (users >= 0)])
             for name, own in is_success.items()
         },
         is_item,
         scenarios,
     )
+
+
+def success_rows(rows: ValidationRows, tasks: Sequence[str]) -> dict[str, Array]:
+    """Tells which rows are a success of each of these tasks, bool `[n]`; see `success_task`."""
+    labels, weights = rows.labels([success_task(rows.schema, name, "tasks") for name in tasks])
+    return {name: (labels[name] > 0) & (weights[name] > 0) for name in labels}
 
 
 def success_task(schema: Schema, name: str, argument: str) -> TaskSpec:
@@ -81,11 +83,14 @@ def success_task(schema: Schema, name: str, argument: str) -> TaskSpec:
 
 
 def _requests(
-    data: PreparedData, is_success: dict[str, Array], max_requests: int, seed: int
+    rows: ValidationRows, is_success: dict[str, Array], max_requests: int, seed: int
 ) -> tuple[IntArray, IntArray]:
-    """Returns each validation row's request, -1 for none, and each request's row of `events`."""
-    pairs, rows = EventPairs(data), data.rows("validation")
-    users, first = pairs.users[rows], pairs.first_rows(rows)
+    """Returns each row's request, -1 for none, and each request's row."""
+    users = rows.users
+    by_time = np.argsort(rows.timestamps, kind="stable")[::-1]
+    first = np.full(users.max() + 1, -1)
+    # Written from the last to the first, so that the first stays.
+    first[users[by_time]] = by_time
     has_success = np.zeros(len(first), bool)
     for own in is_success.values():
         has_success[users[own]] = True
@@ -104,29 +109,16 @@ def _requests(
 
 
 def _asked(
-    served: ServedRecommender, data: PreparedData, rows: IntArray
+    served: ServedRecommender, rows: ValidationRows, asked: IntArray
 ) -> tuple[dict[str, Array], Array, IntArray, IntArray | None]:
     """Asks for the candidates of each row: predictions, which are items, which, the scenarios."""
-    schema, examples = data.schema, data.examples("validation", rows)
-    batches = make_dataset(
-        examples,
-        data.catalogue,
-        data.preprocessor,
-        schema,
-        data.config.training.batch_size,
-        # A user may meet an item again: what is known of the past is no leak.
-        is_target_masked=False,
-    )
     find = tf.function(served.candidates, reduce_retracing=True)
     found: list[Candidates] = []
     scenarios: list[Array] = []
-    start = 0
-    for features, _, _ in batches:
-        end = start + len(features[schema.item_id])
-        found.append(find(features, _histories(examples, schema, start, end)))
-        if schema.scenario is not None:
-            scenarios.append(features[schema.scenario.feature].numpy())
-        start = end
+    for features, history in rows.requests(asked):
+        found.append(find(features, history))
+        if rows.schema.scenario is not None:
+            scenarios.append(features[rows.schema.scenario.feature].numpy())
     predictions = {
         name: np.concatenate([each.predictions[name] for each in found])
         for name in found[0].predictions
@@ -137,14 +129,3 @@ def _asked(
         np.concatenate([each.rows for each in found]),
         np.concatenate(scenarios) if scenarios else None,
     )
-
-
-def _histories(examples: Examples, schema: Schema, start: int, end: int) -> Tensor:
-    """Returns the items of the rows' histories, string `[B, L]`."""
-    if schema.history is None:
-        return tf.fill([end - start, 0], "")
-    column = examples.lists[schema.history.name]
-    lists = [column.row(row).tolist() for row in range(start, end)]
-    width = max(map(len, lists), default=0)
-    padded = [[*each, *[""] * (width - len(each))] for each in lists]
-    return tf.constant(padded, tf.string, shape=[end - start, width])

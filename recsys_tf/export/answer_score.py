@@ -28,14 +28,20 @@ def answer_score(
         The fusion.
 
     Raises:
-        ValueError: If a name is not known, a calibration that the configuration asks for is not
-            given, or the fusion refuses its arguments.
+        ValueError: If the weights are yet to be learned, a name is not known, a calibration that
+            the configuration asks for is not given, or the fusion refuses its arguments.
 
     Example:
         >>> fusion = answer_score(ExportConfig(), ["watch", "click"], "watch")
         >>> float(fusion({"watch": -2.0, "click": 0.3}))
         -2.0
     """
+    if config.goal is not None:
+        raise ValueError(
+            "`ExportConfig.goal` must be None where answers are made, since its weights are yet to "
+            f"be learned, received {config.goal.task!r}; serve the `config` and the `calibrations` "
+            "that `fit_configured_answer` returns."
+        )
     given = dict(calibrations or {})
     absent = [name for name in config.calibration if name not in given]
     if absent:

@@ -113,7 +113,7 @@ def validation_labels(data: PreparedData, tasks: Sequence[TaskSpec]) -> dict[str
         Labels of the validation rows by task, NaN where a row does not count.
     """
     labels, weights, _ = labelled_rows(data, tasks)
-    return {task.name: _counted(task, labels[task.name], weights[task.name]) for task in tasks}
+    return {task.name: counted(task, labels[task.name], weights[task.name]) for task in tasks}
 
 
 def labelled_rows(
@@ -191,15 +191,15 @@ def _labels_and_scenarios(
     scenarios: list[Array] = []
     for features, of_batch, weights in validation.as_numpy_iterator():
         for task in tasks:
-            labels[task.name].append(_counted(task, of_batch[task.name], weights[task.name]))
+            labels[task.name].append(counted(task, of_batch[task.name], weights[task.name]))
         if schema.scenario is not None:
             scenarios.append(features[schema.scenario.feature])
     joined = {name: np.concatenate(parts) for name, parts in labels.items()}
     return joined, np.concatenate(scenarios) if scenarios else None
 
 
-def _counted(task: TaskSpec, labels: FloatArray, weights: FloatArray) -> FloatArray:
-    """Returns the labels, NaN where a row does not count."""
+def counted(task: TaskSpec, labels: FloatArray, weights: FloatArray) -> FloatArray:
+    """Returns a task's labels `[rows]`, NaN where a row of its weight does not count."""
     # The weight of a negative of retrieval is 0 in the softmax; here it is what is asked.
     is_row = task.kind == "retrieval" or weights > 0
     return np.where(is_row, labels, np.nan)

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
+
 from recsys_tf.config import EvaluationConfig, ExportConfig
+from recsys_tf.export.answer_fitting import stacked_task
+from recsys_tf.export.answer_lists import success_rows, success_task
 from recsys_tf.export.answer_score import answer_tasks, fusion_option_faults
 from recsys_tf.export.calibrating import (
     calibrated_task,
@@ -14,6 +18,7 @@ from recsys_tf.export.calibrating import (
     validation_labels,
 )
 from recsys_tf.export.list_order import check_category_feature, check_input_names
+from recsys_tf.export.validation_rows import validation_rows
 from recsys_tf.naming import look_up
 from recsys_tf.preparation import PreparedData
 from recsys_tf.reranking import RERANKERS
@@ -48,6 +53,7 @@ def check_export_config(
             options: dict[str, Any] = config.fusion_options
             make = make_score_fusion
             faults += _told("", make, config.score_fusion, weights, tasks, None, **options)
+    faults += _goal_faults(config, schema)
     faults += _calibration_faults(config, schema)
     faults += _order_faults(config, schema)
     if evaluation is not None and schema.retrieval_task is not None:
@@ -57,10 +63,10 @@ def check_export_config(
 
 
 def check_export_labels(config: ExportConfig, data: PreparedData) -> None:
-    """Checks that the validation rows' labels define the calibrations of `export`.
+    """Checks that the validation rows' labels define the calibrations of `export` and its goal.
 
     By the same checks that the fitting makes once the model is trained. Rows that are trained on
-    fit no calibration; theirs are not looked at.
+    fit no calibration; theirs are not looked at. A goal refuses them.
 
     Args:
         config: The `export` of a run, of known names; see `check_export_config`.
@@ -68,21 +74,49 @@ def check_export_labels(config: ExportConfig, data: PreparedData) -> None:
 
     Raises:
         SpecError: If there is no label, all are equal, or they are outside of what a calibration
-            can give; the text lists every task with its field's path.
+            can give; if the rows of a goal are trained on or hold no success of it. The text lists
+            every task with its field's path.
     """
-    if not config.calibration or data.is_validation_trained:
-        return
+    faults = [] if config.goal is None else _told("goal", _check_goal_rows, config, data)
+    if not data.is_validation_trained:
+        faults += _calibration_label_faults(config, data)
+    if faults:
+        raise SpecError(list_faults("RunConfig", faults))
+
+
+def _calibration_label_faults(config: ExportConfig, data: PreparedData) -> list[str]:
+    if not config.calibration:
+        return []
     tasks = [calibrated_task(data.schema, name) for name in config.calibration]
     labels = validation_labels(data, tasks)
-    faults = [
+    return [
         fault
         for task in tasks
         for fault in _told(
             f"calibration.{task.name}", check_calibration_labels, task, labels[task.name], config
         )
     ]
-    if faults:
-        raise SpecError(list_faults("RunConfig", faults))
+
+
+def _check_goal_rows(config: ExportConfig, data: PreparedData) -> None:
+    goal = config.goal
+    assert goal is not None
+    rows = validation_rows(data, "weights")
+    if config.score_fusion == "stacking":
+        task = stacked_task(data.schema, goal.task)
+        labels = validation_labels(data, [task])[task.name]
+        if len(np.unique(labels[~np.isnan(labels)])) < 2:
+            raise ValueError(
+                f"the validation rows must hold different labels of {task.name!r}, received none "
+                "or one; take more validation rows, or another goal."
+            )
+        return
+    for name, is_success in success_rows(rows, (goal.task, *goal.floors)).items():
+        if not is_success.any():
+            raise ValueError(
+                f"the validation rows must hold a success of {name!r}, received none; take more "
+                "validation rows, or another goal."
+            )
 
 
 def _fusion_faults(config: ExportConfig, schema: Schema) -> Iterator[str]:
@@ -93,6 +127,25 @@ def _fusion_faults(config: ExportConfig, schema: Schema) -> Iterator[str]:
     yield from _told("score_fusion", look_up, SCORE_FUSIONS, config.score_fusion, "score_fusion")
     for option, fault in fusion_option_faults(config).items():
         yield f"export.fusion_options.{option}: {fault}"
+
+
+def _goal_faults(config: ExportConfig, schema: Schema) -> Iterator[str]:
+    goal = config.goal
+    if goal is None:
+        return
+    if config.score_fusion == "stacking":
+        yield from _told("goal.task", stacked_task, schema, goal.task)
+    else:
+        yield from _told("goal.task", success_task, schema, goal.task, "goal")
+    for name in goal.floors:
+        yield from _told(f"goal.floors.{name}", success_task, schema, name, "floors")
+    tasks = list(config.score_weights or answer_tasks(schema))
+    if len(tasks) < 2:
+        yield (
+            "export.goal: there must be two weights or more to learn, received the tasks "
+            f"{', '.join(map(repr, tasks))}; add a task of kind 'binary' or 'regression', or take "
+            "the goal back."
+        )
 
 
 def _calibration_faults(config: ExportConfig, schema: Schema) -> Iterator[str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from recsys_tf.export.answer_fitting import AnswerFit
 from recsys_tf.export.served_recommender import ServedRecommender
 from recsys_tf.export.warm_up import write_warm_up
 from recsys_tf.export.writing import traced_signature, write_saved_model
@@ -21,6 +22,7 @@ def export_saved_model(
     folder: str | Path,
     *,
     example_signatures: Mapping[str, Callable[[Tensor], dict[str, Tensor]]] | None = None,
+    answer_fit: AnswerFit | None = None,
 ) -> Path:
     """Writes a SavedModel, whole or not at all.
 
@@ -41,6 +43,9 @@ def export_saved_model(
         folder: Where the SavedModel goes; must not exist or be empty.
         example_signatures: Further signatures by name: functions of serialised `tf.Example`s,
             string `[B]`, that give tensors by name.
+        answer_fit: What `served` answers by; where its weights were learned for a goal,
+            `assets.extra` also gets `answer_fit.json`: the goal, the weights and all that was
+            tried.
 
     Returns:
         The folder.
@@ -59,6 +64,9 @@ def export_saved_model(
         served.schema.to_yaml(extra / "schema.yaml")
         fusion = json.dumps(score_fusion_to_dict(served.fusion), indent=2)
         (extra / "score_fusion.json").write_text(fusion + "\n", encoding="utf-8")
+        if answer_fit is not None and answer_fit.goal is not None:
+            learned = json.dumps(answer_fit.to_dict(), indent=2)
+            (extra / "answer_fit.json").write_text(learned + "\n", encoding="utf-8")
         inputs = {**served.raw_specs(has_items=False), **served.wish_specs()}
         write_warm_up(extra, inputs, _defaults(served))
 

@@ -82,3 +82,25 @@ def ml_100k(tmp_path):
         return folder
 
     return write
+
+
+@pytest.fixture
+def save_run(small_synthetic, tmp_path):
+    """Writes the folder of a finished run whose model is as it was made: untrained."""
+
+    def made(name: str, **sections):
+        from recsys_tf.cli.run_folder import RunFolder
+        from recsys_tf.preparation import prepare
+        from recsys_tf.training import build_recommender
+
+        values = {**SMALL_RUN}
+        for section, fields in sections.items():
+            values[section] = {**values.get(section, {}), **fields}
+        run = RunConfig.from_dict(values)
+        folder, data = RunFolder(tmp_path / name), prepare(run)
+        folder.claim(run, is_overwriting=False)
+        folder.claim_data(data.interactions)
+        folder.save(run, build_recommender(data), data.state, {})
+        return folder.path
+
+    return made

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from recsys_tf.config import ExportConfig
+from recsys_tf.config import AnswerGoal, ExportConfig
 from recsys_tf.export import (
     ServedRecommender,
     export_saved_model,
     fit_answer,
+    fit_configured_answer,
     fit_stacked_answer,
     raw_queries,
     validation_lists,
@@ -207,3 +208,45 @@ def test_what_was_met_is_a_candidate_where_answers_hold_it(trained, small_data, 
     served = ServedRecommender(trained[0], small_data.preprocessor, small_data.catalogue, config)
     lists = validation_lists(served, small_data, ["click"])
     assert lists.is_candidate.all() != is_excluded
+
+
+def test_goal_of_the_configuration_is_fitted_and_kept_beside_the_graph(
+    trained, small_data, fit, tmp_path
+):
+    model, goal = trained[0], AnswerGoal(task="click", k=5, floors={"like": 0.01})
+    found = fit_configured_answer(model, small_data, CONFIG.model_copy(update={"goal": goal}))
+    # Each search begins with the same mixtures; the longer one finds nothing worse.
+    tasks = ["ndcg_click", "ndcg_like"]
+    np.testing.assert_allclose(found.trials[tasks][:6], fit.trials[tasks][:6], atol=1e-6)
+    weights = found.config.score_weights
+    assert found.config == CONFIG.model_copy(update={"score_weights": weights})
+    preparation = small_data.preprocessor, small_data.catalogue
+    served = ServedRecommender(model, *preparation, found.config, calibrations=found.calibrations)
+    folder = export_saved_model(served, tmp_path / "1", answer_fit=found)
+    saved = json.loads((folder / "assets.extra" / "answer_fit.json").read_text())
+    assert saved["goal"] == {"task": "click", "k": 5, "floors": {"like": 0.01}}
+    best = saved["trials"][saved["best_trial"]]
+    assert {name: best[f"weight_{name}"] for name in weights} == pytest.approx(saved["weights"])
+    assert saved["weights"] == served.fusion.weights == weights
+    assert best["ndcg_like"] >= 0.01
+
+
+def test_stacking_of_the_configuration_learns_the_goals_label(trained, small_data):
+    config = ExportConfig(num_candidates=30, max_k=30, score_fusion="stacking")
+    goal = AnswerGoal(task="rating")
+    found = fit_configured_answer(trained[0], small_data, config.model_copy(update={"goal": goal}))
+    by_hand = fit_stacked_answer(trained[0], small_data, config, goal="rating")
+    assert found.config == by_hand.config
+    assert found.config.fusion_options["is_logistic"] is False
+    assert found.to_dict() == {"goal": goal.to_dict(), "weights": found.config.score_weights}
+
+
+def test_nothing_is_fitted_where_nothing_is_asked(trained):
+    found = fit_configured_answer(trained[0], None, ExportConfig())
+    assert (found.config, found.calibrations, found.goal) == (ExportConfig(), {}, None)
+
+
+def test_weights_that_are_yet_to_be_learned_answer_nothing(trained, small_data):
+    config = ExportConfig(goal=AnswerGoal(task="click"))
+    with pytest.raises(ValueError, match="`ExportConfig.goal` must be None .*received 'click'"):
+        ServedRecommender(trained[0], small_data.preprocessor, small_data.catalogue, config)

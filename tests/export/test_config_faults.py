@@ -1,5 +1,6 @@
 """What `export` cannot mean is told before training, all faults together."""
 
+import dataclasses
 import re
 from types import SimpleNamespace
 
@@ -7,7 +8,7 @@ import pytest
 
 from recsys_tf import CategoricalFeature, IdFeature, RunConfig, Schema, TaskSpec
 from recsys_tf.config import EvaluationConfig, ExportConfig
-from recsys_tf.export.config_faults import check_export_config
+from recsys_tf.export.config_faults import check_export_config, check_export_labels
 from recsys_tf.spec import SpecError
 from recsys_tf.training import build_recommender
 
@@ -40,6 +41,8 @@ def faults(schema=SCHEMA, **fields):
         {},
         {"score_weights": {"click": 1, "watch": 0.5}, "calibration": {"click": "platt"}},
         {"score_fusion": "voting", "fusion_options": {"num_places": 3}},
+        {"goal": {"task": "click", "floors": {"watch": 0.1}}},
+        {"goal": {"task": "click"}, "score_fusion": "stacking"},
         {"reranker": "dpp", "category_feature": "genre", "similarity_feature": "genre"},
     ],
 )
@@ -129,3 +132,50 @@ def test_no_model_is_built_for_it():
     # Of no rows nor vocabularies: they are not come to.
     with pytest.raises(SpecError, match="export.reranker"):
         build_recommender(SimpleNamespace(config=config, schema=SCHEMA))
+
+
+def test_goal_of_no_task_is_told():
+    lines = faults(goal={"task": "clik", "floors": {"topic": 0.1}})
+    assert re.match("  export.goal.task: .*Did you mean 'click'", lines[0])
+    assert re.match("  export.goal.floors.topic: .*one of 'click', 'watch', received", lines[1])
+    (line,) = faults(goal={"task": "watch"}, score_fusion="stacking")
+    assert re.match("  export.goal.task: `goal` must be one of 'click', received 'watch'", line)
+    (line,) = faults(SCHEMA.model_copy(update={"tasks": SCHEMA.tasks[:1]}), goal={"task": "watch"})
+    assert "export.goal: there must be two weights or more to learn, received the task" in line
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"score_weights": {"click": 2}}, "score_weights: must name two tasks .* 'click' alone"),
+        ({"max_k": 5}, "goal.k: must be at most `max_k`, 5, .* received 10"),
+        (
+            {"score_fusion": "stacking", "fusion_options": {"bias": 1.0}},
+            "fusion_options: must be left out where `goal` has `stacking` learn them",
+        ),
+        (
+            {"score_fusion": "stacking", "goal": {"task": "click", "floors": {"watch": 0.1}}},
+            "goal.floors: have no meaning for `stacking`",
+        ),
+        ({"goal": {"task": "click", "floors": {"watch": 1.5}}}, "goal.floors.watch: .*1.5"),
+    ],
+)
+def test_goal_that_contradicts_the_rest_is_told_when_it_is_made(fields, text):
+    with pytest.raises(SpecError, match=text):
+        ExportConfig.from_dict({"goal": {"task": "click"}, **fields})
+
+
+def test_goal_without_rows_to_learn_it_from_is_told_before_training(small_data):
+    goal = ExportConfig.from_dict({"goal": {"task": "click", "floors": {"purchase": 0.1}}})
+    check_export_labels(goal, small_data)
+    data = dataclasses.replace(small_data, is_validation_trained=True)
+    with pytest.raises(SpecError, match="export.goal: .* not trained on to fit `weights`"):
+        check_export_labels(goal, data)
+    events = small_data.interactions.events.assign(purchase=0.0)
+    interactions = dataclasses.replace(small_data.interactions, events=events)
+    data = dataclasses.replace(small_data, interactions=interactions)
+    with pytest.raises(SpecError, match="export.goal: .* a success of 'purchase', received none"):
+        check_export_labels(goal, data)
+    stacked = ExportConfig.from_dict({"goal": {"task": "purchase"}, "score_fusion": "stacking"})
+    with pytest.raises(SpecError, match="export.goal: .* different labels of 'purchase'"):
+        check_export_labels(stacked, data)

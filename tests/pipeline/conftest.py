@@ -12,6 +12,7 @@ import pytest
 from pipeline.results import PipelineResult
 from pipeline.runner import run_pipeline
 from recsys_tf.config import (
+    AnswerGoal,
     DataConfig,
     EvaluationConfig,
     ExportConfig,
@@ -63,7 +64,11 @@ def small_config() -> RunConfig:
         ),
         training=TrainingConfig(epochs=2, batch_size=256, steps_per_execution=1),
         evaluation=EvaluationConfig(cutoffs=(10, 50)),
-        export=ExportConfig(calibration={"click": "platt"}, score_weights={"click": 1.0}),
+        export=ExportConfig(
+            calibration={"click": "platt"},
+            score_weights={"click": 1.0, "watch": 1.0},
+            goal=AnswerGoal(task="click", k=5),
+        ),
         # Two epochs over few rows need not beat chance.
         pipeline=PipelineConfig(
             min_metrics={

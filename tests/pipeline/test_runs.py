@@ -63,13 +63,29 @@ def test_the_version_has_the_calibration_of_its_validation_rows(first_run):
     assert calibration["config"]["whole"]["slope"] > 0
 
 
-def test_calibration_without_validation_rows_stops_before_training(first_run):
+def test_the_version_answers_by_the_weights_learned_for_its_goal(first_run):
+    extra = first_run.result.path / "assets.extra"
+    learned = json.loads((extra / "answer_fit.json").read_text())
+    assert learned["goal"] == {"task": "click", "k": 5, "floors": {}}
+    assert set(learned["weights"]) == {"click", "watch"}
+    saved = json.loads((extra / "score_fusion.json").read_text())
+    assert saved["config"]["weights"] == learned["weights"]
+    best = learned["trials"][learned["best_trial"]]
+    assert best["ndcg_click"] == max(each["ndcg_click"] for each in learned["trials"])
+
+
+@pytest.mark.parametrize("field", ["calibration", "goal"])
+def test_what_is_fitted_without_validation_rows_stops_before_training(first_run, field):
+    export = first_run.config.export.to_dict()
+    others = {"calibration": {}, "goal": None}
+    config = first_run.config.to_dict()
+    config["export"] = {**export, **others, field: export[field]}
     custom = {
-        "config": first_run.config.to_dict(),
+        "config": config,
         "schema": first_run.data.schema.to_dict(),
         "has_validation": False,
     }
-    with pytest.raises(ValueError, match="`export.calibration` needs validation rows"):
+    with pytest.raises(ValueError, match=f"`export.{field}` needs validation rows"):
         run_fn(SimpleNamespace(custom_config=custom))
 
 

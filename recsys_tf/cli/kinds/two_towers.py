@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from typing_extensions import Self
 
-from recsys_tf.cli.console import stage
+from recsys_tf.cli.console import say, stage
 from recsys_tf.cli.kinds.kind import HeldOutPart, RunKind
 from recsys_tf.cli.loading import load_prepared
 from recsys_tf.config import RunConfig
@@ -74,22 +75,25 @@ class TwoTowers(RunKind):
         return evaluate(model, self.data, part, on_users_done=on_users_done)
 
     def export(self, model: Recommender, target: Path) -> None:
-        """See `RunKind`; calibrations are fitted on the validation rows."""
-        from recsys_tf.export import ServedRecommender, export_saved_model, fit_calibrations
+        """See `RunKind`; calibrations and a goal's weights are fitted on the validation rows."""
+        from recsys_tf.export import ServedRecommender, export_saved_model, fit_configured_answer
 
         data, config = self.data, self.data.config
-        calibrations = None
-        if config.export.calibration:
-            with stage("fitting calibrations on the validation rows"):
-                calibrations = fit_calibrations(model, data, config.export)
+        fitted = " and ".join(config.export.fitted)
+        with stage(f"fitting {fitted} on the validation rows") if fitted else nullcontext():
+            fit = fit_configured_answer(model, data, config.export)
+        if fit.goal is not None:
+            weights = fit.config.score_weights.items()
+            shown = ", ".join(f"{name} {weight:.4g}" for name, weight in weights)
+            say(f"weights learned for {fit.goal.task}: {shown}")
         with stage("computing the catalogue's embeddings"):
             served = ServedRecommender(
                 model,
                 data.preprocessor,
                 data.catalogue,
-                config.export,
+                fit.config,
                 config.evaluation.cutoffs,
-                calibrations,
+                fit.calibrations,
             )
         with stage(f"writing {target}"):
-            export_saved_model(served, target)
+            export_saved_model(served, target, answer_fit=fit)
