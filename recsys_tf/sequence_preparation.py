@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,6 +25,8 @@ from recsys_tf.features.frames import FrameColumns
 from recsys_tf.preparation import Part, PreparedData, check_no_recency
 from recsys_tf.types import NUM_RESERVED_INDICES, UNKNOWN_INDEX, Array, FloatArray, IntArray
 
+_LOGGER = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class SequenceData:
@@ -40,8 +43,9 @@ class SequenceData:
     Raises:
         TypeError: If ids are no strings, or timestamps no whole numbers; the text names the column.
         ValueError: If the configuration names a column or a feature that there is not, where the
-            text names the nearest ones, or reads times where only the events' order is known; or
-            if rows are to be weighed by their age, which is done for single rows alone.
+            text names the nearest ones, or reads times where only the events' order is known; if
+            rows are to be weighed by their age, which is done for single rows alone; or, when
+            sequences are made, if events are unsorted and `config.order` refuses that.
     """
 
     data: PreparedData
@@ -109,6 +113,22 @@ class SequenceData:
         is_known = indices >= NUM_RESERVED_INDICES
         table[indices[is_known]] = content[is_known]
         return table
+
+    @cached_property
+    def num_unsorted(self) -> int:
+        """Events, of all parts, that stand before an earlier one of their user, and are moved.
+
+        The log tells their number once, when it is first counted.
+        """
+        found = self._ordered().num_unsorted
+        if found:
+            _LOGGER.info(
+                "%s of %s events stood before an earlier one of their user and were sorted by "
+                "time; `SequenceConfig.order='refuse'` refuses them.",
+                f"{found:,}",
+                f"{len(self.event_items):,}",
+            )
+        return found
 
     @cached_property
     def popularity(self) -> IntArray:
@@ -209,6 +229,10 @@ class SequenceData:
         return users, held_out.items[first], held_out.times[first]
 
     def _sequences(self, rows: IntArray) -> Sequences:
+        _ = self.num_unsorted  # Counted and told, or refused, of all events and not of these rows.
+        return self._ordered(rows)
+
+    def _ordered(self, rows: IntArray | None = None) -> Sequences:
         schema = self.data.schema
         users = FrameColumns(self.data.interactions.users, "users")
         return make_sequences(
@@ -217,7 +241,8 @@ class SequenceData:
             self._events.integers(schema.timestamp),
             users.strings(schema.user_id),
             rows,
-            actions=self.event_actions,
+            self.config.order,
+            self.event_actions,
         )
 
     @cached_property

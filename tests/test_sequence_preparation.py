@@ -163,6 +163,48 @@ def test_times_of_floats_are_refused(data):
         changed.sequences("train")
 
 
+def with_unsorted_events(data, **fields):
+    """The data with its events from the newest to the oldest; the parts stay what they are."""
+    prepared = data.data
+    interactions, last = prepared.interactions, len(prepared.interactions.events) - 1
+    events = interactions.events.iloc[::-1].reset_index(drop=True)
+    parts = {
+        name: np.sort(last - getattr(prepared.split, name))
+        for name in ("train", "validation", "test")
+    }
+    changed = replace(
+        prepared,
+        interactions=replace(interactions, events=events),
+        split=replace(prepared.split, **parts),
+    )
+    return SequenceData(changed, data.config.model_copy(update=fields))
+
+
+def test_unsorted_events_are_sorted_and_their_number_is_told_once(data, caplog):
+    assert data.num_unsorted == 0
+    changed = with_unsorted_events(data)
+    with caplog.at_level("INFO", logger="recsys_tf.sequence_preparation"):
+        found = changed.sequences("train")
+        changed.sequences("test")
+    events = data.data.interactions.events
+    times = events.groupby("user_id")["timestamp"]
+    # From the newest to the oldest each step is one back, but for those within one second.
+    expected = int((times.size() - 1).sum() - (times.diff() == 0).sum())
+    assert changed.num_unsorted == expected > 0
+    assert [f"{expected:,} of {len(events):,} events" in each for each in caplog.messages] == [True]
+    wanted = data.sequences("train")
+    np.testing.assert_array_equal(found.times, wanted.times)
+    np.testing.assert_array_equal(found.starts, wanted.starts)
+
+
+def test_unsorted_events_are_refused_where_the_configuration_says_so(data):
+    changed = with_unsorted_events(data, order="refuse")
+    with pytest.raises(ValueError, match="`timestamps` must not fall within a user's events"):
+        changed.sequences("train")
+    in_order = SequenceData(data.data, data.config.model_copy(update={"order": "refuse"}))
+    assert len(in_order.sequences("train")) == len(data.sequences("train"))
+
+
 def test_a_model_is_trained_and_ranked_with_all_of_it(data):
     model = SequenceRecommender(data.num_indices, data.config, data.content)
     model.compile("adam", run_eagerly=True)

@@ -28,6 +28,8 @@ class SequenceConfig(Spec):
         loss_options: Further arguments of the loss by name, such as `{"num_negatives": 256}`.
         windows: Training rows of a user with more than `max_length` events: the `newest` ones
             alone, or `all` of them, cut into rows one after the other.
+        order: What becomes of events that do not stand in the order of time within their user:
+            `sort` sorts and counts them, see `SequenceData.num_unsorted`; `refuse` raises.
         masked_share: Share of the events that are masked and asked for, where the encoder reads
             in both directions.
         has_times: Whether the time between an event and the one before it is read, by powers of
@@ -56,6 +58,7 @@ class SequenceConfig(Spec):
     loss: str = "full_softmax"
     loss_options: BlockOptions = {}
     windows: Literal["newest", "all"] = "newest"
+    order: Literal["sort", "refuse"] = "sort"
     masked_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
     has_times: bool = False
     has_request_times: bool = False
