@@ -111,6 +111,7 @@ def train_recsys_tf(model: str, rows: CodedRows, size: int, num_epochs: int) -> 
         clip_norm=None,
         warmup_share=0.0,
         steps_per_execution=STEPS_IN_ONE_CALL,
+        self_checks=False,
     )
     ranker = Ranker(schema, rows.num_indices, ModelConfig(**{**common, **sizes[model]}))
     batches = _tf_batches(rows, size, model, is_column=False)

@@ -101,6 +101,7 @@ def our_training(num_epochs: int) -> Any:
         schedule="constant",
         clip_norm=None,
         warmup_share=0.0,
+        self_checks=False,
     )
 
 

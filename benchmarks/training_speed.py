@@ -88,6 +88,7 @@ def our_data(data_folder: str | None, batch_size: int, num_epochs: int) -> Any:
             epochs=num_epochs,
             seed=SEED,
             steps_per_execution=STEPS_IN_ONE_CALL,
+            self_checks=False,
         ),
     )
     return prepare(config, is_validation_trained=True)

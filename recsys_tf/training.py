@@ -18,6 +18,7 @@ from recsys_tf.models import MultitaskModel, Ranker, Recommender, SequenceRecomm
 from recsys_tf.models.first_broken_step import FirstBrokenStep
 from recsys_tf.naming import known_arguments, look_up, unknown_name_message
 from recsys_tf.preparation import PreparedData
+from recsys_tf.self_checks import NUM_BATCHES, SeenBatches, SelfChecks
 from recsys_tf.sequence_preparation import SequenceData
 from recsys_tf.table_preparation import PreparedTable
 from recsys_tf.training_callbacks import (
@@ -166,13 +167,14 @@ def fit(
         train: `tf.data.Dataset` of known length.
         validation: The same for the held-out rows, or None: then `patience` has nothing to follow,
             of which a warning is given.
-        config: How to train.
+        config: How to train. `self_checks` looks for faults after the first epoch, in the first
+            batches that it has read, and logs a line for each; see `recsys_tf.self_checks`.
         checkpoint_folder: Where the state is kept after each epoch; None keeps none. A folder
             with the state of an earlier run is taken up where that run ended, with the
             best epoch so far and the patience left; its epochs' orders of the rows are not drawn
             again, so that a dataset made anew goes on with the next. Delete it once the model is
             saved.
-        callbacks: Further Keras callbacks.
+        callbacks: Further Keras callbacks. With a `SelfChecks` among them, `self_checks` adds none.
         verbose: As in `keras.Model.fit`.
 
     Returns:
@@ -194,6 +196,11 @@ def fit(
         )
     compile_model(model, config, num_steps)
     watchers: list[keras.callbacks.Callback] = [StopAtNonFiniteLoss(), *callbacks]
+    read = train
+    if config.self_checks and _is_to_be_checked(model, train, callbacks):
+        seen = SeenBatches(train, NUM_BATCHES)
+        read = seen.dataset
+        watchers.append(SelfChecks(seen.batches))
     early_stopping = None
     if config.patience is not None and validation is None:
         warnings.warn(
@@ -214,13 +221,20 @@ def fit(
         # The kill came after the last epoch and before the best weights were taken back.
         first_epoch = config.epochs
     return model.fit(
-        train,
+        read,
         validation_data=validation,
         epochs=config.epochs,
         initial_epoch=first_epoch,
         callbacks=watchers,
         verbose=verbose,
     )
+
+
+def _is_to_be_checked(model: keras.Model, train: Any, callbacks: Sequence[Any]) -> bool:
+    """Tells whether the self-checks know the model, and nobody else has brought them."""
+    is_known = isinstance(model, MultitaskModel | SequenceRecommender)
+    is_brought = any(isinstance(each, SelfChecks) for each in callbacks)
+    return is_known and isinstance(train, tf.data.Dataset) and not is_brought
 
 
 def _pass_over(train: tf.data.Dataset, num_epochs: int) -> None:

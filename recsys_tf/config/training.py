@@ -43,8 +43,8 @@ class TrainingConfig(Spec):
         recency_half_life_days: Age after which a training row weighs half; None weighs all alike.
             What was popular last month says more of next month than last year's does. For
             interactions whose times are of a clock; sequences and tables refuse it.
-        self_checks: Whether `recsys-tf train` and the pipeline look for faults after the first
-            epoch, see `recsys_tf.self_checks`.
+        self_checks: Whether faults are looked for after the first epoch, for a few seconds, see
+            `recsys_tf.self_checks`.
     """
 
     batch_size: PositiveInt = 1024

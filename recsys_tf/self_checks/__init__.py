@@ -4,11 +4,13 @@ from recsys_tf.self_checks.callback import NUM_BATCHES, SelfChecks, run_self_che
 from recsys_tf.self_checks.finding import Finding
 from recsys_tf.self_checks.labels import leaks, one_class
 from recsys_tf.self_checks.outputs import disagreements, exact_auc
+from recsys_tf.self_checks.seen_batches import SeenBatches
 from recsys_tf.self_checks.signal import blind_tasks, dead_parts
 
 __all__ = [
     "NUM_BATCHES",
     "Finding",
+    "SeenBatches",
     "SelfChecks",
     "blind_tasks",
     "dead_parts",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -13,7 +14,7 @@ from recsys_tf.types import Array
 def blind_tasks(
     losses_of: Callable[[dict[str, Array]], Mapping[str, float]],
     labels: Mapping[str, Array],
-    weights: Mapping[str, Array],
+    weights: Mapping[str, Array | None],
 ) -> list[str]:
     """Finds the tasks whose loss stays the same when its labels change places.
 
@@ -21,7 +22,7 @@ def blind_tasks(
         losses_of: Labels by task -> each task's loss, all else unchanged. The predictions behind
             it must differ from row to row, or no loss can tell.
         labels: By task, `[B]` or `[B, C]`; missing as in `one_class`.
-        weights: By task, float `[B]`.
+        weights: By task, float `[B]`, or None.
 
     Returns:
         Names of the tasks, in the order of `labels`; those of one class are passed over.
@@ -79,7 +80,7 @@ def _exchanged(labels: Array, weights: Array | None) -> Array:
     """The same labels, those of the labelled rows in the opposite order of their size."""
     labels = np.array(labels)
     rows = np.flatnonzero(is_labelled(labels, weights))
-    sizes = labels[rows].reshape(len(rows), -1)
+    sizes = labels[rows].reshape(len(rows), math.prod(labels.shape[1:]))
     order = rows[np.lexsort(sizes.T[::-1])]
     labels[order] = labels[order[::-1]]
     return labels

@@ -18,17 +18,20 @@ from recsys_tf import (
     ScenarioSpec,
     TableSchema,
     TaskSpec,
+    TrainingConfig,
 )
 from recsys_tf.models import Ranker
 from recsys_tf.models.metrics import TaskMetrics
 from recsys_tf.models.predictions import predict_all
 from recsys_tf.self_checks import (
     Finding,
+    SeenBatches,
     SelfChecks,
     callback,
     run_self_checks,
 )
 from recsys_tf.tasks import RankingTask
+from recsys_tf.training import fit
 from recsys_tf.weighting import WEIGHTINGS
 
 NAN = np.nan
@@ -155,6 +158,14 @@ def test_sound_recommender_says_nothing(trained, small_data):
     assert run_self_checks(model, small_data.dataset("train")) == []
 
 
+def test_loss_of_retrieval_that_does_not_see_its_items_is_found(trained, small_data, monkeypatch):
+    model, _ = trained
+    blind = lambda query, candidate, *_: ops.mean(ops.square(query)) + ops.mean(candidate)  # noqa: E731
+    monkeypatch.setattr(model.retrieval_task, "loss", blind)
+    findings = run_self_checks(model, small_data.dataset("train"), num_batches=1)
+    assert ("blind_loss", small_data.schema.retrieval_task.name) in said(findings)
+
+
 SCHEMA = TableSchema(
     features=(
         NumericFeature(name="age", side="user", scaling="none"),
@@ -211,6 +222,74 @@ def test_choice_of_one_is_no_fault(rng, num_cities, changes):
     model = ranker(rng, num_cities, scenario_dim=6, **changes)
     model.compile("adam", run_eagerly=True)
     assert run_self_checks(model, dataset(table(rng, num_cities)), num_batches=2) == []
+
+
+def one_sided(data):
+    """A training dataset in random order whose clicks are all 1, and its order's seed."""
+    features, labels, weights = data
+    labels = {**labels, "click": np.ones_like(labels["click"])}
+    rows = tf.data.Dataset.from_tensor_slices((features, labels, weights))
+    return rows.shuffle(800, seed=1).batch(100)
+
+
+CLICK = "self-check one_class, click: every label is 1"
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+def test_fit_checks_where_the_configuration_asks_and_trains_alike(rng, caplog, is_on):
+    given = table(rng, num_cities=5)
+
+    def weights(**changes):
+        keras.utils.set_random_seed(1)
+        model = ranker(np.random.default_rng(1), num_cities=5)
+        fit(model, one_sided(given), None, TrainingConfig(epochs=2, **changes), verbose=0)
+        return model.get_weights()
+
+    with caplog.at_level(logging.WARNING, "recsys_tf"):
+        found = weights(self_checks=is_on)
+    assert len([each for each in warnings(caplog) if each.startswith(CLICK)]) == is_on
+    if is_on:
+        # The rows of the second epoch come in the order that they have without the look.
+        for left, right in zip(found, weights(self_checks=False), strict=True):
+            np.testing.assert_array_equal(left, right)
+
+
+def test_fit_checks_once_where_checks_are_brought(rng, caplog):
+    given, told = one_sided(table(rng, num_cities=5)), []
+    checks = SelfChecks(given, tell=told.append)
+    with caplog.at_level(logging.WARNING, "recsys_tf"):
+        model = ranker(rng, num_cities=5)
+        fit(model, given, None, TrainingConfig(epochs=1), callbacks=[checks], verbose=0)
+    assert [each.startswith(CLICK) for each in told] == [True]
+    assert warnings(caplog) == []
+
+
+def test_batches_without_weights_are_checked(rng):
+    model = ranker(rng, num_cities=5)
+    model.compile("adam", run_eagerly=True)
+    given = one_sided(table(rng, num_cities=5)).map(lambda x, y, w: (x, y))
+    assert ("one_class", "click") in said(run_self_checks(model, given, num_batches=2))
+
+
+def test_first_batch_without_a_label_is_no_fault_of_the_checks(rng):
+    model = ranker(rng, num_cities=5)
+    model.compile("adam", run_eagerly=True)
+    features, labels, weights = table(rng, num_cities=5)
+    labels["price"][:300] = NAN
+    assert run_self_checks(model, dataset((features, labels, weights))) == []
+
+
+def test_seen_batches_are_those_that_were_read():
+    dataset = tf.data.Dataset.range(40).shuffle(40, seed=1).batch(4)
+    seen = SeenBatches(dataset.map(lambda each: ({"x": each}, each)), num_batches=3)
+    assert int(seen.dataset.cardinality()) == 10
+    assert seen.batches == []
+    read = [y.numpy() for _, y in seen.dataset]
+    list(seen.dataset)  # A second epoch is not kept.
+    assert len(seen.batches) == 3
+    for (x, y), wanted in zip(seen.batches, read[:3], strict=True):
+        np.testing.assert_array_equal(y, wanted)
+        np.testing.assert_array_equal(x["x"], wanted)
 
 
 def test_each_finding_is_one_warning_line(caplog):
