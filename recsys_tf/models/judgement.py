@@ -17,30 +17,43 @@ from recsys_tf.multitask import MULTITASK_BLOCKS, make_multitask_block
 from recsys_tf.naming import known_arguments, look_up
 
 
-def join_fields(fields: Any, num_tasks: int, config: ModelConfig) -> Any:
-    """Lays the features' vectors side by side, as the multi-task block reads them.
+def join_fields(fields: Any) -> Any:
+    """Lays the features' vectors side by side: of symbolic float `[B, F, D]`, `[B, F D]`."""
+    _, num_fields, width = fields.shape
+    return ops.reshape(fields, (-1, num_fields * width))
+
+
+def part_rows(fields: Any, num_tasks: int, config: ModelConfig) -> Any:
+    """Makes a row of each part of the embeddings, where the multi-task block reads parts.
+
+    Crosses, dense layers and the scenario block then read one part at a time, with weights that the
+    parts share: no part is mixed with another before the multi-task block, and what that keeps of a
+    task's gradient from a part, it keeps from the part's embeddings.
 
     Args:
         fields: Symbolic float `[B, F, D]`.
-        num_tasks: Number of tasks.
-        config: Names the block.
+        num_tasks: Number of tasks `T`.
+        config: Names the blocks.
 
     Returns:
-        Symbolic float `[B, F D]`; for a block that reads parts, the first part of all features,
-        then the second of all, and so on.
+        Symbolic float `[B (T + 1), F, D / (T + 1)]`, the parts of a row one after the other: the
+        shared one, then the tasks'. `fields` itself where the multi-task block reads no parts.
 
     Raises:
-        ValueError: If a block that reads parts would get them mixed, or of unequal widths.
+        ValueError: If something would mix the parts, or they would be of unequal widths.
     """
     _, num_fields, width = fields.shape
     if not reads_parts(config):
-        return ops.reshape(fields, (-1, num_fields * width))
+        return fields
+    block = SCENARIO_BLOCKS.get(str(config.multiscenario))
     rules = {
-        "`num_cross_layers` must be 0": (config.num_cross_layers, config.num_cross_layers),
         "`target_attention` must be None": (config.target_attention, config.target_attention),
-        "`cross` must be None": (config.cross, config.cross),
-        "`trunk_dims` must be empty": (config.trunk_dims, config.trunk_dims),
-        "`multiscenario` must be None": (config.multiscenario, config.multiscenario),
+        "`bilinear` must be None": (config.bilinear, config.bilinear),
+        "`scenario_prior` must be empty": (config.scenario_prior, config.scenario_prior),
+        "`multiscenario` must be another, without statistics over a batch": (
+            block is not None and block.reads_batch,
+            config.multiscenario,
+        ),
         f"`embedding_dim` must be a multiple of {num_tasks + 1}": (
             width % (num_tasks + 1),
             width,
@@ -52,8 +65,9 @@ def join_fields(fields: Any, num_tasks: int, config: ModelConfig) -> Any:
             f"`multitask` {config.multitask!r} reads embeddings of each task's own, which nothing "
             f"may mix before it: {'; '.join(faults)}."
         )
-    parts = ops.reshape(fields, (-1, num_fields, num_tasks + 1, width // (num_tasks + 1)))
-    return ops.reshape(ops.transpose(parts, (0, 2, 1, 3)), (-1, num_fields * width))
+    part_dim = width // (num_tasks + 1)
+    parts = ops.reshape(fields, (-1, num_fields, num_tasks + 1, part_dim))
+    return ops.reshape(ops.transpose(parts, (0, 2, 1, 3)), (-1, num_fields, part_dim))
 
 
 def reads_parts(config: ModelConfig) -> bool:
@@ -101,7 +115,8 @@ def judge(
     """Applies dense layers, the scenario block, the multi-task block and the heads.
 
     Args:
-        inputs: Symbolic float `[B, D]`.
+        inputs: Symbolic float `[B, D]`; `[B (T + 1), D]` where the multi-task block reads parts,
+            see `part_rows`.
         scenario: Symbolic int `[B]`, the index of each row's scenario, or None.
         num_scenarios: Rows of the scenario's table, or None.
         num_outputs: Logits of each task: None for one number, else the classes.
@@ -118,6 +133,7 @@ def judge(
         ValueError: If the configuration names an unknown block, or a scenario block without a
             scenario.
     """
+    num_parts = len(num_outputs) + 1 if reads_parts(config) else 1
     shared = DenseStack(config.trunk_dims, dropout=config.dropout, name="trunk_layers")(inputs)
     if config.multiscenario is not None:
         if scenario is None or num_scenarios is None:
@@ -133,7 +149,10 @@ def judge(
             **options,
             name="multiscenario",
         )
-        shared = block(shared, scenario)
+        of_rows = ops.repeat(scenario, num_parts, axis=0) if num_parts > 1 else scenario
+        shared = block(shared, of_rows)
+    if num_parts > 1:
+        shared = ops.reshape(shared, (-1, num_parts * shared.shape[-1]))
     of_tasks = make_multitask_block(list(num_outputs), config, name="multitask")(shared)
     hidden, hidden_dims = of_tasks, config.head_dims
     if config.scenario_by_task:

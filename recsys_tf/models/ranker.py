@@ -21,7 +21,7 @@ from recsys_tf.models.chains import chained
 from recsys_tf.models.core import num_outputs, num_scenarios
 from recsys_tf.models.dtypes import layers_of_dtype
 from recsys_tf.models.id_table_features import check_id_tables
-from recsys_tf.models.judgement import cross_layers, join_cross, join_fields, judge
+from recsys_tf.models.judgement import cross_layers, join_cross, join_fields, judge, part_rows
 from recsys_tf.models.multitask_model import MultitaskModel
 from recsys_tf.models.once_per_row import OncePerRow
 from recsys_tf.models.scenario_reading import (
@@ -143,7 +143,8 @@ def _build_core(
     fields, vectors = _encode(features, read, num_indices, config, text_backbones)
     logits = {}
     if not is_bilinear_alone(config):
-        first = join_fields(fields, len(schema.ranking_tasks), config)
+        fields = part_rows(fields, len(schema.ranking_tasks), config)
+        first = join_fields(fields)
         if config.cross is not None:
             first = join_cross(first, fields, config)
         logits = judge(

@@ -11,7 +11,14 @@ from keras import ops
 from recsys_tf.config import ModelConfig
 from recsys_tf.models.bilinear_logits import add_bilinear, is_bilinear_alone
 from recsys_tf.models.chains import chained
-from recsys_tf.models.judgement import cross_layers, join_cross, join_fields, judge, reads_parts
+from recsys_tf.models.judgement import (
+    cross_layers,
+    join_cross,
+    join_fields,
+    judge,
+    part_rows,
+    reads_parts,
+)
 from recsys_tf.models.target_reading import attend
 from recsys_tf.models.towers import Tower
 
@@ -30,12 +37,15 @@ def trunk_inputs(
     Args:
         query: The query tower's outputs, a row for each pair.
         candidate: The candidate tower's outputs, a row for each pair.
-        config: Says whether the trunk is a bilinear model alone, which takes `matched` only.
+        config: Says what the trunk leaves: all but `matched` where a bilinear model stands alone;
+            the `embedding`, which mixes all features, where the multi-task block reads parts.
 
     Returns:
         Those of `TRUNK_PARTS` that there are, each as `<side>_<part>`.
     """
-    parts = ("matched",) if is_bilinear_alone(config) else TRUNK_PARTS
+    parts: Sequence[str] = ("matched",) if is_bilinear_alone(config) else TRUNK_PARTS
+    if reads_parts(config):
+        parts = [each for each in parts if each != "embedding"]
     return {
         f"{side}_{part}": tower[part]
         for side, tower in (("query", query), ("candidate", candidate))
@@ -110,7 +120,14 @@ def build_trunk(
 
 
 def _first(inputs: Mapping[str, Any], num_tasks: int, config: ModelConfig) -> Any:
-    """Joins what the towers gave to the trunk's first input `x0`, `[B, D0]`."""
+    """Joins what the towers gave to the trunk's first input `x0`, `[B, D0]`.
+
+    Of a multi-task block that reads parts of embeddings, the features alone, see `part_rows`.
+    """
+    if reads_parts(config):
+        fields = part_rows(_fields(inputs, [], config), num_tasks, config)
+        first = join_fields(fields)
+        return first if config.cross is None else join_cross(first, fields, config)
     project = {
         side: keras.layers.Dense(config.expert_dim, name=f"{side}_projection")
         for side in ("query", "candidate")
@@ -127,14 +144,9 @@ def _first(inputs: Mapping[str, Any], num_tasks: int, config: ModelConfig) -> An
     ]
     attended = _attended(inputs, config)
     first = ops.concatenate([*parts, *attended], axis=-1)
-    if config.cross is not None or reads_parts(config):
-        sides = [_fields(inputs[f"{side}_features"], side, config) for side in project]
-        sides += [ops.expand_dims(each, 1) for each in attended]
-        fields = ops.concatenate(sides, axis=1)
-        if reads_parts(config):
-            return join_fields(fields, num_tasks, config)
-        return join_cross(first, fields, config)
-    return first
+    if config.cross is None:
+        return first
+    return join_cross(first, _fields(inputs, attended, config), config)
 
 
 def _prior(inputs: Mapping[str, Any]) -> Any | None:
@@ -152,9 +164,15 @@ def _attended(inputs: Mapping[str, Any], config: ModelConfig) -> list[Any]:
     return [attend(events, is_event, target, config)]
 
 
-def _fields(features: Any, side: str, config: ModelConfig) -> Any:
-    """Cuts a tower's features into vectors of one width, `[B, F, D]`; joined ones are projected."""
-    width = config.embedding_dim
-    if features.shape[-1] % width:
-        features = keras.layers.Dense(width, name=f"{side}_field")(features)
-    return ops.reshape(features, (-1, features.shape[-1] // width, width))
+def _fields(inputs: Mapping[str, Any], attended: Sequence[Any], config: ModelConfig) -> Any:
+    """Cuts the towers' features into vectors of one width, `[B, F, D]`; joined ones are projected.
+
+    What the target attention finds is one vector more.
+    """
+    width, parts = config.embedding_dim, []
+    for side in ("query", "candidate"):
+        features = inputs[f"{side}_features"]
+        if features.shape[-1] % width:
+            features = keras.layers.Dense(width, name=f"{side}_field")(features)
+        parts.append(ops.reshape(features, (-1, features.shape[-1] // width, width)))
+    return ops.concatenate([*parts, *(ops.expand_dims(each, 1) for each in attended)], axis=1)

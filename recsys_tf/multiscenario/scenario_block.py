@@ -46,6 +46,9 @@ class ScenarioBlock(keras.layers.Layer):
     task_towers: ClassVar[type[TaskTowers] | None] = None
     """What the block is after the multi-task block, in each task's head; None for nothing."""
 
+    reads_batch: ClassVar[bool] = False
+    """Whether a row's output depends on the other rows while training, by a batch's statistics."""
+
     def __init__(
         self,
         num_scenarios: int,

@@ -51,6 +51,8 @@ class STAR(ScenarioBlock):
         package's.
     """
 
+    reads_batch = True
+
     def __init__(
         self,
         num_scenarios: int,

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from recsys_tf import (
+    BilinearConfig,
     CategoricalFeature,
     EmbeddingFeature,
     IdFeature,
@@ -25,7 +26,7 @@ from recsys_tf.datasets import LabelledTable, split_table
 from recsys_tf.datasets.synthetic import synthetic_schema
 from recsys_tf.evaluation import evaluate_tasks
 from recsys_tf.models import Ranker
-from recsys_tf.models.judgement import join_fields
+from recsys_tf.models.judgement import join_fields, part_rows
 from recsys_tf.multiscenario import SCENARIO_BLOCKS
 from recsys_tf.multitask import MULTITASK_BLOCKS
 from recsys_tf.optimizers import FusedAdam
@@ -169,16 +170,20 @@ def test_stem_reads_a_part_of_each_embedding_for_each_task(batch):
     wide = {"multitask": "stem", "embedding_dim": 6, "trunk_dims": (), "num_cross_layers": 0}
     assert_trains(batch, **wide)
     fields = np.arange(2 * 6, dtype="float32").reshape(1, 2, 6)
-    joined = join_fields(keras.ops.convert_to_tensor(fields), 2, ModelConfig(**wide))
-    np.testing.assert_array_equal(joined, [[0, 1, 6, 7, 2, 3, 8, 9, 4, 5, 10, 11]])
+    rows = join_fields(part_rows(keras.ops.convert_to_tensor(fields), 2, ModelConfig(**wide)))
+    np.testing.assert_array_equal(rows, [[0, 1, 6, 7], [2, 3, 8, 9], [4, 5, 10, 11]])
 
 
 def test_stem_refuses_what_would_mix_the_parts():
-    config = ModelConfig(multitask="stem", embedding_dim=8)
+    pair = BilinearConfig(query_feature="age", candidate_feature="picture")
+    config = ModelConfig(
+        multitask="stem", embedding_dim=8, bilinear=pair, multiscenario="star", scenario_dim=8
+    )
     with pytest.raises(
         ValueError,
-        match=r"`multitask` 'stem' reads embeddings of each task's own.*`num_cross_layers` must be "
-        r"0, received 1; `trunk_dims` must be empty.*`embedding_dim` must be a multiple of 3",
+        match=r"`multitask` 'stem' reads embeddings of each task's own.*`bilinear` must be None, "
+        r"received .*; `multiscenario` must be another, without statistics over a batch, received "
+        r"'star'; `embedding_dim` must be a multiple of 3",
     ):
         Ranker(SCHEMA, NUM_INDICES, config)
 

@@ -15,6 +15,7 @@ TASKS = ("click", "rating")
         {"tower_dims": (5,)},
         {"fusion": "gated"},
         {"fusion": "gated", "tower_dims": (5,)},
+        {"num_cross_layers": 2, "trunk_dims": (8,), "cross": "dcn_v2", "multiscenario": "hinet"},
         {},
     ],
     ids=str,
