@@ -110,7 +110,7 @@ def prepared(num_events: int, num_users: int, num_items: int, num_epochs: int) -
         num_cross_layers=0,
         trunk_dims=(),
     )
-    training = TrainingConfig(batch_size=BATCH, epochs=num_epochs, seed=SEED)
+    training = TrainingConfig(batch_size=BATCH, epochs=num_epochs, seed=SEED, self_checks=False)
     interactions = generate(num_events, num_users, num_items)
     none = np.zeros(0, np.int64)
     return PreparedData(

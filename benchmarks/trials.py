@@ -80,7 +80,9 @@ class Settings:
         of_model = {n: v for n, v in values.items() if n in ModelConfig.model_fields}
         return RunConfig(
             model=ModelConfig(**of_model, **blocks),
-            training=TrainingConfig(**of_training, seed=seed, weighting=weighting),
+            training=TrainingConfig(
+                **of_training, seed=seed, weighting=weighting, self_checks=False
+            ),
         )
 
 

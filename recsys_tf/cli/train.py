@@ -45,7 +45,7 @@ def train(
     data it was trained on), features (the fitted preprocessing) and history.json (losses and
     metrics by epoch), all of them or none. After the first epoch the self-checks tell what looks
     wrong, a line each; training.self_checks=false leaves them out. A configuration with a
-    `sequence` trains a sequential recommender, which has no self-checks.
+    `sequence` trains a sequential recommender.
 
     Examples:
       recsys-tf train --dataset ml-100k --out runs/first
@@ -87,7 +87,7 @@ def _fit(
     watch = TrainingWatch(folder.unfinished / "epochs.jsonl", int(train_rows.cardinality()))
     callbacks: list[keras.callbacks.Callback] = [watch]
     if run.training.self_checks:
-        callbacks += kind.self_checks(say)
+        callbacks += kind.self_checks(model, say)
     try:
         with failing_with(ExitCode.WORK_FAILED, NonFiniteLossError):
             fit(

@@ -27,8 +27,8 @@ class RunConfig(Spec):
             these. It then takes the place of `model`, of which `text` alone is read (by
             `content_features` that are texts), and of `retrieval`. What it does not read is refused
             where it is set: most of `model`, `retrieval` and `export`, and of `training` the
-            weighting of tasks and the weights by age. `training.self_checks`, which look at tasks,
-            and what `pipeline` asks of a model are not read either.
+            weighting of tasks and the weights by age. What `pipeline` asks of a model is not read
+            either.
         model: Sizes and blocks of the model.
         retrieval: The retrieval task's loss.
         training: How the model is fitted.

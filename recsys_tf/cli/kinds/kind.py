@@ -59,9 +59,11 @@ class RunKind(ABC):
     def validation_batches(self, model: Any) -> tf.data.Dataset:
         """Makes the batches of the validation rows."""
 
-    def self_checks(self, tell: Callable[[str], object]) -> list[keras.callbacks.Callback]:
-        """Returns what looks for faults after the first epoch; nothing where there is no such."""
-        return []
+    @abstractmethod
+    def self_checks(
+        self, model: Any, tell: Callable[[str], object]
+    ) -> list[keras.callbacks.Callback]:
+        """Returns what looks for faults after the first epoch, and tells each in a line."""
 
     @abstractmethod
     def measure(

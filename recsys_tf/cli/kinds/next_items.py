@@ -16,6 +16,7 @@ from recsys_tf.cli.loading import load_prepared
 from recsys_tf.config import RunConfig
 
 if TYPE_CHECKING:
+    import keras
     import tensorflow as tf
 
     from recsys_tf.models import SequenceRecommender
@@ -72,6 +73,15 @@ class NextItems(RunKind):
     def validation_batches(self, model: SequenceRecommender) -> tf.data.Dataset:
         """See `RunKind`."""
         return self.sequences.question_dataset("validation", model.mask_index)
+
+    def self_checks(
+        self, model: SequenceRecommender, tell: Callable[[str], object]
+    ) -> list[keras.callbacks.Callback]:
+        """See `RunKind`."""
+        from recsys_tf.self_checks import SelfChecks
+
+        # Batches of their own: a look into those of the training would change their order.
+        return [SelfChecks(self.train_batches(model), tell=tell)]
 
     def measure(
         self,

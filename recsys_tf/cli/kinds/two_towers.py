@@ -59,7 +59,9 @@ class TwoTowers(RunKind):
         """See `RunKind`."""
         return self.data.dataset("validation")
 
-    def self_checks(self, tell: Callable[[str], object]) -> list[keras.callbacks.Callback]:
+    def self_checks(
+        self, model: Recommender, tell: Callable[[str], object]
+    ) -> list[keras.callbacks.Callback]:
         """See `RunKind`."""
         from recsys_tf.self_checks import NUM_BATCHES, SelfChecks
 
