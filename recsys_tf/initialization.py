@@ -10,6 +10,7 @@ import numpy as np
 from recsys_tf.config import ModelConfig, RunConfig, TrainingConfig
 from recsys_tf.models import Ranker, Recommender
 from recsys_tf.models.block_options import check_blocks
+from recsys_tf.models.chains import CHAINS
 from recsys_tf.schema import FeaturesAndTasks, Schema, TaskSpec
 from recsys_tf.types import Array, FloatArray, IntArray
 
@@ -168,7 +169,7 @@ def _targets(
         if task.kind not in ("regression", "binary"):
             continue
         target = _target(task, columns)
-        if config.chain != "none" and task.after is not None:
+        if CHAINS[config.chain].is_product and task.after is not None:
             # The head tells the probability where the task before succeeds.
             success = _target(schema.task(task.after), columns)
             target = np.where(success == 1, target, np.nan)

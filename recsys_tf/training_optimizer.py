@@ -8,14 +8,8 @@ import keras
 
 from recsys_tf.config import TrainingConfig
 from recsys_tf.layers.table_memory import check_table_memory
-from recsys_tf.optimizers import (
-    FusedAdam,
-    FusedAdamW,
-    RowWiseAdagrad,
-    RowWiseAdam,
-    RowWiseFtrl,
-    TableOptimizer,
-)
+from recsys_tf.naming import known_arguments, look_up
+from recsys_tf.optimizers import TABLE_OPTIMIZERS, FusedAdam, FusedAdamW, TableOptimizer
 
 # Runs of a few hundred steps end before Keras's 0.999 has forgotten the first gradients.
 _BETA_2 = 0.99
@@ -33,6 +27,9 @@ def make_optimizer(config: TrainingConfig, num_steps: int) -> keras.optimizers.O
     Returns:
         Adam, or AdamW where `weight_decay` is above 0; with `table_optimizer`, a `TableOptimizer`
         of it and the tables' own.
+
+    Raises:
+        ValueError: If `table_optimizer` is not known.
     """
     is_joint = config.table_optimizer is not None
     rate = _rate(config, config.learning_rate, num_steps)
@@ -83,14 +80,14 @@ def _num_slots(optimizer: keras.optimizers.Optimizer) -> int:
 
 
 def _table_optimizer(config: TrainingConfig, num_steps: int) -> keras.optimizers.Optimizer:
-    if config.table_optimizer == "adam":
-        highest = config.table_learning_rate or config.learning_rate
-        return RowWiseAdam(_rate(config, highest, num_steps), beta_2=_BETA_2)
-    rate = config.table_learning_rate or _TABLE_RATE
-    if config.table_optimizer == "adagrad":
-        return RowWiseAdagrad(rate)
-    # Vectors that all start at 0 would stay there: a dot product of two has no gradient.
-    return RowWiseFtrl(rate, is_start_kept=True)
+    kind = look_up(TABLE_OPTIMIZERS, str(config.table_optimizer), "training.table_optimizer")
+    if kind.has_shrinking_steps:
+        # Vectors that all start at 0 would stay there: a dot product of two has no gradient.
+        options = known_arguments(kind, {"is_start_kept": True})
+        return kind(config.table_learning_rate or _TABLE_RATE, **options)
+    options = {"beta_2": _BETA_2} if issubclass(kind, keras.optimizers.Adam) else {}
+    highest = config.table_learning_rate or config.learning_rate
+    return kind(_rate(config, highest, num_steps), **options)
 
 
 def _rate(config: TrainingConfig, highest: float, num_steps: int) -> Any:

@@ -11,11 +11,6 @@ def test_defaults_survive_yaml(tmp_path):
     assert RunConfig.from_yaml(tmp_path / "run.yaml") == RunConfig()
 
 
-def test_unknown_chain_is_refused():
-    with pytest.raises(SpecError, match="model.chain: Input should be 'none', 'esmm'"):
-        RunConfig.from_dict({"model": {"chain": "escm2"}})
-
-
 def test_calibrator_beside_a_chain_is_refused():
     with pytest.raises(
         SpecError, match="model: calibrator_weight: must be 0 with the chain 'esmm'"

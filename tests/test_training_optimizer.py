@@ -14,7 +14,13 @@ from recsys_tf.layers import EmbeddingTable, table_memory
 from recsys_tf.models import Ranker, Recommender, SequenceRecommender
 from recsys_tf.multiscenario import SCENARIO_BLOCKS
 from recsys_tf.multitask import MULTITASK_BLOCKS
-from recsys_tf.optimizers import FusedAdamW, RowWiseAdagrad, RowWiseAdam, RowWiseFtrl
+from recsys_tf.optimizers import (
+    TABLE_OPTIMIZERS,
+    FusedAdamW,
+    RowWiseAdagrad,
+    RowWiseAdam,
+    RowWiseFtrl,
+)
 from recsys_tf.sequences import SEQUENCE_ENCODERS
 from recsys_tf.target_attention import TARGET_ATTENTIONS
 from recsys_tf.training import build_recommender, fit
@@ -148,6 +154,13 @@ def test_tables_have_the_optimizer_of_their_own(name, kind, rate):
     assert optimizer.global_clipnorm == config.clip_norm
 
 
+def test_unknown_optimizer_of_tables_is_answered_with_the_nearest():
+    with pytest.raises(
+        ValueError, match="`training.table_optimizer` must be .* Did you mean 'adagrad'"
+    ):
+        make_optimizer(TrainingConfig(table_optimizer="adagrd"), 10)
+
+
 def test_rate_of_tables_follows_the_schedule_with_adam_alone():
     config = TrainingConfig(table_optimizer="adam", table_learning_rate=0.2, warmup_share=0.1)
     assert float(make_optimizer(config, 100).tables._learning_rate(10)) == pytest.approx(0.2)
@@ -189,7 +202,7 @@ def loss_of(model, batch):
     return float(model.compute_loss(features, labels, model(features), weights, training=False))
 
 
-@pytest.mark.parametrize("name", ["adam", "adagrad", "ftrl"])
+@pytest.mark.parametrize("name", TABLE_OPTIMIZERS)
 def test_recommender_with_an_optimizer_of_its_tables_learns_and_is_taken_up(
     name, two_ids, tmp_path
 ):

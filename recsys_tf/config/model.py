@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
@@ -66,7 +66,8 @@ class ModelConfig(Spec):
             `{"num_layers": 2}`.
         head_dims: Hidden widths of each task's head; with `bilinear.is_alone`, as `dropout`, of
             auxiliary tasks'.
-        chain: What a head of a task that comes `after` another predicts. `none`: the task itself.
+        chain: A name out of `recsys_tf.models.chains.CHAINS`: what a head of a task that comes
+            `after` another predicts. `none`: the task itself.
             The others: its probability given the other's success, so that the task's is the
             product of the two (`esmm`); with the loss of that head alone besides, weighed by
             inverse propensities (`escm2_ips`) or doubly robust (`escm2_dr`).
@@ -133,7 +134,7 @@ class ModelConfig(Spec):
     expert_dim: PositiveInt = 64
     multitask_options: BlockOptions = {}
     head_dims: tuple[PositiveInt, ...] = (32,)
-    chain: Literal["none", "esmm", "escm2_ips", "escm2_dr"] = "none"
+    chain: str = "none"
     counterfactual_weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.1
     propensity_floor: Share = 0.05
     calibrator_weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0

@@ -17,11 +17,11 @@ class TrainingConfig(Spec):
         batch_size: Rows a step.
         epochs: Passes over the training rows, at the most.
         learning_rate: Highest learning rate of Adam.
-        table_optimizer: What steps the tables of ids and categories: `adam`, `adagrad` or `ftrl`
-            over the rows of each batch alone, so that a step costs the same however large they
-            are; None steps them by the Adam of all other variables, which walks them as a whole
-            and is as fast below some ten thousand rows. See `recsys_tf.optimizers`. `adam` follows
-            the schedule; the two others lower their steps by themselves and keep their rate.
+        table_optimizer: A name out of `recsys_tf.optimizers.TABLE_OPTIMIZERS`: what steps the
+            tables of ids and categories, over the rows of each batch alone, so that a step costs
+            the same however large they are. None steps them by the Adam of all other variables,
+            which walks them as a whole and is as fast below some ten thousand rows. `adam` follows
+            the schedule; the others lower their steps by themselves and keep their rate.
         table_learning_rate: Their rate; None takes `learning_rate` for `adam` and 0.1 for the
             others.
         schedule: `cosine` falls to 0 over all steps, `constant` stays.
@@ -50,7 +50,7 @@ class TrainingConfig(Spec):
     batch_size: PositiveInt = 1024
     epochs: PositiveInt = 20
     learning_rate: Positive = 1e-3
-    table_optimizer: Literal["adam", "adagrad", "ftrl"] | None = None
+    table_optimizer: str | None = None
     table_learning_rate: Positive | None = None
     schedule: Literal["cosine", "constant"] = "cosine"
     warmup_share: Rate = 0.05

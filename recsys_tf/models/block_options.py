@@ -16,9 +16,11 @@ from recsys_tf.config import (
 )
 from recsys_tf.crosses import CROSSES
 from recsys_tf.encoders import FUSIONS, HISTORY_BLOCKS, ID_TABLES
+from recsys_tf.models.chains import CHAINS
 from recsys_tf.multiscenario import SCENARIO_BLOCKS
 from recsys_tf.multitask import MULTITASK_BLOCKS
 from recsys_tf.naming import option_faults, unknown_name_message
+from recsys_tf.optimizers import TABLE_OPTIMIZERS
 from recsys_tf.sequences import SEQUENCE_ENCODERS
 from recsys_tf.spec import SpecError, list_faults
 from recsys_tf.target_attention import TARGET_ATTENTIONS
@@ -95,8 +97,8 @@ def check_blocks(
 
     Args:
         model: Names the fusion, the history's encoder, the target attention, the cross, the
-            scenario block, the multi-task block and the tables of ids.
-        training: Names the weighting; None leaves it out.
+            scenario block, the multi-task block, the chain and the tables of ids.
+        training: Names the weighting and the tables' optimiser; None leaves it out.
         retrieval: Names the loss of retrieval; None leaves it out.
 
     Raises:
@@ -110,6 +112,8 @@ def check_blocks(
     for field in _OF_MODEL:
         name, options = getattr(model, field), getattr(model, f"{field}_options")
         faults += [f"model.{each}" for each in _faults(field, name, options)]
+    if model.chain not in CHAINS:
+        faults.append(f"model.chain: {unknown_name_message('chain', model.chain, CHAINS)}")
     faults += [f"model.{each}" for each in _id_table_faults(model)]
     faults += [f"model.{each}" for each in _by_task_faults(model)]
     if training is not None:
@@ -117,6 +121,10 @@ def check_blocks(
             f"training.{each}"
             for each in _faults("weighting", training.weighting, training.weighting_options)
         ]
+        name = training.table_optimizer
+        if name is not None and name not in TABLE_OPTIMIZERS:
+            message = unknown_name_message("table_optimizer", name, TABLE_OPTIMIZERS)
+            faults.append(f"training.table_optimizer: {message}")
     if retrieval is not None:
         chosen = _faults("loss", retrieval.loss, retrieval.loss_options, "retrieval.loss")
         faults += [f"retrieval.{each}" for each in chosen]

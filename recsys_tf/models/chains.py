@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from keras import ops
@@ -22,6 +23,45 @@ from recsys_tf.schema import FeaturesAndTasks
 from recsys_tf.types import Tensor, TensorDict
 
 
+@dataclass(frozen=True)
+class Chain:
+    """What the head of a task that comes after another predicts, and what its error is.
+
+    Attributes:
+        is_product: Whether it predicts the task given the other's success, so that the task's
+            probability is the product of the two.
+        estimate: The error of that head over all rows, float32 `[B]`, from its cross-entropies, the
+            successes before it, their propensities, and the imputed errors or None; None for no
+            loss beside that of the product.
+        has_imputed_errors: Whether a further head tells what the error is thought to be.
+    """
+
+    is_product: bool = True
+    estimate: Callable[..., Tensor] | None = None
+    has_imputed_errors: bool = False
+
+
+def _by_propensity(errors: Tensor, success: Tensor, propensities: Tensor, _: None) -> Tensor:
+    return inverse_propensity_error(errors, success, propensities)
+
+
+def _doubly_robust(
+    errors: Tensor, success: Tensor, propensities: Tensor, imputed: Tensor
+) -> Tensor:
+    # Its gradient, `1 - s / o`, is above 0 in the mean where clicks are rarer than the floor.
+    robust = doubly_robust_error(errors, ops.stop_gradient(imputed), success, propensities)
+    return robust + imputation_error(errors, imputed, success, propensities)
+
+
+CHAINS: dict[str, Chain] = {
+    "none": Chain(is_product=False),
+    "esmm": Chain(),
+    "escm2_ips": Chain(estimate=_by_propensity),
+    "escm2_dr": Chain(estimate=_doubly_robust, has_imputed_errors=True),
+}
+"""Chains by name, `model.chain`."""
+
+
 def conditional_name(task: str) -> str:
     """Names the output that holds the logit of a task given the success of the one before."""
     return f"{task}/conditional"
@@ -38,7 +78,10 @@ def check_chain(schema: FeaturesAndTasks, config: ModelConfig) -> None:
     Raises:
         ValueError: If it does not.
     """
-    is_wanted = {"chain": config.chain != "none", "calibrator_weight": config.calibrator_weight > 0}
+    is_wanted = {
+        "chain": CHAINS[config.chain].is_product,
+        "calibrator_weight": config.calibrator_weight > 0,
+    }
     for field in is_wanted:
         if is_wanted[field] and not schema.parents:
             raise ValueError(
@@ -75,7 +118,7 @@ def product_logit(first: Tensor, second: Tensor) -> Tensor:
 def imputed_errors(
     of_tasks: Mapping[str, Any], parents: Mapping[str, str], config: ModelConfig
 ) -> dict[str, Any]:
-    """Applies the imputation heads, where the chain is `escm2_dr`.
+    """Applies the imputation heads, where the chain has any.
 
     Args:
         of_tasks: Symbolic float `[B, H]` by task, what the heads read; an imputation head reads
@@ -86,7 +129,7 @@ def imputed_errors(
     Returns:
         By `imputed_error_name`, symbolic float32 `[B]`, 0 or more, as an error is.
     """
-    if config.chain != "escm2_dr":
+    if not CHAINS[config.chain].has_imputed_errors:
         return {}
     heads = TaskHeads(
         dict.fromkeys(parents), config.head_dims, dropout=config.dropout, name="imputation_heads"
@@ -113,7 +156,7 @@ def chained(
         under `conditional_name`. With the chain `none` as given.
     """
     outputs = dict(logits)
-    if config.chain == "none":
+    if not CHAINS[config.chain].is_product:
         return outputs
     for name, parent in parents.items():
         outputs[conditional_name(name)] = logits[name]
@@ -160,21 +203,22 @@ def chain_penalties(
         heads share. The imputation head reads the vector of its task, and its errors are a
         softplus, not below 0.
     """
-    penalties = {}
+    penalties, estimate = {}, CHAINS[config.chain].estimate
     for name, parent in parents.items():
         label, is_present = present_labels(labels[name])
         present = weights[name] * is_present
         if config.calibrator_weight:
             rows = step_order_violation(outputs[name], outputs[parent])
             penalties[name] = config.calibrator_weight * masked_mean(rows, present)
-        if config.chain in ("escm2_ips", "escm2_dr"):
+        if estimate is not None:
             success, is_known = present_labels(labels[parent])
-            rows = _counterfactual_error(name, parent, config, label, success, outputs)
+            rows = _counterfactual_error(estimate, name, parent, config, label, success, outputs)
             penalties[name] = config.counterfactual_weight * masked_mean(rows, present * is_known)
     return penalties
 
 
 def _counterfactual_error(
+    estimate: Callable[..., Tensor],
     name: str,
     parent: str,
     config: ModelConfig,
@@ -186,9 +230,4 @@ def _counterfactual_error(
     errors = binary_crossentropy(label, outputs[conditional_name(name)])
     propensities = ops.sigmoid(ops.cast(ops.stop_gradient(outputs[parent]), "float32"))
     propensities = ops.maximum(propensities, config.propensity_floor)
-    if config.chain == "escm2_ips":
-        return inverse_propensity_error(errors, success, propensities)
-    imputed = outputs[imputed_error_name(name)]
-    # Its gradient, `1 - s / o`, is above 0 in the mean where clicks are rarer than the floor.
-    robust = doubly_robust_error(errors, ops.stop_gradient(imputed), success, propensities)
-    return robust + imputation_error(errors, imputed, success, propensities)
+    return estimate(errors, success, propensities, outputs.get(imputed_error_name(name)))

@@ -21,6 +21,9 @@ class RowWiseStep:
     written: the cost follows the batch and not the table. Dense gradients take the dense step.
     """
 
+    has_shrinking_steps = False
+    """Whether a row's steps shrink with what it has summed, so that the rate need not fall."""
+
     _sparse: frozenset[Any] = frozenset()
     """Keys of the variables whose gradient in this step is sparse."""
 

@@ -40,6 +40,8 @@ class RowWiseAdagrad(RowWiseStep, keras.optimizers.Adagrad):
         Optimization", https://jmlr.org/papers/v12/duchi11a.html, equation 1 with diagonal G.
     """
 
+    has_shrinking_steps = True
+
     def step_rows(
         self: Any, rows: Tensor, gradient: Tensor, variable: Any, learning_rate: Tensor
     ) -> None:

@@ -48,6 +48,8 @@ class RowWiseFtrl(RowWiseStep, keras.optimizers.Ftrl):
         https://doi.org/10.1145/2487575.2488200, algorithm 1.
     """
 
+    has_shrinking_steps = True
+
     def __init__(
         self, learning_rate: Any = 0.001, is_start_kept: bool = False, **kwargs: Any
     ) -> None:

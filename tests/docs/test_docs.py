@@ -12,8 +12,10 @@ import pytest
 import recsys_tf
 from recsys_tf.crosses import CROSSES
 from recsys_tf.encoders import FUSIONS, HISTORY_ENCODERS, ID_TABLES
+from recsys_tf.models.chains import CHAINS
 from recsys_tf.multiscenario import SCENARIO_BLOCKS
 from recsys_tf.multitask import MULTITASK_BLOCKS
+from recsys_tf.optimizers import TABLE_OPTIMIZERS
 from recsys_tf.reranking import RERANKERS
 from recsys_tf.score_fusion import SCORE_FUSIONS
 from recsys_tf.sequences import SEQUENCE_ENCODERS
@@ -77,9 +79,11 @@ def test_code_in_the_readme_runs(place, left, tmp_path, monkeypatch):
         ("model.cross", CROSSES),
         ("model.multiscenario", SCENARIO_BLOCKS),
         ("model.multitask", MULTITASK_BLOCKS),
+        ("model.chain", CHAINS),
         ("retrieval.loss", RETRIEVAL_LOSSES),
         ("sequence.encoder", SEQUENCE_ENCODERS),
         ("training.weighting", WEIGHTINGS),
+        ("training.table_optimizer", TABLE_OPTIMIZERS),
     ],
 )
 def test_readme_names_every_block(field, names):

@@ -125,12 +125,15 @@ def test_all_faults_are_reported_with_their_paths_before_anything_is_built():
         multiscenario="start",
         multiscenario_options={"num_layers": 2},
         multitask_options={"num_experts": 2, "name": "mine", "task_names": ("click",)},
+        chain="escm2",
     )
-    training = TrainingConfig(weighting="mgda", weighting_options={"alpha": 0.5})
+    training = TrainingConfig(
+        weighting="mgda", weighting_options={"alpha": 0.5}, table_optimizer="adagrd"
+    )
     with pytest.raises(SpecError) as error:
         new_ranker(RunConfig(model=model, training=training), SCHEMA, {}, {})
     assert str(error.value).splitlines() == [
-        "The choice of blocks has 10 faults:",
+        "The choice of blocks has 12 faults:",
         "  model.fusion: `fusion` must be one of 'concat', 'gated', received 'gates'. "
         "Did you mean 'gated'?",
         "  model.history_encoder_options: `history_encoder_options` must not hold "
@@ -149,8 +152,12 @@ def test_all_faults_are_reported_with_their_paths_before_anything_is_built():
         "received 'name'.",
         "  model.multitask_options: `multitask_options` must be one of 'dropout', 'num_layers', "
         "received 'task_names'.",
+        "  model.chain: `chain` must be one of 'escm2_dr', 'escm2_ips', 'esmm', 'none', received "
+        "'escm2'. Did you mean 'escm2_dr' or 'escm2_ips' or 'esmm'?",
         "  training.weighting_options: `weighting_options` must be empty, as 'mgda' has no "
         "options, received 'alpha'.",
+        "  training.table_optimizer: `table_optimizer` must be one of 'adagrad', 'adam', 'ftrl', "
+        "received 'adagrd'. Did you mean 'adagrad' or 'adam'?",
     ]
 
 

@@ -21,12 +21,13 @@ from recsys_tf.datasets import LabelledTable, split_table
 from recsys_tf.export import ServedRecommender
 from recsys_tf.losses import binary_crossentropy
 from recsys_tf.models import Ranker, Recommender, predict_all
+from recsys_tf.models.chains import CHAINS as ALL_CHAINS
 from recsys_tf.models.chains import conditional_name
 from recsys_tf.table_preparation import PreparedTable
 from recsys_tf.training import build_ranker, fit
 
 NAN = float("nan")
-CHAINS = ("esmm", "escm2_ips", "escm2_dr")
+CHAINS = tuple(name for name, each in ALL_CHAINS.items() if each.is_product)
 SMALL = {
     "embedding_dim": 4,
     "num_cross_layers": 0,
