@@ -22,6 +22,7 @@ from recsys_tf.features import (
     make_sequences,
 )
 from recsys_tf.features.frames import FrameColumns
+from recsys_tf.models.block_options import check_sequence_blocks
 from recsys_tf.preparation import Part, PreparedData, check_no_recency
 from recsys_tf.types import NUM_RESERVED_INDICES, UNKNOWN_INDEX, Array, FloatArray, IntArray
 
@@ -41,6 +42,8 @@ class SequenceData:
             `sequence`, or the defaults where it has none.
 
     Raises:
+        SpecError: If the configuration names an unknown block or option, or packs rows for an
+            encoder that cannot keep them apart.
         TypeError: If ids are no strings, or timestamps no whole numbers; the text names the column.
         ValueError: If the configuration names a column or a feature that there is not, where the
             text names the nearest ones, or reads times where only the events' order is known; if
@@ -53,9 +56,10 @@ class SequenceData:
     config: SequenceConfig = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
-        """Checks that there are times where they are to be read."""
+        """Checks the blocks' names, and that there are times where they are to be read."""
         if self.config is None:
             object.__setattr__(self, "config", self.data.config.sequence or SequenceConfig())
+        check_sequence_blocks(self.config)
         check_no_recency(
             self.data.config, "sequences, whose events are weighed alike, however old they are"
         )
@@ -122,12 +126,8 @@ class SequenceData:
         """
         found = self._ordered().num_unsorted
         if found:
-            _LOGGER.info(
-                "%s of %s events stood before an earlier one of their user and were sorted by "
-                "time; `SequenceConfig.order='refuse'` refuses them.",
-                f"{found:,}",
-                f"{len(self.event_items):,}",
-            )
+            counts = f"{found:,} of {len(self.event_items):,} events"
+            _LOGGER.info("%s stood before an earlier one of their user: sorted by time.", counts)
         return found
 
     @cached_property
@@ -184,6 +184,7 @@ class SequenceData:
             mask_index=mask_index,
             masked_share=self.config.masked_share,
             columns=(*self.config.step_columns, *self.config.row_columns),
+            is_packed=self.config.is_packed,
         )
 
     def question_dataset(self, part: Part, mask_index: int | None = None) -> tf.data.Dataset:

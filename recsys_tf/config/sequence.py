@@ -28,6 +28,10 @@ class SequenceConfig(Spec):
         loss_options: Further arguments of the loss by name, such as `{"num_negatives": 256}`.
         windows: Training rows of a user with more than `max_length` events: the `newest` ones
             alone, or `all` of them, cut into rows one after the other.
+        is_packed: Whether several short histories share a training row, one after the other and
+            kept apart, so that rows are full and of one length. By itself training puts rows of
+            like length together, whose attention costs less; packing is for accelerators and
+            compilers that want one shape. Not for every encoder, nor with `has_request_times`.
         order: What becomes of events that do not stand in the order of time within their user:
             `sort` sorts and counts them, see `SequenceData.num_unsorted`; `refuse` raises.
         masked_share: Share of the events that are masked and asked for, where the encoder reads
@@ -58,6 +62,7 @@ class SequenceConfig(Spec):
     loss: str = "full_softmax"
     loss_options: BlockOptions = {}
     windows: Literal["newest", "all"] = "newest"
+    is_packed: bool = False
     order: Literal["sort", "refuse"] = "sort"
     masked_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
     has_times: bool = False
@@ -74,6 +79,10 @@ class SequenceConfig(Spec):
             faults.append("action_column: has no meaning without the names of `actions`")
         if self.has_request_times and not self.has_times:
             faults.append("has_request_times: needs `has_times`, the time it is counted from")
+        if self.has_request_times and self.is_packed:
+            faults.append(
+                "is_packed: must be false with `has_request_times`, which is one time a row"
+            )
         for field in ("actions", "content_features"):
             names = getattr(self, field)
             if "" in names or len(set(names)) < len(names):

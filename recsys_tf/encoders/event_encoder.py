@@ -11,6 +11,7 @@ from keras import ops
 from recsys_tf.layers import EmbeddingTable, HistoryDropout
 from recsys_tf.layers.shapes import check_positive, check_rank
 from recsys_tf.sequences.alignment import align_back, align_left
+from recsys_tf.sequences.packed_rows import sequence_numbers
 from recsys_tf.types import Tensor
 
 # No event before, less than a second, and the powers of two up to 2^31 seconds, which are 68 years.
@@ -118,6 +119,7 @@ class EventEncoder(keras.layers.Layer):
         times: Tensor | None = None,
         asked_at: Tensor | None = None,
         training: bool = False,
+        positions: Tensor | None = None,
     ) -> Tensor:
         """Adds the tables' rows.
 
@@ -130,6 +132,8 @@ class EventEncoder(keras.layers.Layer):
             asked_at: Int `[B]`, when what comes after each row's last event is asked for, in the
                 same seconds; before the event counts as at it, and 0 or less as not known.
             training: Whether gaps after events are hidden.
+            positions: Int `[B, L]`, each event's place in its own sequence, where a row holds
+                several: the time since another's event is none. Not with `asked_at`.
 
         Returns:
             Float `[B, L, D]`.
@@ -138,7 +142,7 @@ class EventEncoder(keras.layers.Layer):
         if self.action_table is not None:
             added = added + self.action_table(actions)
         if self.gap_table is not None:
-            added = added + self.gap_table(time_gaps(times, is_event))
+            added = added + self.gap_table(time_gaps(times, is_event, positions))
         if self.request_table is not None:
             gaps = request_gaps(times, is_event, asked_at)
             added = added + self.request_table(self.dropout(gaps, training=training))
@@ -179,12 +183,14 @@ class EventEncoder(keras.layers.Layer):
         return {**super().get_config(), **config}
 
 
-def time_gaps(times: Tensor, is_event: Tensor) -> Tensor:
+def time_gaps(times: Tensor, is_event: Tensor, positions: Tensor | None = None) -> Tensor:
     """Classifies the time between each event and the one before it; see `EventEncoder`.
 
     Args:
         times: Int `[B, L]`, seconds since any moment.
         is_event: Bool `[B, L]`.
+        positions: Int `[B, L]`, each event's place in its own sequence, padding after all of them;
+            None where a row is one.
 
     Returns:
         int32 `[B, L]`, below `NUM_GAPS`; anything where there is no event.
@@ -199,8 +205,12 @@ def time_gaps(times: Tensor, is_event: Tensor) -> Tensor:
         [0, 0, 1, 5, 1]
     """
     times, is_event = _seconds("times", times), ops.convert_to_tensor(is_event)
-    aligned_event, aligned = align_left(is_event, times)
-    gaps = ops.pad(_classes(aligned[:, 1:] - aligned[:, :-1]), [[0, 0], [1, 0]])
+    # Numbered before anything is moved: a sequence's first event may be a masked one.
+    numbers = ops.zeros_like(times) if positions is None else sequence_numbers(positions)
+    aligned_event, aligned, numbers = align_left(is_event, times, numbers)
+    classes = _classes(aligned[:, 1:] - aligned[:, :-1])
+    classes = ops.where(ops.equal(numbers[:, 1:], numbers[:, :-1]), classes, 0)
+    gaps = ops.pad(classes, [[0, 0], [1, 0]])
     gaps = ops.where(aligned_event, gaps, 0)
     return ops.squeeze(align_back(is_event, ops.expand_dims(gaps, -1)), axis=-1)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 import numpy as np
 import tensorflow as tf
 
 from recsys_tf.features.ahead import as_written, made_ahead
+from recsys_tf.features.packing import ASKED, POSITIONS, packed_columns
 from recsys_tf.features.user_sequences import Sequences
 from recsys_tf.types import PADDING_INDEX, IntArray, Tensor
 
@@ -29,6 +30,7 @@ def make_sequence_dataset(
     mask_index: int | None = None,
     masked_share: float = 0.2,
     columns: Iterable[str] = (),
+    is_packed: bool = False,
 ) -> tf.data.Dataset:
     """Makes training batches `(features, labels)` in which every position is a question.
 
@@ -50,6 +52,10 @@ def make_sequence_dataset(
         columns: What else the features hold of each event: `actions`, int32, and `times`, int64
             seconds. A masked event's stay there: it is the model that must not read them. And of
             each row: `asked_at`, int64 `[B]`, the time of the last item that is asked for.
+        is_packed: Whether several short sequences share a row, one after the other, so that
+            hardly any position is padding. The features then hold `positions`, int32 `[B, L]`,
+            each event's place in its own sequence, counted from 0. Which ones share a row is
+            drawn once.
 
     Returns:
         A dataset of known length: `{"items": int32 [B, L]}` with the `columns` beside it, and
@@ -57,7 +63,7 @@ def make_sequence_dataset(
 
     Raises:
         ValueError: If a size is below 1, no sequence has two events, they lack a column, or
-            `asked_at` is wanted with a `mask_index`.
+            `asked_at` is wanted with a `mask_index` or of packed rows.
     """
     for name, value in (("max_length", max_length), ("batch_size", batch_size)):
         if value < 1:
@@ -75,12 +81,25 @@ def make_sequence_dataset(
             f"`columns` must be without {_ASKED_AT!r} where events are masked, received {columns}: "
             "they are asked for where they stand."
         )
-    read = _WindowReader(rows, columns)
+    if has_request_times and is_packed:
+        raise ValueError(
+            f"`columns` must be without {_ASKED_AT!r} where rows are packed, received {columns}: "
+            "it is one time a row, and a packed one asks after several sequences."
+        )
+    # Where nothing is masked, the last event of a row is asked for, and not read.
+    num_unread = 1 if mask_index is None else 0
+    capacity = max_length + 1 - num_unread
+    if is_packed:
+        lengths, read = _packed_reader(rows, columns, capacity, num_unread, seed)
+    else:
+        lengths, read = rows.lengths - num_unread, _reader(rows, columns)
     moments = _cpu_constant(rows.times[rows.ends - 1]) if has_request_times else None
 
     @as_written
     def batch(chosen: Tensor, drawn: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         events = read(chosen)
+        if mask_index is None and is_packed:
+            return events, events.pop(ASKED)
         if mask_index is None:
             features = {name: each[:, :-1] for name, each in events.items()}
             if moments is not None:
@@ -88,10 +107,7 @@ def make_sequence_dataset(
             return features, events["items"][:, 1:]
         return _masked(events, mask_index, masked_share, tf.stack([drawn, seed]))
 
-    # Where nothing is masked, the last event of a row is asked for, and not read.
-    num_unread = 1 if mask_index is None else 0
-    num_positions = batch_size * (max_length + 1 - num_unread)
-    order = _rows_of_like_length(rows.lengths - num_unread, num_positions, seed)
+    order = _rows_of_like_length(lengths, batch_size * capacity, seed)
     return made_ahead(order.map(batch, num_parallel_calls=tf.data.AUTOTUNE))
 
 
@@ -106,10 +122,9 @@ class _WindowReader:
     Where all are empty, `L` is 1: no encoder has to know rows without a position.
     """
 
-    def __init__(self, rows: Sequences, columns: Iterable[str]) -> None:
-        names = ["items", *(each for each in columns if each != _ASKED_AT)]
-        self.columns = {name: _cpu_constant(each) for name, each in rows.columns(names).items()}
-        self.starts, self.ends = _cpu_constant(rows.starts), _cpu_constant(rows.ends)
+    def __init__(self, columns: Mapping[str, IntArray], starts: IntArray, ends: IntArray) -> None:
+        self.columns = {name: _cpu_constant(each) for name, each in columns.items()}
+        self.starts, self.ends = _cpu_constant(starts), _cpu_constant(ends)
 
     def __call__(self, rows: Tensor) -> dict[str, Tensor]:
         places = tf.ragged.range(tf.gather(self.starts, rows), tf.gather(self.ends, rows))
@@ -122,15 +137,33 @@ class _WindowReader:
         }
 
 
+def _reader(rows: Sequences, columns: Iterable[str]) -> _WindowReader:
+    names = ["items", *(each for each in columns if each != _ASKED_AT)]
+    return _WindowReader(rows.columns(names), rows.starts, rows.ends)
+
+
+def _packed_reader(
+    rows: Sequences, columns: Iterable[str], capacity: int, num_unread: int, seed: int
+) -> tuple[IntArray, _WindowReader]:
+    events, starts, ends = packed_columns(rows, columns, capacity, num_unread, seed)
+    return ends - starts, _WindowReader(events, starts, ends)
+
+
 def _masked(
     features: dict[str, Tensor], mask_index: int, share: float, seed: Tensor
 ) -> tuple[dict[str, Tensor], Tensor]:
     events = features["items"]
     is_event = tf.not_equal(events, PADDING_INDEX)
-    place = tf.cumsum(tf.cast(is_event, tf.int32), axis=1)
-    is_last = is_event & (place == tf.reduce_max(place, axis=1, keepdims=True))
     drawn = tf.random.stateless_uniform(tf.shape(events), seed)
-    of_rows = tf.random.stateless_uniform([tf.shape(events)[0], 1], seed + 1)
+    if POSITIONS in features:
+        # Behind a last event begins another sequence, or the padding, which has the position 0 too.
+        after = tf.pad(features[POSITIONS][:, 1:], [[0, 0], [0, 1]])
+        is_last = is_event & (after == 0)
+        of_rows = tf.random.stateless_uniform(tf.shape(events), seed + 1)
+    else:
+        place = tf.cumsum(tf.cast(is_event, tf.int32), axis=1)
+        is_last = is_event & (place == tf.reduce_max(place, axis=1, keepdims=True))
+        of_rows = tf.random.stateless_uniform([tf.shape(events)[0], 1], seed + 1)
     is_asked = is_event & ((drawn < share) | (is_last & (of_rows < 0.5)))
     shown = {**features, "items": tf.where(is_asked, mask_index, events)}
     return shown, tf.where(is_asked, events, 0)
@@ -234,8 +267,8 @@ def make_question_dataset(
     # Rows that have seen as many stand together too, so that one long history pads few others.
     keys = (cut.lengths,) if seen is None else (seen.lengths, cut.lengths)
     order = np.lexsort(keys)
-    read = _WindowReader(cut.take(order), columns)
-    read_seen = None if seen is None else _WindowReader(seen.take(order), ())
+    read = _reader(cut.take(order), columns)
+    read_seen = None if seen is None else _reader(seen.take(order), ())
     asked = _cpu_constant(np.asarray(items, np.int32)[order])
     moments = None if asked_at is None else _cpu_constant(np.asarray(asked_at, np.int64)[order])
 

@@ -139,13 +139,21 @@ def check_sequence_blocks(config: SequenceConfig) -> None:
         config: Names the encoder and the loss.
 
     Raises:
-        SpecError: If a name or an option is not known; the text lists every fault.
+        SpecError: If a name or an option is not known, or rows are to be packed for an encoder that
+            cannot keep them apart; the text lists every fault.
     """
     faults = [
         fault
         for field in ("encoder", "loss")
         for fault in _faults(field, getattr(config, field), getattr(config, f"{field}_options"))
     ]
+    encoder = SEQUENCE_ENCODERS.get(config.encoder)
+    if config.is_packed and encoder is not None and not encoder.is_packable:
+        able = [name for name, block in SEQUENCE_ENCODERS.items() if block.is_packable]
+        faults.append(
+            f"is_packed: must be false for the encoder {config.encoder!r}, which cannot keep "
+            f"several histories of one row apart; {', '.join(able)} can"
+        )
     if faults:
         raise SpecError(list_faults("The sequential recommender", faults))
 

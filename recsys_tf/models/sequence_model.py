@@ -135,7 +135,9 @@ class SequenceModel(keras.Model):
                 configuration has them, `actions`, int `[B, L]`, and `times`, int `[B, L]`, in
                 seconds since any moment; a time before that of the event before counts as equal.
                 `asked_at`, int `[B]`, when what comes after the row's last event is asked for; 0
-                where that is not known.
+                where that is not known. Where a row holds several sequences, one after the other
+                as `make_sequence_dataset(is_packed=True)` makes them, `positions`, int `[B, L]`,
+                each event's place in its own.
             training: Whether dropout is on.
 
         Returns:
@@ -144,6 +146,7 @@ class SequenceModel(keras.Model):
         items = step_column(inputs, "items")
         names = (*self.config.step_columns, *self.config.row_columns)
         columns = {name: step_column(inputs, name) for name in names}
+        packed = {"positions": step_column(inputs, "positions")} if "positions" in inputs else {}
         is_valid = ops.not_equal(items, PADDING_INDEX)
         is_masked = ops.equal(items, self.num_rows)
         # Of a masked event nothing is known, as of the one that is asked for when it serves.
@@ -157,10 +160,10 @@ class SequenceModel(keras.Model):
             mask = ops.cast(self.mask_vector, events.dtype)
             events = ops.where(ops.expand_dims(is_masked, -1), mask, events)
         if self.event_encoder is not None:
-            events = self.event_encoder(events, is_shown, **columns, training=training)
+            events = self.event_encoder(events, is_shown, **columns, **packed, training=training)
         if getattr(self.sequence_encoder, "has_times", False):
-            return self.sequence_encoder(events, is_valid, columns["times"], training=training)
-        return self.sequence_encoder(events, is_valid, training=training)
+            packed["times"] = columns["times"]
+        return self.sequence_encoder(events, is_valid, **packed, training=training)
 
     def last_states(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """Computes what is known of a user after his last event.

@@ -91,7 +91,7 @@ def step_column(inputs: Mapping[str, Tensor], name: str) -> Tensor:
 
     Args:
         inputs: The batch.
-        name: `items`, `actions`, `times` or `asked_at`.
+        name: `items`, `actions`, `times`, `positions` or `asked_at`.
 
     Returns:
         Int `[B, L]`, `[B]` of a row.

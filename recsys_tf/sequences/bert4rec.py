@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from recsys_tf.sequences.packed_rows import is_same_sequence
 from recsys_tf.sequences.sasrec import SASRec
 from recsys_tf.types import Tensor
 
@@ -70,6 +71,12 @@ class BERT4Rec(SASRec):
             **kwargs,
         )
 
-    def may_look(self, is_valid: Tensor) -> Tensor:
-        """Tells who may look at whom, bool `[B, 1, 1, L]`: all, but nobody at padding."""
-        return ops.expand_dims(is_valid, (1, 2))
+    def may_look(self, is_valid: Tensor, positions: Tensor | None = None) -> Tensor:
+        """Tells who may look at whom, bool `[B, 1, 1, L]`: all, but nobody at padding.
+
+        With `positions` `[B, 1, L, L]`: nor at events of another sequence.
+        """
+        is_event = ops.expand_dims(is_valid, (1, 2))
+        if positions is None:
+            return is_event
+        return ops.logical_and(is_event, ops.expand_dims(is_same_sequence(positions), 1))

@@ -8,7 +8,8 @@ import keras
 from keras import ops
 
 from recsys_tf.layers.shapes import check_positive, check_share, check_width
-from recsys_tf.sequences.causal_convolution import convolve
+from recsys_tf.sequences.causal_convolution import convolve, convolve_packed
+from recsys_tf.sequences.packed_rows import shifted
 from recsys_tf.sequences.sequence_encoder import SequenceEncoder
 from recsys_tf.types import Tensor
 
@@ -46,6 +47,8 @@ class Caser(SequenceEncoder):
         state which the paper would give it. The user's embedding beside the state is left to the
         model.
     """
+
+    is_packable = True
 
     def __init__(
         self,
@@ -94,10 +97,19 @@ class Caser(SequenceEncoder):
             name="joining_bias", shape=(width,), initializer="zeros"
         )
 
-    def encode(self, events: Tensor, is_valid: Tensor, training: bool = False) -> Tensor:
+    def encode(
+        self,
+        events: Tensor,
+        is_valid: Tensor,
+        training: bool = False,
+        positions: Tensor | None = None,
+    ) -> Tensor:
         """Applies the filters at each event; see `SequenceEncoder.encode`."""
         windows = ops.pad(events, ((0, 0), (self.window - 1, 0), (0, 0)))
-        patterns = self._patterns(windows)
+        if positions is None:
+            patterns = self._patterns(windows)
+        else:
+            patterns = self._packed_patterns(events, positions)
         patterns = self.dropout_layer(patterns, training=training)
         num_patterns = self.window * self.num_horizontal
         of_patterns = ops.matmul(patterns, self.joining_kernel[:num_patterns])
@@ -106,7 +118,10 @@ class Caser(SequenceEncoder):
             self.joining_kernel[num_patterns:], (self.num_vertical, -1, events.shape[-1])
         )
         kernel = ops.einsum("kj,kde->jde", self.vertical_kernel, of_sums)
-        summed = convolve(windows, kernel)
+        if positions is None:
+            summed = convolve(windows, kernel)
+        else:
+            summed = convolve_packed(events, kernel, positions)
         return ops.relu(of_patterns + summed + self.joining_bias)
 
     def _patterns(self, windows: Tensor) -> Tensor:
@@ -123,6 +138,18 @@ class Caser(SequenceEncoder):
                 )
             found.append(ops.reshape(answers, shape))  # For TensorFlow's maximum of no rows.
         # After the maximum: bias and ReLU keep the order, and there are fewer numbers left.
+        return ops.relu(ops.concatenate(found, axis=-1) + self.horizontal_bias)
+
+    def _packed_patterns(self, events: Tensor, positions: Tensor) -> Tensor:
+        """The same of rows of several sequences."""
+        found = []
+        for height, kernel in enumerate(self.horizontal_kernels, start=1):
+            answers = convolve_packed(events, kernel, positions)
+            best = answers
+            for back in range(1, self.window - height + 1):
+                # Before its sequence's first event a window holds zeros, whose answer is 0.
+                best = ops.maximum(best, shifted(answers, back, positions))
+            found.append(best)
         return ops.relu(ops.concatenate(found, axis=-1) + self.horizontal_bias)
 
     def get_config(self) -> dict[str, Any]:

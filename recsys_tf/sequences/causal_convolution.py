@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from recsys_tf.layers.shapes import check_positive, check_rank, check_width
+from recsys_tf.sequences.packed_rows import shifted
 from recsys_tf.types import Tensor
 
 
@@ -51,13 +52,26 @@ class CausalConvolution(keras.layers.Layer):
         )
         self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
 
-    def call(self, inputs: Tensor) -> Tensor:
-        """Convolves float `[B, L, D]` to float `[B, L, filters]`."""
+    def call(self, inputs: Tensor, positions: Tensor | None = None) -> Tensor:
+        """Convolves float `[B, L, D]` to float `[B, L, filters]`.
+
+        Args:
+            inputs: Float `[B, L, D]`.
+            positions: Int `[B, L]`, each event's place in its own sequence, before which stand
+                zeros; None where a row is one sequence.
+
+        Returns:
+            Float `[B, L, filters]`.
+        """
+        if positions is not None:
+            return convolve_packed(inputs, self.kernel, positions, self.dilation) + self.bias
         before = (self.size - 1) * self.dilation
         padded = ops.pad(inputs, ((0, 0), (before, 0), (0, 0)))
         return convolve(padded, self.kernel, self.dilation) + self.bias
 
-    def compute_output_shape(self, inputs_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+    def compute_output_shape(
+        self, inputs_shape: tuple[int | None, ...], *_: Any
+    ) -> tuple[int | None, ...]:
         """Returns `[B, L, filters]`."""
         return (*inputs_shape[:-1], self.filters)
 
@@ -85,3 +99,24 @@ def convolve(inputs: Tensor, kernel: Tensor, dilation: int = 1) -> Tensor:
     num_rows, length = ops.shape(inputs)[:2]
     length = length - (kernel.shape[0] - 1) * dilation
     return ops.reshape(found, (num_rows, length, kernel.shape[2]))
+
+
+def convolve_packed(inputs: Tensor, kernel: Tensor, positions: Tensor, dilation: int = 1) -> Tensor:
+    """Convolves each of a row's sequences by itself, with zeros before its first event.
+
+    Args:
+        inputs: Float `[B, L, D]`.
+        kernel: Float `[size, D, H]`; its last row belongs to the event itself.
+        positions: Int `[B, L]`, each event's place in its own sequence.
+        dilation: Step between the positions that are joined.
+
+    Returns:
+        Float `[B, L, H]`.
+    """
+    # A product a step: a convolution's windows would have to be cut at each event's own border.
+    size = kernel.shape[0]
+    joined = ops.matmul(inputs, kernel[size - 1])
+    for back in range(1, size):
+        before = shifted(inputs, back * dilation, positions)
+        joined = joined + ops.matmul(before, kernel[size - 1 - back])
+    return joined

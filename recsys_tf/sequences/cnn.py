@@ -43,6 +43,8 @@ class CNN(SequenceEncoder):
         block of figure 3b. The dropout is this package's.
     """
 
+    is_packable = True
+
     def __init__(
         self, num_layers: int = 2, kernel_size: int = 3, dropout: float = 0.2, **kwargs: Any
     ) -> None:
@@ -75,12 +77,19 @@ class CNN(SequenceEncoder):
             self.convolutions.append(convolution)
             self.norms.append(norm)
 
-    def encode(self, events: Tensor, is_valid: Tensor, training: bool = False) -> Tensor:
+    def encode(
+        self,
+        events: Tensor,
+        is_valid: Tensor,
+        training: bool = False,
+        positions: Tensor | None = None,
+    ) -> Tensor:
         """Applies the blocks to rows without gaps; see `SequenceEncoder.encode`."""
         for index in range(self.num_layers):
             added = events
             for place in (2 * index, 2 * index + 1):
-                added = ops.relu(self.norms[place](self.convolutions[place](added)))
+                added = self.convolutions[place](added, positions)
+                added = ops.relu(self.norms[place](added))
             added = self.dropout_layer(added, training=training)
             events = events + added
         return events

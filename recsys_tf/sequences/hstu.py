@@ -11,6 +11,7 @@ from keras import ops
 from recsys_tf.layers.shapes import check_positive, check_rank, check_share
 from recsys_tf.layers.transformer_block import FORBIDDEN
 from recsys_tf.sequences.hstu_block import HSTUBlock
+from recsys_tf.sequences.packed_rows import event_distances, is_same_sequence
 from recsys_tf.sequences.position_table import PositionTable
 from recsys_tf.sequences.sequence_encoder import SequenceEncoder
 from recsys_tf.types import Tensor
@@ -62,6 +63,8 @@ class HSTU(SequenceEncoder):
         length 1; here the states are brought to one length, and a scale for each of their numbers
         is learned.
     """
+
+    is_packable = True
 
     def __init__(
         self,
@@ -119,7 +122,12 @@ class HSTU(SequenceEncoder):
             )
 
     def call(  # type: ignore[override]  # `training` is given by name, as Keras gives it.
-        self, events: Tensor, is_valid: Tensor, times: Tensor | None = None, training: bool = False
+        self,
+        events: Tensor,
+        is_valid: Tensor,
+        times: Tensor | None = None,
+        training: bool = False,
+        positions: Tensor | None = None,
     ) -> Tensor:
         """Encodes each row's events.
 
@@ -128,39 +136,47 @@ class HSTU(SequenceEncoder):
             is_valid: Bool `[B, L]`, False at padding, which may stand anywhere.
             times: Int `[B, L]`, when each event happened, in seconds since any moment.
             training: Whether the model is being trained.
+            positions: As of every `SequenceEncoder`.
 
         Returns:
             Float `[B, L, D]`; zeros at padding.
         """
-        if times is None:
-            return super().call(events, is_valid, training=training)
-        dtype = keras.backend.standardize_dtype(times.dtype)
-        if "int" not in dtype:
-            raise TypeError(f"`times` must be integers, whole seconds, received dtype {dtype}.")
-        return self.without_gaps(self._encode, events, is_valid, times, training=training)
+        if times is not None:
+            dtype = keras.backend.standardize_dtype(times.dtype)
+            if "int" not in dtype:
+                raise TypeError(f"`times` must be integers, whole seconds, received dtype {dtype}.")
+        return self.without_gaps(
+            self.encode, events, is_valid, training=training, times=times, positions=positions
+        )
 
-    def encode(self, events: Tensor, is_valid: Tensor, training: bool = False) -> Tensor:
-        """Applies the blocks to rows without gaps; see `SequenceEncoder.encode`."""
-        return self._encode(events, is_valid, None, training=training)
-
-    def _encode(
-        self, events: Tensor, is_valid: Tensor, times: Tensor | None, training: bool = False
+    def encode(
+        self,
+        events: Tensor,
+        is_valid: Tensor,
+        training: bool = False,
+        positions: Tensor | None = None,
+        times: Tensor | None = None,
     ) -> Tensor:
-        states = self.positions(events, is_valid)
+        """Applies the blocks to rows without gaps; see `SequenceEncoder.encode`."""
+        states = self.positions(events, is_valid, positions)
         states = self.dropout_layer(states, training=training)
-        places = ops.arange(ops.shape(events)[1], dtype="int32")
-        distances = ops.expand_dims(places, 1) - ops.expand_dims(places, 0)
+        distances = event_distances(is_valid)
         # silu of it is 0, and so is its slope: what may not be looked at needs no mask besides.
         lowest = _FORBIDDEN_IN_HALF if self.compute_dtype == "float16" else FORBIDDEN
-        forbidden = ops.cast(distances < 0, "float32") * lowest
+        is_forbidden = ops.expand_dims(distances < 0, 0)
+        if positions is not None:
+            is_other = ops.logical_not(is_same_sequence(positions))
+            is_forbidden = ops.logical_or(is_forbidden, is_other)
+        forbidden = ops.cast(is_forbidden, "float32") * lowest
         distances = ops.clip(distances, 0, self.max_length - 1)
         buckets = None if times is None else self._time_buckets(times)
         for index, block in enumerate(self.blocks):
             bias = ops.take(self.distance_biases[index], distances, axis=0)
-            bias = ops.expand_dims(ops.cast(bias, "float32") + forbidden, 0)
+            bias = ops.cast(bias, "float32") + forbidden
             if buckets is not None:
                 bias = bias + ops.cast(ops.take(self.time_biases[index], buckets), "float32")
-            states = block(states, ops.expand_dims(bias, 1), training=training)
+            bias = ops.expand_dims(bias, 1)
+            states = block(states, bias, training=training, positions=positions)
         return self.norm(states)
 
     def _time_buckets(self, times: Tensor) -> Tensor:
@@ -177,6 +193,7 @@ class HSTU(SequenceEncoder):
         events_shape: tuple[int | None, ...],
         is_valid_shape: tuple[int | None, ...],
         times_shape: tuple[int | None, ...] | None = None,
+        *_: Any,
     ) -> tuple[int | None, ...]:
         """Returns `[B, L, D]`."""
         return tuple(events_shape)

@@ -76,13 +76,20 @@ class HSTUBlock(keras.layers.Layer):
         )
         self.joining = built_dense(width, inputs_shape, "joining", self.dtype_policy)
 
-    def call(self, inputs: Tensor, score_bias: Tensor, training: bool = False) -> Tensor:
+    def call(
+        self,
+        inputs: Tensor,
+        score_bias: Tensor,
+        training: bool = False,
+        positions: Tensor | None = None,
+    ) -> Tensor:
         """Adds to each position what it gathers.
 
         Args:
             inputs: Float `[B, L, D]`.
             score_bias: Float `[B, num_heads, L, L]`, or with a 1 for the first sizes.
             training: Whether gated sums are dropped.
+            positions: Int `[B, L]`, the `l` of the formula; None counts the row's events.
 
         Returns:
             Float `[B, L, D]`.
@@ -93,15 +100,21 @@ class HSTUBlock(keras.layers.Layer):
         scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
         weights = ops.silu(scores + ops.cast(score_bias, scores.dtype))
         sums = ops.transpose(ops.matmul(weights, value), (0, 2, 1, 3))
-        count = ops.arange(1, ops.shape(inputs)[1] + 1, dtype="float32")
-        share = ops.cast(ops.expand_dims(1 / count, 1), sums.dtype)
+        if positions is None:
+            count = ops.arange(1, ops.shape(inputs)[1] + 1, dtype="float32")
+        else:
+            count = ops.cast(positions + 1, "float32")
+        share = ops.cast(ops.expand_dims(1 / count, -1), sums.dtype)
         sums = ops.reshape(sums, ops.shape(inputs)) * share
         gated = self.norms[1](sums) * gate
         gated = self.dropout_layer(gated, training=training)
         return inputs + self.joining(gated)
 
     def compute_output_shape(
-        self, inputs_shape: tuple[int | None, ...], score_bias_shape: tuple[int | None, ...]
+        self,
+        inputs_shape: tuple[int | None, ...],
+        score_bias_shape: tuple[int | None, ...],
+        *_: Any,
     ) -> tuple[int | None, ...]:
         """Returns `[B, L, D]`."""
         return tuple(inputs_shape)

@@ -46,6 +46,8 @@ class LinearRecurrence(SequenceEncoder):
         it is real and each event's own.
     """
 
+    is_packable = True
+
     def __init__(
         self,
         num_layers: int = 2,
@@ -75,10 +77,16 @@ class LinearRecurrence(SequenceEncoder):
             block.build(events_shape)
         self.norm.build(events_shape)
 
-    def encode(self, events: Tensor, is_valid: Tensor, training: bool = False) -> Tensor:
+    def encode(
+        self,
+        events: Tensor,
+        is_valid: Tensor,
+        training: bool = False,
+        positions: Tensor | None = None,
+    ) -> Tensor:
         """Applies the blocks to rows without gaps; see `SequenceEncoder.encode`."""
         for block in self.blocks:
-            events = block(events, training=training)
+            events = block(events, training=training, positions=positions)
         return self.norm(events)
 
     def get_config(self) -> dict[str, Any]:

@@ -81,8 +81,20 @@ class LinearRecurrenceBlock(keras.layers.Layer):
             width, (*inputs_shape[:-1], hidden), "contraction", self.dtype_policy
         )
 
-    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
-        """Runs over float `[B, L, D]`, oldest first, to float `[B, L, D]`."""
+    def call(
+        self, inputs: Tensor, training: bool = False, positions: Tensor | None = None
+    ) -> Tensor:
+        """Runs over each row's events.
+
+        Args:
+            inputs: Float `[B, L, D]`, oldest first.
+            training: Whether outputs are dropped.
+            positions: Int `[B, L]`, each event's place in its own sequence: at 0 nothing is left of
+                the state before. None where a row is one sequence.
+
+        Returns:
+            Float `[B, L, D]`.
+        """
         joint = ops.matmul(self.norms[0](inputs), self.parts_kernel) + self.parts_bias
         rate, write, value, gate = ops.split(joint, 4, axis=-1)
         # float32: bfloat16 knows nothing between 0.996 and 1, where a long memory's decay lies.
@@ -91,6 +103,8 @@ class LinearRecurrenceBlock(keras.layers.Layer):
         decay = ops.exp(log_decay)
         # Not below 1e-6: the root's slope has no end at 0.
         scale = ops.sqrt(ops.maximum(1 - ops.square(decay), 1e-6))
+        if positions is not None:
+            decay = ops.where(ops.expand_dims(positions > 0, -1), decay, 0)
         states = linear_scan(decay, scale * ops.cast(ops.sigmoid(write) * value, "float32"))
         gated = ops.cast(states, self.compute_dtype) * ops.silu(gate)
         inputs = inputs + self._drop(self.joining(gated), training)
@@ -100,7 +114,9 @@ class LinearRecurrenceBlock(keras.layers.Layer):
     def _drop(self, values: Tensor, training: bool) -> Tensor:
         return self.dropout_layer(values, training=training)
 
-    def compute_output_shape(self, inputs_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+    def compute_output_shape(
+        self, inputs_shape: tuple[int | None, ...], *_: Any
+    ) -> tuple[int | None, ...]:
         """Returns `[B, L, D]`."""
         return tuple(inputs_shape)
 

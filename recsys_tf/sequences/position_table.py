@@ -19,7 +19,7 @@ class PositionTable(keras.layers.Layer):
     positions of their own and in order, as they had in training, and those before share the
     first: `p(l) = max(0, l - max(0, n - max_length))` for a row of `n` events. There, and only
     there, a state also depends on how many events come after it. A model trained at each position
-    cuts its windows to `max_length`.
+    cuts its windows to `max_length`. Where a row holds several sequences, `p(l)` is given.
 
     Args:
         max_length: Number of positions.
@@ -54,16 +54,21 @@ class PositionTable(keras.layers.Layer):
             initializer=keras.initializers.RandomNormal(stddev=0.02),
         )
 
-    def call(self, events: Tensor, is_valid: Tensor) -> Tensor:
+    def call(self, events: Tensor, is_valid: Tensor, positions: Tensor | None = None) -> Tensor:
         """Adds the positions' vectors.
 
         Args:
             events: Float `[B, L, D]`.
             is_valid: Bool `[B, L]`; padding stands after the events.
+            positions: Int `[B, L]`, each event's place in its own sequence, of `max_length` events
+                at most; None counts the row's.
 
         Returns:
             Float `[B, L, D]`.
         """
+        if positions is not None:
+            positions = ops.clip(positions, 0, self.max_length - 1)
+            return events + ops.take(self.table, positions, axis=0)
         length = events.shape[1]
         if length is not None and length <= self.max_length:
             # A slice for all rows; its gradient is a sum, where a gather's is scattered.

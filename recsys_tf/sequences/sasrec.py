@@ -9,6 +9,7 @@ from keras import ops
 
 from recsys_tf.layers import TransformerBlock
 from recsys_tf.layers.shapes import check_positive, check_share
+from recsys_tf.sequences.packed_rows import event_distances, is_same_sequence
 from recsys_tf.sequences.position_table import PositionTable
 from recsys_tf.sequences.sequence_encoder import SequenceEncoder
 from recsys_tf.types import Tensor
@@ -49,6 +50,8 @@ class SASRec(SequenceEncoder):
         alone and adds the normalised ones back; here queries, keys and values are made of the
         normalised events, and the events themselves are added back.
     """
+
+    is_packable = True
 
     def __init__(
         self,
@@ -92,19 +95,29 @@ class SASRec(SequenceEncoder):
             block.build(events_shape, (None, 1, None, None))
         self.norm.build(events_shape)
 
-    def may_look(self, is_valid: Tensor) -> Tensor:
+    def may_look(self, is_valid: Tensor, positions: Tensor | None = None) -> Tensor:
         """Tells who may look at whom, bool `[1, 1, L, L]`: nobody at later events.
 
-        The padding comes after the events, so that no event may look at it anyway.
+        The padding comes after the events, so that no event may look at it anyway. With
+        `positions` `[B, 1, L, L]`: nor at events of another sequence.
         """
-        places = ops.arange(ops.shape(is_valid)[1])
-        return ops.expand_dims(ops.expand_dims(places, 0) <= ops.expand_dims(places, 1), (0, 1))
+        distances = event_distances(is_valid)
+        is_past = ops.expand_dims(distances >= 0, (0, 1))
+        if positions is None:
+            return is_past
+        return ops.logical_and(is_past, ops.expand_dims(is_same_sequence(positions), 1))
 
-    def encode(self, events: Tensor, is_valid: Tensor, training: bool = False) -> Tensor:
+    def encode(
+        self,
+        events: Tensor,
+        is_valid: Tensor,
+        training: bool = False,
+        positions: Tensor | None = None,
+    ) -> Tensor:
         """Applies the blocks to rows without gaps; see `SequenceEncoder.encode`."""
-        states = self.positions(events, is_valid)
+        states = self.positions(events, is_valid, positions)
         states = self.dropout_layer(states, training=training)
-        may_look = self.may_look(is_valid)
+        may_look = self.may_look(is_valid, positions)
         for block in self.blocks:
             states = block(states, may_look, training=training)
         return self.norm(states)

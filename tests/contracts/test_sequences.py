@@ -3,19 +3,22 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from contract_cases import D, L, sequence_encoder
 from keras import ops
 
 from recsys_tf.sequences import SEQUENCE_ENCODERS, last_state
 
+# Of the three sequences of a packed row.
+LENGTHS = (4, 1, 3)
+BORDERS = np.cumsum(LENGTHS)[:-1]
 GAPS = np.array([0, 1, 1, 0, 0, 1, 0, 1, 0], bool)
 
 
-@pytest.fixture(scope="module", params=SEQUENCE_ENCODERS)
-def encoder(request):
-    """One encoder of each name; no test here changes its weights."""
+def drawn(name):
+    """The encoder of a name, its weights drawn; no test here changes them."""
     keras.utils.set_random_seed(3)
-    layer = sequence_encoder(request.param)
+    layer = sequence_encoder(name)
     layer(np.ones([1, L, D], "float32"), np.ones([1, L], bool))
     for each in layer.trainable_variables:
         # None at 0 or 1, where a part of a block may start without a say.
@@ -23,8 +26,91 @@ def encoder(request):
     return layer
 
 
+@pytest.fixture(scope="module", params=SEQUENCE_ENCODERS)
+def encoder(request):
+    """One encoder of each name."""
+    return drawn(request.param)
+
+
+@pytest.fixture(
+    scope="module",
+    params=[name for name, block in SEQUENCE_ENCODERS.items() if block.is_packable],
+)
+def packable(request):
+    """Each one that can keep the sequences of a row apart."""
+    return drawn(request.param)
+
+
 def states(encoder, events, is_valid):
     return ops.convert_to_numpy(encoder(events.astype("float32"), is_valid))
+
+
+@pytest.fixture
+def packed(rng):
+    """A row of three sequences and a row of one, with padding behind: events, mask, positions."""
+    positions = np.zeros([2, sum(LENGTHS) + 1], "int32")
+    positions[0, :-1] = np.concatenate([np.arange(length) for length in LENGTHS])
+    positions[1, : LENGTHS[0]] = np.arange(LENGTHS[0])
+    is_valid = np.arange(positions.shape[1]) < [[sum(LENGTHS)], [LENGTHS[0]]]
+    return rng.normal(size=(*positions.shape, D)).astype("float32"), is_valid, positions
+
+
+def separate_states(encoder, events):
+    """The states of the first row's sequences, each in a row of its own."""
+    rows = np.split(events[:1, : sum(LENGTHS)], BORDERS, axis=1)
+    found = [states(encoder, row, np.ones(row.shape[:2], bool)) for row in rows]
+    return np.concatenate(found, axis=1)
+
+
+def test_states_of_a_packed_row_are_those_of_its_sequences_alone(packable, packed):
+    events, is_valid, positions = packed
+    found = ops.convert_to_numpy(packable(events, is_valid, positions=positions))
+    wanted = separate_states(packable, events)
+    np.testing.assert_allclose(found[:1, :-1], wanted, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        found[1:], states(packable, events[1:], is_valid[1:]), rtol=1e-4, atol=1e-5
+    )
+    # Else there would be nothing to be kept apart.
+    unaware = states(packable, events[:1], is_valid[:1])[:, BORDERS[0] : -1]
+    assert np.abs(unaware - wanted[:, BORDERS[0] :]).max() > 1e-3
+
+
+def test_packed_rows_may_be_of_any_length_and_have_gaps(packable, packed):
+    events, is_valid, positions = packed
+    inputs = [
+        keras.Input((None, D)),
+        keras.Input((None,), dtype="bool"),
+        keras.Input((None,), dtype="int32"),
+    ]
+    model = keras.Model(inputs, packable(inputs[0], inputs[1], positions=inputs[2]))
+    twice = [np.repeat(each, 2, axis=1) for each in packed]
+    twice[1][:, ::2] = False
+    found = ops.convert_to_numpy(model(twice))
+    wanted = ops.convert_to_numpy(packable(events, is_valid, positions=positions))
+    np.testing.assert_allclose(found[:, 1::2], wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_no_gradient_flows_over_a_border_of_a_packed_row(packable, packed):
+    events, is_valid, positions = packed
+    variable = keras.Variable(events)
+    owners = np.repeat(np.arange(len(LENGTHS)), LENGTHS)
+    for number in range(len(LENGTHS)):
+        with tf.GradientTape() as tape:
+            found = packable(ops.convert_to_tensor(variable), is_valid, positions=positions)
+            total = ops.sum(ops.square(found[0, : len(owners)][owners == number]))
+        gradient = ops.convert_to_numpy(tape.gradient(total, variable.value))
+        of_events = np.abs(gradient[0, : len(owners)]).max(axis=1)
+        assert (of_events[owners != number] == 0).all()
+        assert (of_events[owners == number] > 0).all()
+
+
+def test_positions_are_refused_where_they_cannot_be_kept_or_are_no_integers(encoder):
+    events, is_valid = np.ones([2, L, D], "float32"), np.ones([2, L], bool)
+    fault, rule = ValueError, f"`positions` must be None for `{type(encoder).__name__}`"
+    if encoder.is_packable:
+        fault, rule = TypeError, "`positions` must be integers, received dtype float32"
+    with pytest.raises(fault, match=rule):
+        encoder(events, is_valid, positions=np.zeros([2, L], "float32"))
 
 
 def test_padding_anywhere_changes_nothing(encoder, rng):

@@ -33,6 +33,18 @@ def test_times_before_1970_and_far_ahead_are_times_like_any():
     assert gaps([-8, 0]).tolist() == gaps([2**40, 2**40 + 8]).tolist() == [0, 5]
 
 
+def test_no_gap_is_counted_from_another_sequence_of_a_packed_row():
+    times = np.array([[50, 100, 104, 106, 107, 0]])
+    positions = np.array([[0, 1, 0, 1, 2, 0]])
+    is_event = np.array([[True, True, True, True, True, False]])
+    found = np.asarray(time_gaps(times, is_event, positions))
+    assert found[:, :5].tolist() == [[0, 7, 0, 3, 2]]
+    # The second one's first event is masked: what follows has none before it.
+    is_event[0, 2] = False
+    found = np.asarray(time_gaps(times, is_event, positions))
+    assert found[0, [0, 1, 3, 4]].tolist() == [0, 7, 0, 2]
+
+
 def test_a_gap_is_counted_from_the_event_before_and_not_from_padding():
     is_event = [False, True, False, False, True]
     found = gaps([50, 100, 999, 0, 104], is_event)
