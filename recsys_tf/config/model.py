@@ -53,9 +53,10 @@ class ModelConfig(Spec):
         multiscenario_options: Further arguments of the scenario block by name, such as
             `{"num_experts": 2}`.
         scenario_by_task: Whether what differs between scenarios may differ by task too: that block
-            then works in the heads' hidden layers as well (`pepnet`: PPNet's gates).
+            then works in the heads' hidden layers as well (`pepnet`: PPNet's gates; `m2m`: its meta
+            towers, which need each of `head_dims` to be `expert_dim`).
         scenario_prior: Names of features that tell who and what, such as the ids of user and item,
-            whose vectors those layers read besides the scenario.
+            whose vectors those layers read besides the scenario (`pepnet`).
         multitask: A name out of `recsys_tf.multitask.MULTITASK_BLOCKS`.
         num_experts: Experts of a mixture; those that all tasks share, where a block has others.
         num_task_experts: Experts of each task's own (`cgc`, `ple`, `stem`).

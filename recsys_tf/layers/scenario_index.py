@@ -114,6 +114,24 @@ def scenario_rows(one_hot: Tensor, table: Tensor) -> Tensor:
     return ops.matmul(one_hot[:, 1:], table)
 
 
+def scenario_vectors(table: Tensor) -> Tensor:
+    """Puts zeros, for rows without a known scenario, before the scenarios' vectors.
+
+    Args:
+        table: Float `[S - 2, D]`, one row for each known scenario.
+
+    Returns:
+        Float `[S - 1, D]`, in the order of `scenario_one_hot`.
+
+    Example:
+        >>> import numpy as np
+        >>> [float(row[0]) for row in scenario_vectors(np.array([[5.0], [7.0]], "float32"))]
+        [0.0, 5.0, 7.0]
+    """
+    own = ops.convert_to_tensor(table)
+    return ops.concatenate([ops.zeros_like(own[:1]), own], axis=0)
+
+
 def select_scenario(one_hot: Tensor, values: Tensor) -> Tensor:
     """Picks, out of values that were computed for every scenario, the one of the row's own.
 

@@ -174,11 +174,18 @@ def _faults(
 
 def _by_task_faults(model: ModelConfig) -> Iterator[str]:
     block = SCENARIO_BLOCKS.get(str(model.multiscenario))
-    if model.scenario_by_task and block is not None and block.task_towers is None:
+    if not model.scenario_by_task or block is None:
+        return
+    if block.task_towers is None:
         able = [name for name, each in SCENARIO_BLOCKS.items() if each.task_towers is not None]
         yield (
             f"scenario_by_task: must be False with {model.multiscenario!r}, which has no part in "
             f"the tasks' heads; choose among {', '.join(map(repr, able))}."
+        )
+    elif model.scenario_prior and not block.task_towers.reads_prior:
+        yield (
+            f"scenario_prior: must be empty with {model.multiscenario!r}, which reads the scenario "
+            f"alone, received {model.scenario_prior}"
         )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from recsys_tf.multiscenario.ada_sparse import AdaSparse
 from recsys_tf.multiscenario.hinet import HiNet
 from recsys_tf.multiscenario.m2m import M2M
+from recsys_tf.multiscenario.meta_towers import MetaTowers
 from recsys_tf.multiscenario.pepnet import PEPNet
 from recsys_tf.multiscenario.personal_towers import PersonalTowers
 from recsys_tf.multiscenario.sar_net import SARNet
@@ -31,6 +32,7 @@ __all__ = [
     "STAR",
     "AdaSparse",
     "HiNet",
+    "MetaTowers",
     "PEPNet",
     "PersonalTowers",
     "SARNet",

@@ -49,7 +49,8 @@ class HiNet(ScenarioBlock):
 
     Source: Zhou et al., 2023, "HiNet: Novel Multi-Scenario & Multi-Task Learning with
         Hierarchical Information Extraction", https://arxiv.org/abs/2303.06095, the scenario
-        extraction layer. The paper hands the three vectors on side by side, here a dense layer
+        extraction layer alone: its task extraction layer is left to the multi-task block that
+        follows. The paper hands the three vectors on side by side, here a dense layer
         brings them to width `H`. Its scores of pairs are a linear map of the scenario's
         embedding, which is a table; the authors' code, https://github.com/mrchor/HiNet, takes
         their softmax over all scenarios and drops the own share. `a_s`, 0 at first, and that no

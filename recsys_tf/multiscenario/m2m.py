@@ -10,7 +10,9 @@ from keras import ops
 from recsys_tf.layers import Experts
 from recsys_tf.layers.idle import mark_idle
 from recsys_tf.layers.precision import precise_softmax
+from recsys_tf.layers.scenario_index import scenario_vectors
 from recsys_tf.layers.shapes import check_positive
+from recsys_tf.multiscenario.meta_towers import MetaTowers
 from recsys_tf.multiscenario.meta_unit import MetaUnit
 from recsys_tf.multiscenario.scenario_block import ScenarioBlock
 from recsys_tf.types import Tensor
@@ -46,11 +48,14 @@ class M2M(ScenarioBlock):
         True
 
     Source: Zhang et al., 2022, "Leaving No One Behind: A Multi-Scenario Multi-Task Meta Learning
-        Approach for Advertiser Modeling", https://arxiv.org/abs/2201.06814. Its task
-        view in the attention is left out, since the tasks' block follows; its transformer belongs
-        to the encoders. The paper makes the scenario's vector by layers over scenario features;
-        from an index alone that is a table.
+        Approach for Advertiser Modeling", https://arxiv.org/abs/2201.06814. Its task view in the
+        attention is left out: to weigh experts by task is the multi-task block's, which follows,
+        and after which `ModelConfig.scenario_by_task` adds the meta tower of each task,
+        `MetaTowers`. Its transformer belongs to the encoders. The paper makes the scenario's vector
+        by layers over scenario features; from an index alone that is a table.
     """
+
+    task_towers = MetaTowers
 
     def __init__(
         self,
@@ -106,8 +111,7 @@ class M2M(ScenarioBlock):
             Float `[B, H]`.
         """
         one_hot = self.one_hot(inputs, scenario)
-        own = ops.convert_to_tensor(self.embedding)
-        vectors = ops.concatenate([ops.zeros_like(own[:1]), own], axis=0)
+        vectors = scenario_vectors(self.embedding)
         experts = self.experts(inputs, training=training)
         scored = ops.leaky_relu(self.attention_unit(experts, vectors, one_hot), 0.1)
         scores = ops.squeeze(ops.matmul(scored, self.query), axis=-1)

@@ -55,6 +55,8 @@ class PersonalTowers(TaskTowers):
         through `x`: here it is part of the prior too.
     """
 
+    reads_prior = True
+
     def __init__(
         self,
         task_names: Sequence[str],

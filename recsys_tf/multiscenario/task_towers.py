@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 from keras import ops
@@ -36,6 +36,9 @@ class TaskTowers(keras.layers.Layer):
         >>> TaskTowers(["click", "buy"], 5, (8, 4)).num_known
         3
     """
+
+    reads_prior: ClassVar[bool] = False
+    """Whether vectors that tell who and what may be given besides the scenario."""
 
     def __init__(
         self,

@@ -331,15 +331,14 @@ def make_cases() -> dict[str, Case]:
                 (D,),
             )
     for name, block in SCENARIO_BLOCKS.items():
-        for tasks in ("click",), ("buy", "click"):
-            if block.task_towers is not None:
-                cases[f"scenario {name} by task, of {len(tasks)}"] = Case(
-                    lambda towers=block.task_towers, tasks=tasks: towers(
-                        tasks, NUM_SCENARIOS, (5, D), 0.2
-                    ),
-                    join(named(**dict.fromkeys(tasks, floats(3))), floats(5), scenarios, floats(2)),
-                    dict.fromkeys(tasks, (D,)),
-                )
+        towers = block.task_towers
+        for tasks in (("click",), ("buy", "click")) if towers is not None else ():
+            prior = (floats(2),) if towers.reads_prior else ()
+            cases[f"scenario {name} by task, of {len(tasks)}"] = Case(
+                lambda towers=towers, tasks=tasks: towers(tasks, NUM_SCENARIOS, (D, D), 0.2),
+                join(named(**dict.fromkeys(tasks, floats(D))), floats(5), scenarios, *prior),
+                dict.fromkeys(tasks, (D,)),
+            )
     for name, make in FUSIONS.items():
         width = {"concat": 3 * D}.get(name, D)
         features = join(named(user=floats(D), item=floats(D), hour=floats(D)))

@@ -90,6 +90,14 @@ def test_saved_configuration_without_the_fields_makes_what_it_made(batch):
     assert model.core.get_layer("heads").hidden_dims == (8,)
 
 
+def test_meta_towers_learn_it_too(batch):
+    model = make(multiscenario="m2m", multitask="shared_bottom")
+    model.compile(FusedAdam(0.02))
+    model.fit(*batch, batch_size=NUM_ROWS, epochs=150, shuffle=False, verbose=0)
+    found = model.predict(batch[0], verbose=0)
+    assert all(np.mean((found[k] > 0.5) == (each > 0.5)) > 0.95 for k, each in batch[1].items())
+
+
 def test_recommender_reads_the_prior_of_both_sides(small_data, tmp_path):
     names = ("user_id", "item_id")
     changes = {**BLOCK, "scenario_prior": names}
@@ -136,6 +144,11 @@ def test_block_without_a_part_in_the_heads_is_refused():
         SpecError, match="scenario_by_task: must be False with 'star', .*choose among .*'pepnet'"
     ):
         make(multiscenario="star")
+
+
+def test_prior_that_the_block_does_not_read_is_refused():
+    with pytest.raises(SpecError, match=r"scenario_prior: must be empty with 'm2m'.*\('user',\)"):
+        make(multiscenario="m2m", scenario_prior=("user",))
 
 
 def test_unknown_prior_is_answered_with_the_nearest():

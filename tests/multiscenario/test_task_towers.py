@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 from recsys_tf.config import ModelConfig
-from recsys_tf.multiscenario import SCENARIO_BLOCKS, PersonalTowers
+from recsys_tf.multiscenario import SCENARIO_BLOCKS, MetaTowers, PersonalTowers
 from recsys_tf.multitask import MULTITASK_BLOCKS, make_multitask_block
 
 TASKS = ("click", "buy")
@@ -26,8 +26,50 @@ def arrays(outputs):
 @pytest.fixture
 def rows(rng):
     """Vectors of both tasks, what the multi-task block read, and a prior, of nine rows each."""
-    made = [rng.normal(size=(9, width)).astype("float32") for width in (4, 4, 5, 3)]
+    made = [rng.normal(size=(9, width)).astype("float32") for width in (8, 8, 5, 3)]
     return dict(zip(TASKS, made[:2], strict=True)), made[2], made[3]
+
+
+def given(name, rows, scenario):
+    """Returns the inputs, with the prior where the towers read one."""
+    of_tasks, x, prior = rows
+    scenario = np.full(9, scenario, "int64")
+    return (of_tasks, x, scenario, *([prior] if TOWERS[name].reads_prior else []))
+
+
+def test_meta_towers_by_hand():
+    towers = MetaTowers(TASKS, 4, (1,), embedding_dim=1)
+    x, scenario = np.array([[3.0]] * 2, "float32"), np.array([1, 2])
+    towers(dict.fromkeys(TASKS, x), x, scenario)
+    towers.embedding.assign([[2.0], [0.0]])
+    for unit, values in zip(towers.units, ((1.0, 0.5), (-2.0, 1.0)), strict=True):
+        unit.kernel.assign([[values[0]]])
+        unit.kernel_maker.assign([[values[1]]])
+        unit.bias_maker.assign([[0.25]])
+    found = arrays(towers(dict.fromkeys(TASKS, x), x, scenario))
+    # Unknown: 3 * 1 + 3, and a tenth of 3 * -2 + 3. The scenario 2 adds 2 times 0.5 and 1 to the
+    # kernels, 0.5 to the biases: of click 3 * 2 + 0.5 + 3, of buy 3 * 0 + 0.5 + 3.
+    np.testing.assert_allclose(found["click"], [[6.0], [9.5]], rtol=1e-6)
+    np.testing.assert_allclose(found["buy"], [[-0.3], [3.5]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("num_layers", [1, 2])
+def test_meta_towers_equal_the_twin(twin, randomize, rows, num_layers):
+    towers = MetaTowers(TASKS, 5, (8,) * num_layers)
+    of_tasks, x, _ = rows
+    towers(of_tasks, x, SCENARIO)
+    wanted = twin.meta_towers(of_tasks, SCENARIO, 5, randomize(towers))
+    found = arrays(towers(of_tasks, x, SCENARIO))
+    for task in TASKS:
+        np.testing.assert_allclose(found[task], wanted[task], rtol=1e-4, atol=1e-4)
+
+
+def test_meta_towers_refuse_a_prior_and_another_width(rows):
+    of_tasks, x, prior = rows
+    with pytest.raises(ValueError, match=r"`prior` must be None: .* received shape \(9, 3\)"):
+        MetaTowers(TASKS, 5, (8,))(of_tasks, x, SCENARIO, prior)
+    with pytest.raises(ValueError, match=r"`hidden_dims` must repeat .*\(8\).*received \[8, 3\]"):
+        MetaTowers(TASKS, 5, (8, 3))(of_tasks, x, SCENARIO)
 
 
 def test_ppnet_by_hand():
@@ -88,30 +130,26 @@ def test_gradient_goes_to_the_prior_and_not_to_what_the_gates_read(rows, randomi
 @pytest.mark.parametrize("name", TOWERS)
 def test_scenario_changes_each_task_in_its_own_way(name, rows, randomize):
     of_tasks, x, prior = rows
-    of_tasks = dict.fromkeys(TASKS, of_tasks["click"])
-    towers = TOWERS[name](TASKS, 5, (4,))
-    towers(of_tasks, x, SCENARIO, prior)
+    rows = dict.fromkeys(TASKS, of_tasks["click"]), x, prior
+    towers = TOWERS[name](TASKS, 5, (8,))
+    towers(*given(name, rows, 1))
     randomize(towers)
-    for each in towers.weights:  # All that is the tasks' own outside of the gates made alike.
-        if "layer_" in each.path:
-            each.assign(np.broadcast_to(np.array(each)[:1], each.shape))
-    shared, own = (arrays(towers(of_tasks, x, np.full(9, i), prior)) for i in (1, 3))
-    change = {task: own[task] / np.where(shared[task] == 0, 1, shared[task]) for task in TASKS}
+    shared, own = (arrays(towers(*given(name, rows, index))) for index in (1, 3))
+    change = {task: own[task] - shared[task] for task in TASKS}
     assert np.abs(change["click"] - change["buy"]).max() > 0.01
 
 
 @pytest.mark.parametrize("name", TOWERS)
 def test_row_without_a_known_scenario_takes_the_shared_part(name, rows, randomize):
-    of_tasks, x, prior = rows
-    towers = TOWERS[name](TASKS, 6, (6, 4))
-    start = [arrays(towers(of_tasks, x, np.full(9, i), prior))["buy"] for i in (0, 3)]
+    towers = TOWERS[name](TASKS, 6, (8, 8))
+    start = [arrays(towers(*given(name, rows, index)))["buy"] for index in (0, 3)]
     np.testing.assert_allclose(*start, rtol=1e-5, atol=1e-6)
     randomize(towers)
-    shared = arrays(towers(of_tasks, x, np.full(9, 0), prior))
+    shared = arrays(towers(*given(name, rows, 0)))
     for index in (1, -4, 6, 2**32 + 2):
-        found = arrays(towers(of_tasks, x, np.full(9, index, "int64"), prior))
+        found = arrays(towers(*given(name, rows, index)))
         np.testing.assert_array_equal(found["buy"], shared["buy"])
-    known = arrays(towers(of_tasks, x, np.full(9, 2), prior))
+    known = arrays(towers(*given(name, rows, 2)))
     assert all(np.abs(known[task] - shared[task]).max() > 0.01 for task in TASKS)
 
 

@@ -91,6 +91,24 @@ def pepnet(row, own, w):
     return hidden
 
 
+def meta_towers(of_tasks, scenario, num_scenarios, w):
+    """M2M's meta tower: for each row the weights of its scenario, a residual layer at a time."""
+    found = {}
+    for t, (name, vectors) in enumerate(of_tasks.items()):
+        rows = []
+        for h, index in zip(vectors, scenario, strict=True):
+            e = vector(
+                w["scenario_embedding"], int(index) - 2 if 2 <= index < num_scenarios else None
+            )
+            for i in range(count(w, f"task_{t}_layer", "/kernel")):
+                unit = f"task_{t}_layer_{i}"
+                kernel = w[f"{unit}/kernel"] + (e @ w[f"{unit}/kernel_maker"]).reshape(len(h), -1)
+                h = leaky_relu(h @ kernel + w[f"{unit}/bias"] + e @ w[f"{unit}/bias_maker"] + h)
+            rows.append(h)
+        found[name] = np.stack(rows)
+    return found
+
+
 def personal_towers(of_tasks, x, scenario, prior, num_scenarios, w):
     """PPNet: the gate units' values are the tasks' one after the other."""
     rows = []
