@@ -54,11 +54,11 @@ NUM_INDICES = {"user_id": 14, "item_id": 9, "shop": 2 + NUM_SCENARIOS}
 
 
 def is_allowed(row):
-    """Whether the blocks go together: what reads parts of embeddings takes no block before it."""
-    block = row.get("multitask")
-    if block is None or not MULTITASK_BLOCKS[block].reads_parts:
+    """Whether the blocks go together: parts of embeddings are read without a batch's statistics."""
+    block, scenario_block = row.get("multitask"), row.get("multiscenario")
+    if block is None or scenario_block is None:
         return True
-    return all(row.get(name) is None for name in ("cross", "multiscenario"))
+    return not (MULTITASK_BLOCKS[block].reads_parts and SCENARIO_BLOCKS[scenario_block].reads_batch)
 
 
 def covering_rows(names, allowed):
@@ -145,14 +145,12 @@ def batch():
 
 def make(row):
     model = {axis: name for axis, name in row.items() if axis != "weighting"}
-    # What reads parts takes a part of each embedding for each task, and one of all.
-    reads_parts = MULTITASK_BLOCKS[row["multitask"]].reads_parts
     config = ModelConfig(
         **model,
-        embedding_dim=6,
+        embedding_dim=6,  # Three parts, where a block reads parts.
         num_cross_layers=0,
         cross_dims=(6,),
-        trunk_dims=() if reads_parts else (6,),
+        trunk_dims=(6,),
         scenario_dim=6,
         num_experts=2,
         expert_dim=6,
