@@ -1,9 +1,11 @@
 """What `recsys-tf train` hands to the training."""
 
+import types
+
 import pytest
 
 from recsys_tf.cli.failures import Failure
-from recsys_tf.cli.kinds import TwoTowers
+from recsys_tf.cli.kinds import NextItems, TwoTowers
 from recsys_tf.cli.run_folder import RunFolder
 from recsys_tf.cli.train import _fit
 from recsys_tf.cli.training_watch import TrainingWatch
@@ -24,8 +26,13 @@ def test_self_checks_run_where_the_configuration_wants_them(
     monkeypatch.setattr("recsys_tf.training.fit", fit)
     changes = {"training": small_data.config.training.model_copy(update={"self_checks": is_wanted})}
     run = small_data.config.model_copy(update=changes)
-    assert _fit(run, TwoTowers(small_data), None, RunFolder(tmp_path)) == {"loss": [1.0]}
-    assert [isinstance(each, SelfChecks) for each in given[1:]] == [True] * is_wanted
+    for kind, model in (
+        (TwoTowers(small_data), None),
+        (NextItems(small_data), types.SimpleNamespace(mask_index=None)),
+    ):
+        given.clear()
+        assert _fit(run, kind, model, RunFolder(tmp_path)) == {"loss": [1.0]}
+        assert [isinstance(each, SelfChecks) for each in given[1:]] == [True] * is_wanted
 
 
 @pytest.mark.parametrize(
