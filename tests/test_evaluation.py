@@ -8,6 +8,7 @@ import pytest
 from recsys_tf.baselines import Popularity
 from recsys_tf.evaluation import evaluate, evaluate_baselines, evaluate_tasks, ranking_problem
 from recsys_tf.export.answer_lists import _requests
+from recsys_tf.export.validation_rows import validation_rows
 from recsys_tf.metrics import auc, rmse
 from recsys_tf.preparation import prepare
 
@@ -75,10 +76,11 @@ def test_requests_are_of_the_earliest_row_whatever_the_order_of_the_rows(disorde
     events = disordered.interactions.events
     held_out = events.iloc[disordered.rows("validation")]
     clicked = held_out["click"].to_numpy() == 1
-    requests, rows = _requests(disordered, {"click": clicked}, 5000, seed=0)
+    rows_of_data = validation_rows(disordered, "weights")
+    requests, rows = _requests(rows_of_data, {"click": clicked}, 5000, seed=0)
     earliest = held_out.groupby("user_id")["timestamp"].min()
     assert len(rows) == held_out["user_id"][clicked].nunique()
-    asked = events.iloc[rows]
+    asked = held_out.iloc[rows]
     assert asked["timestamp"].tolist() == earliest[asked["user_id"]].tolist()
     # Each row of an asked user names the user's request.
     is_asked = requests >= 0
