@@ -29,9 +29,9 @@ class SequenceConfig(Spec):
         windows: Training rows of a user with more than `max_length` events: the `newest` ones
             alone, or `all` of them, cut into rows one after the other.
         is_packed: Whether several short histories share a training row, one after the other and
-            kept apart, so that rows are full and of one length. By itself training puts rows of
-            like length together, whose attention costs less; packing is for accelerators and
-            compilers that want one shape. Not for every encoder, nor with `has_request_times`.
+            kept apart, so that nearly all rows are full. False puts rows of like length together,
+            which pads more and lets an event look at fewer others. Not for every encoder, nor with
+            `has_request_times`.
         order: What becomes of events that do not stand in the order of time within their user:
             `sort` sorts and counts them, see `SequenceData.num_unsorted`; `refuse` raises.
         masked_share: Share of the events that are masked and asked for, where the encoder reads
