@@ -64,6 +64,24 @@ class EventPairs:
         frame, places = (frames.users, self.users) if side == "user" else (frames.items, self.items)
         return frame[name].to_numpy(dtype="float64")[places]
 
+    def texts(self, name: str) -> Array:
+        """Reads a single-valued categorical feature, which may stand on any side.
+
+        Args:
+            name: The feature.
+
+        Returns:
+            Text, one an event; "" where the value is missing.
+        """
+        frames = self.data.interactions
+        side = next(each.side for each in self.data.schema.features if each.name == name)
+        frame = {"context": frames.events, "user": frames.users, "item": frames.items}[side]
+        column = frame[name]
+        texts = np.where(column.notna(), column.astype(str), "").astype(str)
+        if side == "context":
+            return texts
+        return texts[self.users if side == "user" else self.items]
+
     def weights(self, task: TaskSpec) -> FloatArray:
         """Returns the weight of each event in a task, 1 where the task names none."""
         if task.sample_weight is None:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from recsys_tf.cli.console import bar, metrics_table, print_table, stage, to_json
 from recsys_tf.cli.failures import ExitCode, Failure, failing_with, reported
-from recsys_tf.cli.kinds import RunKind, load_run
-from recsys_tf.cli.options import AsJson, DataFolder, RunFolderOption
+from recsys_tf.cli.kinds import load_run
+from recsys_tf.cli.options import AsJson, Changes, DataFolder, RunFolderOption, changed_run
 from recsys_tf.cli.run_folder import RunFolder
+from recsys_tf.config import RunConfig
 
 if TYPE_CHECKING:
-    import keras
-
+    from recsys_tf.measurements import Measurements
+    from recsys_tf.metrics import PairedTest
     from recsys_tf.preparation import PreparedData
 
 DEFAULT_BASELINES = "popularity,bias,ease"
@@ -42,6 +46,11 @@ def evaluate(
             help="Comma-separated: popularity, bias, item_knn, ease, implicit_als, bpr; or none.",
         ),
     ] = DEFAULT_BASELINES,
+    against: Annotated[
+        Path | None,
+        typer.Option("--against", help="Another run of the same data and split, to test beside."),
+    ] = None,
+    changes: Changes = None,
     is_all: Annotated[bool, typer.Option("--all", help="Print every metric.")] = False,
     data_dir: DataFolder = None,
     as_json: AsJson = False,
@@ -55,30 +64,53 @@ def evaluate(
     held-out rows whose item is among the first K; ndcg@K and coverage@K are means over users and
     over the catalogue.
 
+    Further metrics, slices by features and bootstrap intervals are told where `evaluation` of the
+    run names them, or --set does. --against tests whether the run differs from another on the same
+    users: the differences, run minus other, with their intervals and p values.
+
     Examples:
       recsys-tf evaluate --run runs/first
       recsys-tf evaluate --run runs/first --baselines popularity,ease,implicit_als --json
+      recsys-tf evaluate --run runs/first --set evaluation.slices=[gender]
+      recsys-tf evaluate --run runs/first --against runs/second
     """
     names = _baseline_names(baselines)
     folder = RunFolder(run)
-    config = folder.config(data_dir)
-    kind = load_run(config)
-    data = kind.data
-    change = folder.data_change(data.interactions)
-    if change is not None:
-        raise Failure(
-            f"{change}; held-out rows of these may have been trained on. Name the folder "
-            "of the former data with `--data-dir`, or train a run on these.",
-            ExitCode.DATA_REJECTED,
-        )
-    folder.use_saved_features(data)
-    columns = {"model": _model_metrics(folder.load_model(), kind, part.value)}
+    config = _changed(folder.config(data_dir), changes or ())
+    if against is not None:
+        check_comparable(folder, RunFolder(against), data_dir)
+    measured = measured_run(folder, config, part.value)
+    data, evaluation = measured.data, config.evaluation
+    columns = {"model": measured.metrics}
+    with stage("drawing users for intervals") if evaluation.confidence else nullcontext():
+        intervals = measured.intervals()
+    slices = measured.slices()
     columns |= baseline_metrics(data, part.value, names)
+    heads = (*HEADLINES, *evaluation.metrics)
+    shown = [n for n in columns["model"] if is_all or n.partition("/")[2].startswith(heads)]
+    tests = {}
+    if against is not None:
+        # Lists of both are of one kind and length.
+        other_config = (
+            RunFolder(against).config(data_dir).model_copy(update={"evaluation": evaluation})
+        )
+        other = measured_run(RunFolder(against), other_config, part.value)
+        columns["against"] = other.metrics
+        tests = _tests(measured, other, shown)
     if as_json:
-        typer.echo(to_json(columns))
+        told = {"intervals": intervals, "slices": slices, "paired": _plain(tests)}
+        typer.echo(to_json({**columns, **{name: each for name, each in told.items() if each}}))
         return
-    shown = [name for name in columns["model"] if is_all or _is_headline(name)]
+    columns |= _bounds(intervals)
     print_table(metrics_table(columns, shown), f"{config.data.dataset}, {part.value} rows")
+    counts = ("num_users", "num_rows")
+    for feature in evaluation.slices:
+        own = {n: each for n, each in slices.items() if n.startswith(f"{feature}=")}
+        # An item's feature tells nothing of users' lists.
+        names = [n for n in next(iter(own.values()), {}) if n in shown or n.endswith(counts)]
+        print_table(metrics_table(own, names), f"\nby {feature}")
+    if tests:
+        print_table(metrics_table(_turned(_plain(tests))), f"\n{run} minus {against}")
 
 
 def baseline_metrics(
@@ -105,13 +137,98 @@ def _baseline_names(text: str) -> list[str]:
     return names
 
 
-def _model_metrics(model: keras.Model, kind: RunKind, part: str) -> dict[str, float]:
+def measured_run(folder: RunFolder, config: RunConfig, part: str) -> Measurements:
+    """Measures the model of a run on its data.
+
+    Raises:
+        Failure: If the data have changed since the training.
+    """
+    kind = load_run(config)
     data = kind.data
+    change = folder.data_change(data.interactions)
+    if change is not None:
+        raise Failure(
+            f"{change}; held-out rows of these may have been trained on. Name the folder "
+            "of the former data with `--data-dir`, or train a run on these.",
+            ExitCode.DATA_REJECTED,
+        )
+    from recsys_tf.measurements import check_evaluation_config
+
+    # Before the model is loaded, which takes its time.
+    check_evaluation_config(config.evaluation, data.schema)
+    folder.use_saved_features(data)
+    model = folder.load_model()
     rows = data.rows(part)  # type: ignore[arg-type]
     users = data.interactions.events[data.schema.user_id].iloc[rows].nunique()
     with bar("measuring the model", users) as advance:
         return kind.measure(model, part, advance)  # type: ignore[arg-type]
 
 
-def _is_headline(name: str) -> bool:
-    return name.partition("/")[2].startswith(HEADLINES)
+def check_comparable(folder: RunFolder, other: RunFolder, data_dir: Path | None) -> None:
+    """Checks that two runs hold out the same rows of the same data.
+
+    Raises:
+        Failure: If they do not, or one of them is no finished run.
+    """
+    configs = [each.config(data_dir).data for each in (folder, other)]
+    fields = ("dataset", "split", "test_share", "validation_share", "seed")
+    different = [f for f in fields if getattr(configs[0], f) != getattr(configs[1], f)]
+    if different:
+        pairs = ", ".join(
+            f"data.{each}: {getattr(configs[0], each)} and {getattr(configs[1], each)}"
+            for each in different
+        )
+        raise Failure(
+            f"`--against` {other.path} must be of the data and split of {folder.path}, received "
+            f"{pairs}; the models were not asked the same.",
+            ExitCode.WRONG_USAGE,
+        )
+    prints = [each.data_fingerprint() for each in (folder, other)]
+    if None not in prints and prints[0] != prints[1]:
+        raise Failure(
+            f"`--against` {other.path} was trained on {prints[1]}, and {folder.path} on "
+            f"{prints[0]}; compare runs of the same data.",
+            ExitCode.DATA_REJECTED,
+        )
+
+
+def _changed(config: RunConfig, changes: Sequence[str]) -> RunConfig:
+    """Changes what is measured: nothing else of a trained run can be changed."""
+    wrong = [each for each in changes if not each.startswith("evaluation.")]
+    if wrong:
+        raise typer.BadParameter(
+            f"a trained run is measured as it is; only fields of `evaluation` can be set, "
+            f"received {wrong[0]!r}",
+            param_hint="--set",
+        )
+    return changed_run(config, changes)
+
+
+def _tests(
+    measured: Measurements, other: Measurements, shown: Sequence[str]
+) -> dict[str, PairedTest]:
+    from recsys_tf.comparison import compare, testable
+
+    common = set(testable(measured)) & set(testable(other))
+    level = measured.data.config.evaluation.confidence or 0.95
+    with stage("testing the differences"):
+        return compare(measured, other, [name for name in shown if name in common], level)
+
+
+def _plain(tests: Mapping[str, PairedTest]) -> dict[str, dict[str, float]]:
+    return {name: asdict(each) for name, each in tests.items()}
+
+
+def _turned(rows: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
+    """Makes columns of rows."""
+    columns = dict.fromkeys(name for row in rows.values() for name in row)
+    return {column: {name: row[column] for name, row in rows.items()} for column in columns}
+
+
+def _bounds(intervals: Mapping[str, tuple[float, float]]) -> dict[str, dict[str, float]]:
+    if not intervals:
+        return {}
+    return {
+        side: {name: bounds[place] for name, bounds in intervals.items()}
+        for place, side in enumerate(("low", "high"))
+    }

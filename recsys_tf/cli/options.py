@@ -79,7 +79,16 @@ def run_config(
         values["data"]["dataset"] = dataset
     if data_dir is not None:
         values["data"]["folder"] = str(data_dir.expanduser().absolute())
-    for change in changes or ():
+    return _changed(values, changes or ())
+
+
+def changed_run(run: RunConfig, changes: Sequence[str]) -> RunConfig:
+    """Changes fields of a run; see `run_config`."""
+    return _changed(run.to_dict(), changes)
+
+
+def _changed(values: dict[str, Any], changes: Sequence[str]) -> RunConfig:
+    for change in changes:
         _apply(values, change)
     return RunConfig.from_dict(values)
 

@@ -144,6 +144,10 @@ class RunFolder:
             return None
         return f"`--run` {self.path} was trained on {then}, and the data are now {now}"
 
+    def data_fingerprint(self) -> DataFingerprint | None:
+        """Returns which data the finished run was trained on; None where it does not tell."""
+        return DataFingerprint.load(self.path / DATA)
+
     def save(
         self,
         run: RunConfig,

@@ -7,6 +7,7 @@ from recsys_tf.metrics.bootstrap import (
     Interval,
     Statistic,
     bootstrap_interval,
+    mean_intervals,
     mean_of_users,
 )
 from recsys_tf.metrics.bootstrap_rows import auc_of_users, metric_of_users
@@ -126,6 +127,7 @@ __all__ = [
     "macro_f1",
     "mae",
     "maximum_calibration_error",
+    "mean_intervals",
     "mean_of_users",
     "mean_popularity",
     "metric_of_users",

@@ -128,6 +128,54 @@ def bootstrap_interval(
     return Interval(value, low, high, len(statistic.users))
 
 
+def mean_intervals(
+    values: Array, weights: Array, level: float = 0.95, num_samples: int = 2000, seed: int = 0
+) -> tuple[FloatArray, FloatArray]:
+    """Computes `bootstrap_interval` of many means of the same users, by one draw of them.
+
+    Args:
+        values: float `[U, M]`, `M` metrics of each user; NaN = no value.
+        weights: float `[U, M]`, at least 0.
+        level: Share of the resamples inside, between 0 and 1.
+        num_samples: Resamples.
+        seed: Equal seeds give equal intervals.
+
+    Returns:
+        Lower and upper bounds, float64 `[M]`; NaN where no user has a value.
+
+    Raises:
+        ValueError: As `bootstrap_interval`.
+
+    Example:
+        >>> low, high = mean_intervals(np.arange(100)[:, None] / 99, np.ones((100, 1)))
+        >>> low.round(2).tolist(), high.round(2).tolist()
+        ([0.44], [0.56])
+    """
+    check_level(level)
+    values = np.asarray(values, np.float64)
+    weights = np.where(np.isnan(values), 0.0, np.asarray(weights, np.float64))
+    totals = np.concatenate([weights * np.nan_to_num(values), weights], axis=1)
+    num_metrics = values.shape[1]
+    samples = []
+
+    def keep(counts: FloatArray) -> FloatArray:
+        sums = counts @ totals
+        above, below = sums[:, :num_metrics], sums[:, num_metrics:]
+        nothing = np.full_like(above, np.nan)
+        samples.append(np.divide(above, below, out=nothing, where=below > 0))
+        return np.zeros(len(counts))
+
+    if not len(values) or not num_metrics:
+        return np.full(num_metrics, np.nan), np.full(num_metrics, np.nan)
+    resampled(Statistic(np.arange(len(values)), keep, len(values)), num_samples, seed)
+    found = np.concatenate(samples)
+    found = np.where(np.isnan(found).all(axis=0), 0.0, found)
+    is_known = weights.any(axis=0)
+    quantiles = np.nanquantile(found, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    low, high = np.where(is_known, quantiles, np.nan)
+    return low, high
+
+
 def resampled(statistic: Statistic, num_samples: int, seed: int) -> FloatArray:
     """Computes a metric of resamples of the users, a block of resamples at a time.
 

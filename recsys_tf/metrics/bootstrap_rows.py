@@ -9,7 +9,7 @@ import numpy as np
 
 from recsys_tf.metrics.bootstrap import Statistic, ratio
 from recsys_tf.metrics.probability import check_binary
-from recsys_tf.metrics.rows import check_same_shape, labelled_rows
+from recsys_tf.metrics.rows import check_same_shape, labelled_rows, sums_by
 from recsys_tf.metrics.undefined import UndefinedMetricWarning
 from recsys_tf.types import Array, FloatArray, IntArray
 
@@ -56,6 +56,39 @@ def auc_of_users(
         return ratio(won, positive_at.sum(axis=1) * below[:, -1])
 
     return Statistic(names[present], of_counts, 4 * len(labels))
+
+
+def error_of_users(
+    labels: Array, predictions: Array, users: IntArray, weights: Array, power: int
+) -> Statistic:
+    """Makes the statistic `(mean |y - p|^power)^(1 / power)` over the rows of the drawn users.
+
+    Args:
+        labels: float `[B]`; NaN = no label, the row is left out.
+        predictions: float `[B]`.
+        users: `[B]`, whose row it is.
+        weights: float `[B]`, at least 0.
+        power: 2 for RMSE, 1 for MAE.
+
+    Returns:
+        The statistic; its users are those with a labelled row.
+
+    Example:
+        >>> error_of_users(
+        ...     np.array([3.0, 1.0]), np.array([0.0, 5.0]), np.array([7, 8]), np.ones(2), power=2
+        ... ).value  # sqrt((9 + 16) / 2)
+        3.5355339059327378
+    """
+    weights = np.where(np.isnan(labels), 0.0, weights)
+    is_counted = weights > 0
+    names, codes = np.unique(users[is_counted], return_inverse=True)
+    errors = np.abs(labels[is_counted].astype(np.float64) - predictions[is_counted]) ** power
+    above, below = (
+        sums_by(codes.reshape(-1), weights[is_counted] * each, len(names)) for each in (errors, 1.0)
+    )
+    return Statistic(
+        names, lambda counts: ratio(counts @ above, counts @ below) ** (1 / power), len(names)
+    )
 
 
 def metric_of_users(

@@ -38,13 +38,16 @@ class RankingValues:
         user_indexes: int `[U]`, the users that have a relevant item.
         num_rows: float `[U]`, test rows of each: the weights of `hit_at_K`.
         by_user: float `[U]` by name, for instance `ndcg_at_10`.
-        coverage: Share of the catalogue in all lists together, by name: `coverage_at_10`.
+        coverage: Share of the catalogue in all lists together, by name: `coverage_at_10`; and
+            what else all lists have together.
+        top_items: int32 `[U, K]` of the highest cut-off, the lists; None where they are not kept.
     """
 
     user_indexes: IntArray
     num_rows: FloatArray
     by_user: Mapping[str, FloatArray]
     coverage: Mapping[str, float]
+    top_items: IntArray | None = None
 
     def means(self, is_user: Array | None = None) -> dict[str, float]:
         """Averages over users, and `hit_at_K` over test rows.
@@ -54,7 +57,8 @@ class RankingValues:
                 which is a property of all lists together.
 
         Returns:
-            The mean by name; NaN with `UndefinedMetricWarning` without users.
+            The mean by name, of the users that have a value; NaN with `UndefinedMetricWarning`
+            where there is none.
 
         Raises:
             ValueError: If `is_user` is not one boolean a user.
@@ -70,11 +74,22 @@ class RankingValues:
             return dict.fromkeys([*self.by_user, *(self.coverage if is_user is None else ())], nan)
         values = {}
         for name, by_user in self.by_user.items():
-            weights = self.num_rows[chosen] if name.startswith(f"{ROW_HIT}_at_") else None
-            values[name] = float(np.average(by_user[chosen], weights=weights))
+            weights = self.weights(name)[chosen]
+            of_users = by_user[chosen]
+            # A list without two items has no diversity.
+            is_known = ~np.isnan(of_users)
+            if not is_known.any():
+                values[name] = undefined(name, "no list defines it")
+                continue
+            values[name] = float(np.average(of_users[is_known], weights=weights[is_known]))
         if is_user is None:
             values.update(self.coverage)
         return values
+
+    def weights(self, name: str) -> FloatArray:
+        """Returns what each user weighs in the mean of a metric: test rows for `hit`, else 1."""
+        is_of_rows = name.startswith(f"{ROW_HIT}_at_")
+        return self.num_rows if is_of_rows else np.ones(len(self.num_rows))
 
 
 def ranking_values(
@@ -85,6 +100,8 @@ def ranking_values(
     cutoffs: Sequence[int] = (10, 50, 100),
     user_batch_size: int = 1024,
     on_users_done: Callable[[int], object] | None = None,
+    *,
+    has_lists: bool = False,
 ) -> RankingValues:
     """Ranks the whole catalogue for each user and computes every ranking metric a user.
 
@@ -102,6 +119,7 @@ def ranking_values(
         cutoffs: The `K`s.
         user_batch_size: Users ranked at once; bounds the memory.
         on_users_done: Called after each block with the number of users in it: for a progress bar.
+        has_lists: Whether the lists are kept, 4 bytes a place.
 
     Returns:
         Values of each user, and their means by `.means()`.
@@ -118,6 +136,7 @@ def ranking_values(
     users = users[num_relevant[users] > 0]
     lists = _Lists(len(users), relevant.shape[1], tuple(sorted(set(cutoffs))))
     num_rows = np.zeros(len(users))
+    kept = np.full((len(users), lists.cutoffs[-1]), -1, np.int32) if has_lists else None
     for start in range(0, len(users), user_batch_size):
         block = users[start : start + user_batch_size]
         places = slice(start, start + len(block))
@@ -128,12 +147,14 @@ def ranking_values(
                 f"users and the {relevant.shape[1]} items of `relevant`, received {scores.shape}."
             )
         top_items = top_k(scores, lists.cutoffs[-1], None if seen is None else seen[block])
+        if kept is not None:
+            kept[places, : top_items.shape[1]] = top_items
         relevance = ranking.relevance_at_places(top_items, relevant[block])
         num_rows[places] = np.asarray(relevant[block].sum(axis=1), dtype=np.float64).reshape(-1)
         lists.add(places, top_items, relevance, num_relevant[block], num_rows[places])
         if on_users_done is not None:
             on_users_done(len(block))
-    return RankingValues(users, num_rows, lists.by_user, lists.coverage())
+    return RankingValues(users, num_rows, lists.by_user, lists.coverage(), kept)
 
 
 def ranking_metrics(

@@ -27,6 +27,7 @@ LEVELS = [
     {
         *("initialization", "training", "training_callbacks", "training_optimizer"),
         *("self_checks", "evaluation", "event_pairs", "sequence_evaluation"),
+        *("list_evaluation", "measurements", "model_ranking", "comparison"),
         *("explanation", "export", "step_profile"),
     },
     {"cli"},

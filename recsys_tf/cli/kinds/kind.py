@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from recsys_tf.config import RunConfig
     from recsys_tf.datasets import Interactions
+    from recsys_tf.measurements import Measurements
     from recsys_tf.preparation import PreparedData
 
 HeldOutPart = Literal["validation", "test"]
@@ -68,7 +69,7 @@ class RunKind(ABC):
     @abstractmethod
     def measure(
         self, model: Any, part: HeldOutPart, on_users_done: Callable[[int], object]
-    ) -> dict[str, float]:
+    ) -> Measurements:
         """Measures a trained model on held-out rows.
 
         Args:
@@ -77,7 +78,7 @@ class RunKind(ABC):
             on_users_done: Called with the number of users after each block that was ranked.
 
         Returns:
-            Values by `<task>/<metric>`.
+            What it made of them.
         """
 
     @abstractmethod

@@ -19,12 +19,10 @@ if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
+    from recsys_tf.measurements import Measurements
     from recsys_tf.models import SequenceRecommender
     from recsys_tf.preparation import PreparedData
     from recsys_tf.sequence_preparation import SequenceData
-
-# Of a schema without a retrieval task, all of whose events are positives.
-_TASK = "retrieval"
 
 
 @dataclass(frozen=True)
@@ -88,14 +86,13 @@ class NextItems(RunKind):
         model: SequenceRecommender,
         part: HeldOutPart,
         on_users_done: Callable[[int], object],
-    ) -> dict[str, float]:
+    ) -> Measurements:
         """See `RunKind`; all of a user's held-out items are looked for, as of other runs."""
+        from recsys_tf.measurements import Measurements
         from recsys_tf.sequence_evaluation import sequence_ranking
 
-        values = sequence_ranking(model, self.sequences, part, on_users_done=on_users_done)
-        task = self.data.schema.retrieval_task
-        name = _TASK if task is None else task.name
-        return {f"{name}/{metric}": value for metric, value in values.means().items()}
+        ranking = sequence_ranking(model, self.sequences, part, on_users_done=on_users_done)
+        return Measurements(self.data, part, ranking, {})
 
     def export(self, model: SequenceRecommender, target: Path) -> None:
         """See `RunKind`; over a catalogue of today, whose new items are known by their content."""

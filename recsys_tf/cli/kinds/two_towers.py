@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
+    from recsys_tf.measurements import Measurements
     from recsys_tf.models import Recommender
     from recsys_tf.preparation import PreparedData
 
@@ -70,11 +71,11 @@ class TwoTowers(RunKind):
 
     def measure(
         self, model: Recommender, part: HeldOutPart, on_users_done: Callable[[int], object]
-    ) -> dict[str, float]:
+    ) -> Measurements:
         """See `RunKind`."""
-        from recsys_tf.evaluation import evaluate
+        from recsys_tf.evaluation import measure
 
-        return evaluate(model, self.data, part, on_users_done=on_users_done)
+        return measure(model, self.data, part, on_users_done=on_users_done)
 
     def export(self, model: Recommender, target: Path) -> None:
         """See `RunKind`; calibrations and a goal's weights are fitted on the validation rows."""

@@ -1,0 +1,310 @@
+"""Everything that is measured of a model on a part, from one pass over its rows."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from recsys_tf.config import EvaluationConfig
+from recsys_tf.event_pairs import EventPairs
+from recsys_tf.list_evaluation import USER_LIST_METRICS
+from recsys_tf.metrics import (
+    LIST_METRICS,
+    TASK_METRICS,
+    RankingValues,
+    Statistic,
+    UndefinedMetricWarning,
+    auc_of_users,
+    bootstrap_interval,
+    gauc,
+    maximum_calibration_error,
+    mean_intervals,
+    mean_of_users,
+    metric_of_users,
+)
+from recsys_tf.metrics.bootstrap_rows import error_of_users
+from recsys_tf.model_ranking import model_ranking
+from recsys_tf.models import MultitaskModel, Recommender
+from recsys_tf.naming import look_up, unknown_name_message
+from recsys_tf.preparation import Part, PreparedData
+from recsys_tf.schema import Schema, TaskSpec
+from recsys_tf.spec import SpecError, list_faults
+from recsys_tf.table_preparation import PreparedTable
+from recsys_tf.types import NUM_RESERVED_INDICES, Array, IntArray
+
+Metrics = dict[str, float]
+"""Values by `<task>/<metric>`, such as `watch/ndcg_at_10` or `rating/rmse`."""
+
+ROW_METRICS: dict[str, Callable[[Array, Array, Array, Array], float]] = {
+    "gauc": lambda labels, predictions, users, weights: gauc(labels, predictions, users, weights),
+    "mce": lambda labels, predictions, users, weights: maximum_calibration_error(
+        labels, predictions, weights
+    ),
+}
+"""Further metrics of a binary task by name: `(labels, predictions, users, weights) -> float`."""
+
+FURTHER_METRICS = (*LIST_METRICS, *USER_LIST_METRICS, *ROW_METRICS)
+"""What `evaluation.metrics` may name."""
+
+
+def check_evaluation_config(config: EvaluationConfig, schema: Schema) -> None:
+    """Checks the names of `evaluation` that the schema and the tables of names decide.
+
+    Args:
+        config: The `evaluation` of a run.
+        schema: The features and tasks of the run.
+
+    Raises:
+        SpecError: If a metric is not known or a slice is by no single-valued categorical feature;
+            the text lists every fault with its field's path.
+    """
+    faults = [
+        f"evaluation.metrics: {unknown_name_message('metrics', name, FURTHER_METRICS)}"
+        for name in config.metrics
+        if name not in FURTHER_METRICS
+    ]
+    known = [
+        each.name
+        for each in schema.features
+        if each.kind == "categorical" and not each.is_multivalent
+    ]
+    faults += [
+        f"evaluation.slices: {unknown_name_message('slices', name, known)}"
+        if known
+        else f"evaluation.slices: must be empty, as the schema has no single-valued categorical "
+        f"feature, received {name!r}."
+        for name in config.slices
+        if name not in known
+    ]
+    if faults:
+        raise SpecError(list_faults("RunConfig", faults))
+
+
+def task_rows(
+    model: MultitaskModel, data: PreparedData | PreparedTable, part: Part
+) -> dict[str, tuple[Array, Array, Array]]:
+    """Predicts the rows of a part once, for all tasks with a label.
+
+    Returns:
+        Labels, predictions and weights of each task by name; held-out rows in the order of
+        `data.rows(part)`.
+    """
+    tasks = [task for task in data.schema.tasks if task.kind in TASK_METRICS]
+    if not tasks:
+        return {}
+    # In one pass: two passes over training rows come in two orders.
+    batches = [
+        (labels, model.predict_on_batch(features), weights)
+        for features, labels, weights in data.dataset(part)
+    ]
+    found = {}
+    for task in tasks:
+        labels, predictions, weights = (
+            np.concatenate([each[task.name] for each in of_batches])
+            for of_batches in zip(*batches, strict=True)
+        )
+        if task.kind == "multilabel":
+            # Padding and "unknown" are labels that never are true.
+            labels, predictions = (each[:, NUM_RESERVED_INDICES:] for each in (labels, predictions))
+        found[task.name] = labels, predictions, weights
+    return found
+
+
+def task_metrics(task: TaskSpec, labels: Array, predictions: Array, weights: Array) -> Metrics:
+    """Computes the metrics of a task's kind, by name."""
+    metrics = TASK_METRICS[task.kind]
+    return {name: metric(labels, predictions, weights) for name, metric in metrics.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class Measurements:
+    """What a model made of a held-out part: each user's list and each row's predictions.
+
+    Attributes:
+        data: What the model was trained on.
+        part: The part.
+        ranking: The ranking of each user; None without a retrieval task.
+        rows: Labels, predictions and weights by task, see `task_rows`.
+    """
+
+    data: PreparedData
+    part: Part
+    ranking: RankingValues | None
+    rows: Mapping[str, tuple[Array, Array, Array]]
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        """Values by `<task>/<metric>`, of all users and rows."""
+        metrics: Metrics = {}
+        if self.ranking is not None:
+            metrics |= named(self._retrieval, self.ranking.means())
+        return metrics | self._of_rows()
+
+    def slices(self) -> dict[str, Metrics]:
+        """Tells the metrics by the values of the features of `evaluation.slices`.
+
+        A user's list belongs to the context in which it was asked for. `<task>/num_users` and
+        `<task>/num_rows` say on how few a number may rest.
+
+        Returns:
+            By `<feature>=<value>`, values by `<task>/<metric>`; NaN where a slice does not define
+            one. A feature that is missing has the value "".
+        """
+        found: dict[str, Metrics] = {}
+        with warnings.catch_warnings():
+            # A small slice easily has one class only.
+            warnings.simplefilter("ignore", UndefinedMetricWarning)
+            for feature in self.data.config.evaluation.slices:
+                values = self._pairs.texts(feature)
+                of_rows = values[self.data.rows(self.part)]
+                for value in np.unique(of_rows):
+                    name = f"{feature}={value}"
+                    found[name] = self._of_users(feature, values == value)
+                    found[name] |= self._of_rows(of_rows == value, has_counts=True)
+        return found
+
+    def intervals(self) -> dict[str, tuple[float, float]]:
+        """Computes bootstrap intervals over users, of level `evaluation.confidence`.
+
+        Users are drawn with all their rows. Of the users' lists, and of `row_statistics`; metrics
+        of all lists together have none.
+
+        Returns:
+            Lower and upper bound by `<task>/<metric>`; empty where the level is None.
+        """
+        level = self.data.config.evaluation.confidence
+        if level is None:
+            return {}
+        found: dict[str, tuple[float, float]] = {}
+        if self.ranking is not None and len(self.ranking.user_indexes):
+            by_user = self.ranking.by_user
+            low, high = mean_intervals(
+                np.stack(list(by_user.values()), axis=1),
+                np.stack([self.ranking.weights(name) for name in by_user], axis=1),
+                level,
+            )
+            for name, *bounds in zip(by_user, low, high, strict=True):
+                found[f"{self._retrieval}/{name}"] = float(bounds[0]), float(bounds[1])
+        for name in self.row_statistics:
+            interval = bootstrap_interval(self.statistic(name), level)
+            found[name] = interval.low, interval.high
+        return found
+
+    @property
+    def row_statistics(self) -> list[str]:
+        """Names the `<task>/<metric>` that cost a product a resample: AUC, RMSE and MAE."""
+        return [
+            f"{task}/{metric}"
+            for task in self.rows
+            for metric in TASK_METRICS[self.data.schema.task(task).kind]
+            if metric in ("auc", "rmse", "mae")
+        ]
+
+    def statistic(self, name: str) -> Statistic:
+        """Returns a metric as a function of the users that are drawn.
+
+        Args:
+            name: `<task>/<metric>` of a user's list, or of `TASK_METRICS`.
+
+        Raises:
+            ValueError: If there is no such task or metric.
+        """
+        task, _, metric = name.partition("/")
+        if self.ranking is not None and task == self._retrieval:
+            values = look_up(self.ranking.by_user, metric, "metric")
+            return mean_of_users(values, self.ranking.weights(metric))
+        labels, predictions, weights = look_up(self.rows, task, "task")
+        if metric == "auc":
+            return auc_of_users(labels, predictions, self._users, weights)
+        if metric in ("rmse", "mae"):
+            power = 2 if metric == "rmse" else 1
+            return error_of_users(labels, predictions, self._users, weights, power)
+        function = look_up(TASK_METRICS[self.data.schema.task(task).kind], metric, "metric")
+        return metric_of_users(function, labels, predictions, self._users, weights)
+
+    @cached_property
+    def _pairs(self) -> EventPairs:
+        return EventPairs(self.data)
+
+    @cached_property
+    def _users(self) -> IntArray:
+        """Each row's user."""
+        if self.part == "train":
+            raise ValueError(
+                "`part` must be held out where users are told apart, received 'train', whose rows "
+                "come in random order."
+            )
+        return self._pairs.users[self.data.rows(self.part)]
+
+    @property
+    def _retrieval(self) -> str:
+        task = self.data.schema.retrieval_task
+        # Sequences are ranked without such a task, all of whose events are positives.
+        return "retrieval" if task is None else task.name
+
+    def _of_users(self, feature: str, is_event: Array) -> Metrics:
+        """Returns the ranking's means of the users asked at these events."""
+        spec = next(each for each in self.data.schema.features if each.name == feature)
+        if self.ranking is None or spec.side == "item":
+            return {}
+        first = self._pairs.first_rows(self._pairs.positives(self.data.rows(self.part)))
+        is_user = is_event[first[self.ranking.user_indexes]]
+        means = self.ranking.means(is_user)
+        return named(self._retrieval, {**means, "num_users": is_user.sum()})
+
+    def _of_rows(self, is_row: Array | None = None, *, has_counts: bool = False) -> Metrics:
+        """Returns the metrics of the tasks with a label, of these rows."""
+        chosen = slice(None) if is_row is None else is_row
+        metrics: Metrics = {}
+        further = [each for each in self.data.config.evaluation.metrics if each in ROW_METRICS]
+        for name, columns in self.rows.items():
+            task = self.data.schema.task(name)
+            labels, predictions, weights = (column[chosen] for column in columns)
+            values = task_metrics(task, labels, predictions, weights)
+            if task.kind == "binary" and further:
+                users = self._users[chosen]
+                values |= {
+                    each: ROW_METRICS[each](labels, predictions, users, weights) for each in further
+                }
+            if has_counts:
+                values["num_rows"] = np.count_nonzero(weights)
+            metrics |= named(name, values)
+        return metrics
+
+
+def measure(
+    model: Recommender,
+    data: PreparedData,
+    part: Part = "test",
+    *,
+    on_users_done: Callable[[int], object] | None = None,
+) -> Measurements:
+    """Ranks the catalogue for each user of a part and predicts each of its rows, once.
+
+    Args:
+        model: A trained model.
+        data: What it was trained on; its `evaluation` says what is told.
+        part: The part to measure on.
+        on_users_done: Called with the number of users after each block that was ranked.
+
+    Returns:
+        What metrics, slices and intervals are computed from.
+
+    Raises:
+        SpecError: If `evaluation` names what there is not.
+        ValueError: If there is retrieval to be measured and rows of the part were trained on.
+    """
+    check_evaluation_config(data.config.evaluation, data.schema)
+    ranking = None
+    if data.schema.retrieval_task is not None:
+        ranking = model_ranking(model, data, part, on_users_done=on_users_done)
+    return Measurements(data, part, ranking, task_rows(model, data, part))
+
+
+def named(task: str, values: Mapping[str, float]) -> Metrics:
+    """Returns values by `<task>/<metric>`."""
+    return {f"{task}/{name}": float(value) for name, value in values.items()}
