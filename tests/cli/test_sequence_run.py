@@ -165,3 +165,21 @@ def test_new_items_of_a_changed_catalogue_are_exported_by_their_content(small_da
     recommend = tf.saved_model.load(str(tmp_path / "1")).signatures["recommend"]
     answer = recommend(history=tf.constant([[items["item_id"].iloc[0]]]), k=tf.constant([100]))
     assert b"new" in answer["item_ids"].numpy()
+
+
+def test_a_sequential_run_is_measured_by_slice_and_with_intervals(small_synthetic):
+    run = RunConfig.from_dict(
+        {**SEQUENCE_RUN, "evaluation": {"cutoffs": [5], "slices": ["gender"], "confidence": 0.9}}
+    )
+    kind = NextItems.load(run)
+    measured = kind.measure(kind.build(), "test", lambda _: None)
+    value = measured.metrics["watch/ndcg_at_5"]
+    low, high = measured.intervals()["watch/ndcg_at_5"]
+    assert low <= value <= high
+    slices = measured.slices()
+    counts = [each["watch/num_users"] for each in slices.values()]
+    assert sum(counts) == measured.ranking.user_indexes.size
+    mean = sum(
+        n * each["watch/ndcg_at_5"] for n, each in zip(counts, slices.values(), strict=True) if n
+    )
+    assert mean / sum(counts) == pytest.approx(value)
