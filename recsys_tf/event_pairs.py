@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from recsys_tf.baselines import interaction_matrix
+from recsys_tf.datasets import interaction_matrix
 from recsys_tf.preparation import PreparedData
 from recsys_tf.schema import TaskSpec
 from recsys_tf.types import Array, FloatArray, IntArray

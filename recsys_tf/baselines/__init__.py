@@ -5,9 +5,9 @@ from recsys_tf.baselines.bias import Bias
 from recsys_tf.baselines.bpr import BPR
 from recsys_tf.baselines.ease import EASE
 from recsys_tf.baselines.implicit_als import ImplicitALS
-from recsys_tf.baselines.interaction_matrix import interaction_matrix
 from recsys_tf.baselines.item_knn import ItemKNN
 from recsys_tf.baselines.popularity import Popularity
+from recsys_tf.datasets import interaction_matrix
 
 BASELINES: dict[str, type[Baseline]] = {
     "popularity": Popularity,

@@ -12,6 +12,7 @@ from recsys_tf.datasets.attainable import attainable
 from recsys_tf.datasets.census_income import load_census_income
 from recsys_tf.datasets.digest import interactions_digest
 from recsys_tf.datasets.download import DownloadError, cache_folder
+from recsys_tf.datasets.interaction_matrix import interaction_matrix
 from recsys_tf.datasets.interactions import Interactions
 from recsys_tf.datasets.labelled_table import LabelledTable, as_table, split_table
 from recsys_tf.datasets.leaks import check_no_leak
@@ -50,6 +51,7 @@ __all__ = [
     "attainable",
     "cache_folder",
     "check_no_leak",
+    "interaction_matrix",
     "interactions_digest",
     "load_adult",
     "load_census_income",

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from recsys_tf.baselines import interaction_matrix
+from recsys_tf.datasets import interaction_matrix
 
 
 def test_events_of_a_pair_are_counted():
