@@ -113,6 +113,7 @@ def test_step_is_profiled(call, small_synthetic, sequence_run):
     assert json.loads(asked.stdout)["whole_ms"] > 0
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize("command", ["pipeline", "demo"])
 def test_pipeline_says_what_to_do_before_any_work(command, call, tmp_path):
     data = ["--dataset", "ml-1m", "--data-dir", tmp_path / "none"]
