@@ -271,7 +271,7 @@ class Measurements:
                     each: ROW_METRICS[each](labels, predictions, users, weights) for each in further
                 }
             if has_counts:
-                values["num_rows"] = np.count_nonzero(weights)
+                values["num_rows"] = float(np.count_nonzero(weights))
             metrics |= named(name, values)
         return metrics
 
