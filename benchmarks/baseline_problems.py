@@ -13,9 +13,9 @@ from ncf_files import NUM_NEGATIVES, NUM_USERS, last_of_users, read_ncf, times_o
 from scipy import sparse
 from trials import Values
 
-from recsys_tf.baselines import Baseline, RatingBaseline, interaction_matrix
+from recsys_tf.baselines import Baseline, RatingBaseline
 from recsys_tf.config import DataConfig
-from recsys_tf.datasets import Interactions, load_dataset, make_split
+from recsys_tf.datasets import Interactions, interaction_matrix, load_dataset, make_split
 from recsys_tf.metrics import draw_negatives, ranking_metrics, rmse, sampled_ranking_metrics
 from recsys_tf.types import IntArray
 

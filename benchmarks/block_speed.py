@@ -46,7 +46,7 @@ def coded_rows(data_folder: str | None, num_rows: int) -> CodedRows:
     """Reads Census-Income and turns every column into indices; numbers into those of their bins."""
     from recsys_tf import RunConfig, TrainingConfig
     from recsys_tf.datasets import LabelledTable, load_census_income, split_table
-    from recsys_tf.table_preparation import PreparedTable
+    from recsys_tf.preparation import PreparedTable
 
     table = load_census_income(data_folder, TASKS)
     parts = split_table(len(table), 0.15, 0.15, SEED)

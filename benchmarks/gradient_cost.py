@@ -33,7 +33,7 @@ from recsys_tf import (
     TrainingConfig,
 )
 from recsys_tf.datasets import LabelledTable, split_table
-from recsys_tf.table_preparation import PreparedTable
+from recsys_tf.preparation import PreparedTable
 from recsys_tf.types import FloatArray
 from recsys_tf.weighting import WEIGHTINGS, GradientWeighting
 
@@ -83,7 +83,7 @@ def make_calls(data: PreparedTable, weighting: str) -> dict[str, Callable[[], An
     import tensorflow as tf
 
     from recsys_tf.training import build_ranker
-    from recsys_tf.training_optimizer import make_optimizer
+    from recsys_tf.training.optimizer import make_optimizer
 
     model = build_ranker(data)
     model.compile(make_optimizer(data.config.training, 1000), weighting, jit_compile=False)

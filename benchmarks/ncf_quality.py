@@ -23,12 +23,10 @@ from trials import TrialLog, Values, add_options, mean_row
 from recsys_tf import DataConfig, RunConfig, SequenceConfig
 from recsys_tf.baselines import EASE, Popularity
 from recsys_tf.datasets import Interactions, Split, load_dataset
-from recsys_tf.evaluation import ranking_problem
+from recsys_tf.evaluation import ranking_problem, sequence_scores
 from recsys_tf.metrics import sampled_ranking_metrics
 from recsys_tf.metrics.ranking_evaluation import ScoresFn
-from recsys_tf.preparation import PreparedData
-from recsys_tf.sequence_evaluation import sequence_scores
-from recsys_tf.sequence_preparation import SequenceData
+from recsys_tf.preparation import PreparedData, SequenceData
 from recsys_tf.types import IntArray
 
 EASE_L2 = 1000.0

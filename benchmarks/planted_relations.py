@@ -35,7 +35,7 @@ from recsys_tf.metrics import auc
 from recsys_tf.models import Ranker
 from recsys_tf.multiscenario import SCENARIO_BLOCKS
 from recsys_tf.multitask import MULTITASK_BLOCKS
-from recsys_tf.table_preparation import PreparedTable
+from recsys_tf.preparation import PreparedTable
 
 SHARED = "shared"
 CHAINS = ("esmm", "escm2_ips", "escm2_dr")

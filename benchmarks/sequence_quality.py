@@ -38,12 +38,10 @@ from trials import TrialLog, Values, add_options, mean_row
 from recsys_tf import DataConfig, EvaluationConfig, RunConfig, SequenceConfig, TrainingConfig
 from recsys_tf.baselines import Popularity
 from recsys_tf.datasets import Interactions
-from recsys_tf.evaluation import ranking_problem
+from recsys_tf.evaluation import ranking_problem, sequence_ranking, sequence_scores
 from recsys_tf.metrics import RankingValues, draw_negatives, ranking_values, sampled_ranking_metrics
 from recsys_tf.models import SequenceRecommender
-from recsys_tf.preparation import PreparedData, prepare
-from recsys_tf.sequence_evaluation import sequence_ranking, sequence_scores
-from recsys_tf.sequence_preparation import SequenceData
+from recsys_tf.preparation import PreparedData, SequenceData, prepare
 from recsys_tf.training import fit
 from recsys_tf.types import Array, IntArray
 

@@ -24,7 +24,7 @@ from recsys_tf import ModelConfig, RunConfig, TrainingConfig
 from recsys_tf.datasets import LabelledTable, cache_folder
 from recsys_tf.metrics import auc
 from recsys_tf.models import Ranker
-from recsys_tf.table_preparation import PreparedTable
+from recsys_tf.preparation import PreparedTable
 from recsys_tf.training import build_ranker, fit
 from recsys_tf.types import FloatArray, IntArray
 

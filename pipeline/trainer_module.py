@@ -31,11 +31,10 @@ from recsys_tf.export import (
     fit_configured_answer,
 )
 from recsys_tf.features import FeatureState, transform_catalogue
-from recsys_tf.initialization import new_recommender
 from recsys_tf.preparation import recency_weights
 from recsys_tf.schema import Schema
 from recsys_tf.self_checks import NUM_BATCHES, SelfChecks
-from recsys_tf.training import fit
+from recsys_tf.training import fit, new_recommender
 from recsys_tf.types import FloatArray
 
 

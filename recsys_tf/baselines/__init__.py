@@ -7,7 +7,6 @@ from recsys_tf.baselines.ease import EASE
 from recsys_tf.baselines.implicit_als import ImplicitALS
 from recsys_tf.baselines.item_knn import ItemKNN
 from recsys_tf.baselines.popularity import Popularity
-from recsys_tf.datasets import interaction_matrix
 
 BASELINES: dict[str, type[Baseline]] = {
     "popularity": Popularity,
@@ -30,5 +29,4 @@ __all__ = [
     "ItemKNN",
     "Popularity",
     "RatingBaseline",
-    "interaction_matrix",
 ]

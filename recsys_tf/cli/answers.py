@@ -111,7 +111,7 @@ def _of_events(
         values["times"] = own[schema.timestamp].tolist()
     if len(own) and action_column is not None:
         from recsys_tf.features.frames import FrameColumns
-        from recsys_tf.sequence_preparation import action_names
+        from recsys_tf.preparation import action_names
 
         values["actions"] = action_names(FrameColumns(own, "events"), action_column).tolist()
     taken = {feature.name for feature in schema.features}

@@ -19,7 +19,7 @@ from recsys_tf.cli.run_folder import RunFolder
 from recsys_tf.config import RunConfig
 
 if TYPE_CHECKING:
-    from recsys_tf.measurements import Measurements
+    from recsys_tf.evaluation import Measurements
     from recsys_tf.metrics import PairedTest
     from recsys_tf.preparation import PreparedData
 
@@ -152,10 +152,6 @@ def measured_run(folder: RunFolder, config: RunConfig, part: str) -> Measurement
             "of the former data with `--data-dir`, or train a run on these.",
             ExitCode.DATA_REJECTED,
         )
-    from recsys_tf.measurements import check_evaluation_config
-
-    # Before the model is loaded, which takes its time.
-    check_evaluation_config(config.evaluation, data.schema)
     folder.use_saved_features(data)
     model = folder.load_model()
     rows = data.rows(part)  # type: ignore[arg-type]
@@ -207,7 +203,7 @@ def _changed(config: RunConfig, changes: Sequence[str]) -> RunConfig:
 def _tests(
     measured: Measurements, other: Measurements, shown: Sequence[str]
 ) -> dict[str, PairedTest]:
-    from recsys_tf.comparison import compare, testable
+    from recsys_tf.evaluation import compare, testable
 
     common = set(testable(measured)) & set(testable(other))
     level = measured.data.config.evaluation.confidence or 0.95

@@ -15,9 +15,8 @@ class EvaluationConfig(Spec):
             measures the served graph, which does as `export.is_seen_excluded` says: both must say
             the same.
         user_batch_size: Users ranked at once.
-        metrics: Further metrics by name, out of `recsys_tf.measurements.FURTHER_METRICS`: of the
-            lists at each cut-off, such as `novelty` or `gini`, and of the rows of binary tasks,
-            such as `gauc`.
+        metrics: Names out of `recsys_tf.metrics.FURTHER_METRICS`: of the lists at each cut-off,
+            such as `novelty` or `gini`, and of the rows of binary tasks, such as `gauc`.
         slices: Single-valued categorical features by whose values everything is told once more;
             those of items tell of the tasks with a label alone.
         confidence: Level of the bootstrap intervals over users, such as 0.95; None makes none.

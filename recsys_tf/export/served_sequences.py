@@ -13,9 +13,9 @@ from recsys_tf.export.warm_up import write_warm_up
 from recsys_tf.export.writing import traced_signature, write_saved_model
 from recsys_tf.layers.shapes import check_positive, check_rank
 from recsys_tf.models import SequenceRecommender
+from recsys_tf.preparation import SequenceData
 from recsys_tf.retrieval import CandidateIndex
 from recsys_tf.retrieval.candidate_index import EXCLUDED_SCORE
-from recsys_tf.sequence_preparation import SequenceData
 from recsys_tf.types import NUM_RESERVED_INDICES, PADDING_INDEX, UNKNOWN_INDEX, Tensor
 
 

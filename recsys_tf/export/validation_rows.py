@@ -9,10 +9,9 @@ from typing import Protocol
 
 import tensorflow as tf
 
-from recsys_tf.event_pairs import EventPairs
 from recsys_tf.export.calibrating import check_not_trained, labelled_rows
 from recsys_tf.features import Examples, Preprocessor, make_dataset
-from recsys_tf.preparation import PreparedData
+from recsys_tf.preparation import EventPairs, PreparedData
 from recsys_tf.schema import Schema, TaskSpec
 from recsys_tf.types import FloatArray, IntArray, Tensor, TensorDict
 

@@ -1,7 +1,5 @@
 """Metrics of rankings, ratings and probabilities, on NumPy arrays."""
 
-from collections.abc import Callable
-
 from recsys_tf.metrics.beyond_accuracy import coverage
 from recsys_tf.metrics.bootstrap import (
     Interval,
@@ -67,40 +65,31 @@ from recsys_tf.metrics.serendipity import (
     unexpectedness,
 )
 from recsys_tf.metrics.slices import by_slice
+from recsys_tf.metrics.tables import (
+    FURTHER_METRICS,
+    LIST_METRICS,
+    ROW_METRICS,
+    TASK_METRICS,
+    USER_LIST_METRICS,
+    Lists,
+)
 from recsys_tf.metrics.top_k import NO_ITEM, top_k
 from recsys_tf.metrics.undefined import UndefinedMetricWarning
-
-TASK_METRICS: dict[str, dict[str, Callable[..., float]]] = {
-    "regression": {"rmse": rmse, "mae": mae},
-    "binary": {
-        "auc": auc,
-        "log_loss": log_loss,
-        "accuracy": binary_accuracy,
-        "f1": binary_f1,
-        "ece": expected_calibration_error,
-    },
-    "multiclass": {
-        "log_loss": multiclass_log_loss,
-        "accuracy": multiclass_accuracy,
-        "f1": macro_f1,
-    },
-    "multilabel": {"log_loss": log_loss, "accuracy": binary_accuracy, "f1": binary_f1},
-}
-"""Metrics by kind of task and name: `(labels, predictions, weights) -> float`."""
-
-LIST_METRICS = {"coverage": coverage, "gini": exposure_gini, "entropy": exposure_entropy}
-"""Metrics of all lists together by name: `(top_items [U, K], num_items) -> float`."""
 
 __all__ = [
     "BINNINGS",
     "DISTANCES",
+    "FURTHER_METRICS",
     "LIST_METRICS",
     "NO_ITEM",
     "PAIRED_TESTS",
     "RANKING_METRICS",
+    "ROW_METRICS",
     "TASK_METRICS",
+    "USER_LIST_METRICS",
     "GroupAucs",
     "Interval",
+    "Lists",
     "PairedTest",
     "RankingValues",
     "ReliabilityCurve",

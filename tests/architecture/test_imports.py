@@ -20,16 +20,8 @@ LEVELS = [
         *("multitask", "multiscenario", "crosses", "heads", "tasks"),
         *("score_fusion", "retrieval", "reranking"),
     },
-    {
-        *("models", "baselines", "preparation", "table_preparation"),
-        *("content_preparation", "sequence_preparation"),
-    },
-    {
-        *("initialization", "training", "training_callbacks", "training_optimizer"),
-        *("self_checks", "evaluation", "event_pairs", "sequence_evaluation"),
-        *("list_evaluation", "measurements", "model_ranking", "comparison"),
-        *("explanation", "export", "step_profile"),
-    },
+    {"models", "baselines", "preparation"},
+    {"training", "self_checks", "evaluation", "explanation", "export", "step_profile"},
     {"cli"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}

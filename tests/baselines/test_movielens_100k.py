@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recsys_tf.baselines import EASE, Bias, Popularity, interaction_matrix
+from recsys_tf.baselines import EASE, Bias, Popularity
+from recsys_tf.datasets import interaction_matrix
 from recsys_tf.metrics import ranking_metrics, rmse
 
 CANDIDATES = [

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from recsys_tf.baselines import BASELINES, NEW_USER, Popularity, interaction_matrix
+from recsys_tf.baselines import BASELINES, NEW_USER, Popularity
+from recsys_tf.datasets import interaction_matrix
 
 DAY = 86_400
 USERS, ITEMS = [0, 1, 2, 0], [0, 0, 1, 1]

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recsys_tf.baselines import EASE, Popularity, interaction_matrix
-from recsys_tf.datasets import load_movielens_1m
+from recsys_tf.baselines import EASE, Popularity
+from recsys_tf.datasets import interaction_matrix, load_movielens_1m
 from recsys_tf.metrics import sampled_ranking_metrics
 
 pytestmark = pytest.mark.checkout

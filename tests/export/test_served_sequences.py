@@ -9,7 +9,7 @@ import tensorflow as tf
 from recsys_tf import SequenceConfig
 from recsys_tf.export import ServedSequences, export_sequence_model
 from recsys_tf.models import SequenceRecommender
-from recsys_tf.sequence_preparation import SequenceData
+from recsys_tf.preparation import SequenceData
 
 LENGTH = 4
 SIZES = {"embedding_dim": 8, "max_length": LENGTH, "encoder_options": {"num_layers": 1}}

@@ -8,7 +8,7 @@ from recsys_tf.config import SequenceConfig
 from recsys_tf.export import ServedSequences, export_sequence_model
 from recsys_tf.export.warm_up import WARM_UP_FILE, write_warm_up
 from recsys_tf.models import SequenceRecommender
-from recsys_tf.sequence_preparation import SequenceData
+from recsys_tf.preparation import SequenceData
 
 prediction_log_pb2 = pytest.importorskip("tensorflow_serving.apis.prediction_log_pb2")
 

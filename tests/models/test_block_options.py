@@ -12,12 +12,11 @@ from recsys_tf.encoders import (
     make_encoder,
     make_fusion,
 )
-from recsys_tf.initialization import new_ranker
 from recsys_tf.models import Ranker
 from recsys_tf.models.block_options import check_blocks
 from recsys_tf.schema import CategoricalFeature, HistoryFeature, ScenarioSpec
 from recsys_tf.sequences import SEQUENCE_ENCODERS
-from recsys_tf.training import fit
+from recsys_tf.training import fit, new_ranker
 
 SCHEMA = TableSchema(
     features=(

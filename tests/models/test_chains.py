@@ -23,7 +23,7 @@ from recsys_tf.losses import binary_crossentropy
 from recsys_tf.models import Ranker, Recommender, predict_all
 from recsys_tf.models.chains import CHAINS as ALL_CHAINS
 from recsys_tf.models.chains import conditional_name
-from recsys_tf.table_preparation import PreparedTable
+from recsys_tf.preparation import PreparedTable
 from recsys_tf.training import build_ranker, fit
 
 NAN = float("nan")

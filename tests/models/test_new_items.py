@@ -9,10 +9,10 @@ import pytest
 import tensorflow as tf
 
 from recsys_tf import SequenceConfig
+from recsys_tf.evaluation import sequence_scores
 from recsys_tf.export import ServedSequences
 from recsys_tf.models import SequenceRecommender, with_content
-from recsys_tf.sequence_evaluation import sequence_scores
-from recsys_tf.sequence_preparation import SequenceData
+from recsys_tf.preparation import SequenceData
 
 NUM_INDICES = 10  # Items 2 to 5 are of the one kind, 6 to 9 of the other.
 ONE, OTHER = [1.0, 0.0], [0.0, 1.0]

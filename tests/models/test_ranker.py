@@ -30,7 +30,7 @@ from recsys_tf.models.judgement import join_fields, part_rows
 from recsys_tf.multiscenario import SCENARIO_BLOCKS
 from recsys_tf.multitask import MULTITASK_BLOCKS
 from recsys_tf.optimizers import FusedAdam
-from recsys_tf.table_preparation import PreparedTable
+from recsys_tf.preparation import PreparedTable
 from recsys_tf.training import build_ranker, fit
 
 SCHEMA = TableSchema(

@@ -17,9 +17,9 @@ from recsys_tf import (
 )
 from recsys_tf.datasets import LabelledTable, split_table
 from recsys_tf.models import Ranker
-from recsys_tf.table_preparation import PreparedTable
+from recsys_tf.preparation import PreparedTable
 from recsys_tf.training import NonFiniteLossError, build_ranker, fit
-from recsys_tf.training_callbacks import StopAtNonFiniteLoss
+from recsys_tf.training.callbacks import StopAtNonFiniteLoss
 from recsys_tf.weighting import WEIGHTINGS, FixedWeighting, GradientWeighting, PCGrad
 
 GRADIENT_WEIGHTINGS = [

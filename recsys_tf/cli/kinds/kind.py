@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from recsys_tf.config import RunConfig
     from recsys_tf.datasets import Interactions
-    from recsys_tf.measurements import Measurements
+    from recsys_tf.evaluation import Measurements
     from recsys_tf.preparation import PreparedData
 
 HeldOutPart = Literal["validation", "test"]

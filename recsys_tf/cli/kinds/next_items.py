@@ -19,10 +19,9 @@ if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
-    from recsys_tf.measurements import Measurements
+    from recsys_tf.evaluation import Measurements
     from recsys_tf.models import SequenceRecommender
-    from recsys_tf.preparation import PreparedData
-    from recsys_tf.sequence_preparation import SequenceData
+    from recsys_tf.preparation import PreparedData, SequenceData
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class NextItems(RunKind):
         Raises:
             ValueError: If times are to be read where only the events' order is known.
         """
-        from recsys_tf.sequence_preparation import SequenceData
+        from recsys_tf.preparation import SequenceData
 
         return SequenceData(self.data)
 
@@ -88,8 +87,7 @@ class NextItems(RunKind):
         on_users_done: Callable[[int], object],
     ) -> Measurements:
         """See `RunKind`; all of a user's held-out items are looked for, as of other runs."""
-        from recsys_tf.measurements import Measurements
-        from recsys_tf.sequence_evaluation import sequence_ranking
+        from recsys_tf.evaluation import Measurements, sequence_ranking
 
         ranking = sequence_ranking(model, self.sequences, part, on_users_done=on_users_done)
         return Measurements(self.data, part, ranking, {})

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
-    from recsys_tf.measurements import Measurements
+    from recsys_tf.evaluation import Measurements
     from recsys_tf.models import Recommender
     from recsys_tf.preparation import PreparedData
 

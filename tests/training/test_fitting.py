@@ -18,7 +18,7 @@ from recsys_tf import (
 )
 from recsys_tf.layers import EmbeddingTable, table_memory
 from recsys_tf.models import Ranker, SequenceRecommender
-from recsys_tf.sequence_preparation import SequenceData
+from recsys_tf.preparation import SequenceData
 from recsys_tf.training import (
     NonFiniteLossError,
     build_recommender,
@@ -26,7 +26,7 @@ from recsys_tf.training import (
     compile_model,
     fit,
 )
-from recsys_tf.training_callbacks import EpochCheckpoint, ResumableEarlyStopping
+from recsys_tf.training.callbacks import EpochCheckpoint, ResumableEarlyStopping
 
 
 def small_model(seed=1, dropout=0.0):

@@ -7,13 +7,12 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from recsys_tf.evaluation import ranking_problem
+from recsys_tf.evaluation.ranking import ranking_problem
 from recsys_tf.features import Sequences
 from recsys_tf.metrics import RankingValues, ranking_values
 from recsys_tf.metrics.ranking_evaluation import ScoresFn
 from recsys_tf.models import SequenceRecommender
-from recsys_tf.preparation import Part
-from recsys_tf.sequence_preparation import SequenceData
+from recsys_tf.preparation import Part, SequenceData
 from recsys_tf.types import NUM_RESERVED_INDICES, FloatArray, IntArray
 
 

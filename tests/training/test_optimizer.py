@@ -24,7 +24,7 @@ from recsys_tf.optimizers import (
 from recsys_tf.sequences import SEQUENCE_ENCODERS
 from recsys_tf.target_attention import TARGET_ATTENTIONS
 from recsys_tf.training import build_recommender, fit
-from recsys_tf.training_optimizer import check_slots, make_optimizer
+from recsys_tf.training.optimizer import check_slots, make_optimizer
 from recsys_tf.weighting import make_weighting
 
 

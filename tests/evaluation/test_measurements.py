@@ -6,12 +6,9 @@ import numpy as np
 import pytest
 
 from recsys_tf import CategoricalFeature
-from recsys_tf.comparison import compare
 from recsys_tf.config import EvaluationConfig
-from recsys_tf.evaluation import evaluate, measure
-from recsys_tf.measurements import FURTHER_METRICS, check_evaluation_config
-from recsys_tf.metrics import auc, bootstrap_interval, exposure_gini, mean_of_users
-from recsys_tf.spec import SpecError
+from recsys_tf.evaluation import compare, evaluate, measure
+from recsys_tf.metrics import FURTHER_METRICS, auc, bootstrap_interval, exposure_gini, mean_of_users
 
 
 def with_evaluation(data, **fields):
@@ -96,12 +93,12 @@ def test_slices_by_an_item_tell_of_rows_alone(measured, small_data):
     frames, schema = small_data.interactions, small_data.schema
     colours = [("red", "blue", None)[place % 3] for place in range(len(frames.items))]
     colour = CategoricalFeature(name="colour", side="item", values=("red", "blue"))
-    data = replace(
-        with_evaluation(small_data, slices=("colour",)),
+    coloured = replace(
+        small_data,
         interactions=replace(frames, items=frames.items.assign(colour=colours)),
         schema=schema.model_copy(update={"features": (*schema.features, colour)}),
     )
-    found = replace(measured, data=data).slices()
+    found = replace(measured, data=with_evaluation(coloured, slices=("colour",))).slices()
     assert list(found) == ["colour=", "colour=blue", "colour=red"]
     of_items = dict(zip(frames.items["item_id"], colours, strict=True))
     rows = frames.events["item_id"].iloc[small_data.rows("test")].map(of_items) == "red"
@@ -155,16 +152,3 @@ def test_models_that_were_asked_something_else_are_not_compared(measured):
     seen = with_evaluation(measured.data, is_seen_excluded=False)
     with pytest.raises(ValueError, match="`evaluation.is_seen_excluded` must be the same"):
         compare(measured, replace(measured, data=seen))
-
-
-def test_names_that_there_are_not_are_told_together(small_data):
-    config = EvaluationConfig(metrics=("novelty", "ginni"), slices=("gendr", "genres"))
-    with pytest.raises(SpecError) as error:
-        check_evaluation_config(config, small_data.schema)
-    heading, *lines = str(error.value).splitlines()
-    assert heading == "RunConfig has 3 faults:"
-    assert "evaluation.metrics: `metrics` must be one of" in lines[0]
-    assert "Did you mean 'gini'" in lines[0]
-    assert "evaluation.slices: `slices` must be one of" in lines[1]
-    assert "Did you mean 'gender'" in lines[1]
-    assert "received 'genres'" in lines[2]

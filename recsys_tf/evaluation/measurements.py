@@ -9,79 +9,28 @@ from functools import cached_property
 
 import numpy as np
 
-from recsys_tf.config import EvaluationConfig
-from recsys_tf.event_pairs import EventPairs
-from recsys_tf.list_evaluation import USER_LIST_METRICS
+from recsys_tf.evaluation.ranking import model_ranking
 from recsys_tf.metrics import (
-    LIST_METRICS,
+    ROW_METRICS,
     TASK_METRICS,
     RankingValues,
     Statistic,
     UndefinedMetricWarning,
     auc_of_users,
     bootstrap_interval,
-    gauc,
-    maximum_calibration_error,
     mean_intervals,
     mean_of_users,
     metric_of_users,
 )
 from recsys_tf.metrics.bootstrap_rows import error_of_users
-from recsys_tf.model_ranking import model_ranking
 from recsys_tf.models import MultitaskModel, Recommender
-from recsys_tf.naming import look_up, unknown_name_message
-from recsys_tf.preparation import Part, PreparedData
-from recsys_tf.schema import Schema, TaskSpec
-from recsys_tf.spec import SpecError, list_faults
-from recsys_tf.table_preparation import PreparedTable
+from recsys_tf.naming import look_up
+from recsys_tf.preparation import EventPairs, Part, PreparedData, PreparedTable
+from recsys_tf.schema import TaskSpec
 from recsys_tf.types import NUM_RESERVED_INDICES, Array, IntArray
 
 Metrics = dict[str, float]
 """Values by `<task>/<metric>`, such as `watch/ndcg_at_10` or `rating/rmse`."""
-
-ROW_METRICS: dict[str, Callable[[Array, Array, Array, Array], float]] = {
-    "gauc": lambda labels, predictions, users, weights: gauc(labels, predictions, users, weights),
-    "mce": lambda labels, predictions, users, weights: maximum_calibration_error(
-        labels, predictions, weights
-    ),
-}
-"""Further metrics of a binary task by name: `(labels, predictions, users, weights) -> float`."""
-
-FURTHER_METRICS = (*LIST_METRICS, *USER_LIST_METRICS, *ROW_METRICS)
-"""What `evaluation.metrics` may name."""
-
-
-def check_evaluation_config(config: EvaluationConfig, schema: Schema) -> None:
-    """Checks the names of `evaluation` that the schema and the tables of names decide.
-
-    Args:
-        config: The `evaluation` of a run.
-        schema: The features and tasks of the run.
-
-    Raises:
-        SpecError: If a metric is not known or a slice is by no single-valued categorical feature;
-            the text lists every fault with its field's path.
-    """
-    faults = [
-        f"evaluation.metrics: {unknown_name_message('metrics', name, FURTHER_METRICS)}"
-        for name in config.metrics
-        if name not in FURTHER_METRICS
-    ]
-    known = [
-        each.name
-        for each in schema.features
-        if each.kind == "categorical" and not each.is_multivalent
-    ]
-    faults += [
-        f"evaluation.slices: {unknown_name_message('slices', name, known)}"
-        if known
-        else f"evaluation.slices: must be empty, as the schema has no single-valued categorical "
-        f"feature, received {name!r}."
-        for name in config.slices
-        if name not in known
-    ]
-    if faults:
-        raise SpecError(list_faults("RunConfig", faults))
 
 
 def task_rows(
@@ -295,10 +244,8 @@ def measure(
         What metrics, slices and intervals are computed from.
 
     Raises:
-        SpecError: If `evaluation` names what there is not.
         ValueError: If there is retrieval to be measured and rows of the part were trained on.
     """
-    check_evaluation_config(data.config.evaluation, data.schema)
     ranking = None
     if data.schema.retrieval_task is not None:
         ranking = model_ranking(model, data, part, on_users_done=on_users_done)

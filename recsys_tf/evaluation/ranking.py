@@ -9,12 +9,11 @@ import numpy as np
 import tensorflow as tf
 from scipy import sparse
 
-from recsys_tf.event_pairs import EventPairs
+from recsys_tf.evaluation.lists import with_list_metrics
 from recsys_tf.features import make_dataset, transform_catalogue
-from recsys_tf.list_evaluation import USER_LIST_METRICS, with_list_metrics
-from recsys_tf.metrics import LIST_METRICS, RankingValues, ranking_values
+from recsys_tf.metrics import LIST_METRICS, USER_LIST_METRICS, RankingValues, ranking_values
 from recsys_tf.models import Recommender
-from recsys_tf.preparation import Part, PreparedData
+from recsys_tf.preparation import EventPairs, Part, PreparedData
 from recsys_tf.types import Array, FloatArray, IntArray
 
 

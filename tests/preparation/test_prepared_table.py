@@ -4,7 +4,7 @@ import pytest
 
 from recsys_tf import NumericFeature, RunConfig, TableSchema, TaskSpec, TrainingConfig
 from recsys_tf.datasets import LabelledTable
-from recsys_tf.table_preparation import PreparedTable
+from recsys_tf.preparation import PreparedTable
 
 SCHEMA = TableSchema(
     features=(NumericFeature(name="age", side="user"),),

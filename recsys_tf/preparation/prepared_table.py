@@ -18,7 +18,7 @@ from recsys_tf.features import (
     make_table_dataset,
     table_examples,
 )
-from recsys_tf.preparation import Part, check_no_recency
+from recsys_tf.preparation.prepared_data import Part, check_no_recency
 from recsys_tf.schema import TableSchema
 from recsys_tf.types import Array, IntArray
 

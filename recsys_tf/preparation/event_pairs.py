@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import sparse
 
 from recsys_tf.datasets import interaction_matrix
-from recsys_tf.preparation import PreparedData
+from recsys_tf.preparation.prepared_data import PreparedData
 from recsys_tf.schema import TaskSpec
 from recsys_tf.types import Array, FloatArray, IntArray
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from recsys_tf import ModelConfig, RunConfig, TrainingConfig
-from recsys_tf.initialization import label_biases, new_ranker
 from recsys_tf.schema import IdFeature, TableSchema, TaskSpec
 from recsys_tf.training import build_recommender
+from recsys_tf.training.initialization import label_biases, new_ranker
 
 RATING = TaskSpec(name="rating", kind="regression", label="rating")
 CLICK = TaskSpec(name="click", kind="binary", label="click")

@@ -2,59 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 from scipy import sparse
 
 from recsys_tf.metrics import (
     LIST_METRICS,
+    USER_LIST_METRICS,
+    Lists,
     RankingValues,
-    intra_list_diversity,
-    mean_popularity,
-    novelty,
-    popularity_serendipity,
     relevance_at_places,
-    serendipity,
     top_k,
-    unexpectedness,
 )
-from recsys_tf.types import Array, FloatArray, IntArray
-
-
-@dataclass(frozen=True, eq=False)
-class Lists:
-    """The lists of a ranking, with what tells their worth.
-
-    Attributes:
-        top_items: int `[U, K]`, best first; negative places are empty.
-        hits: bool `[U, K]`, whether the item is one of the user's held-out positives.
-        item_counts: `[N]`, the users of whom the item is known.
-        num_users: Users of whom anything is known.
-        item_vectors: float `[N, D]`, the model's own embeddings.
-        expected: Sparse `[U, N]`, the list that popularity alone would give the user.
-    """
-
-    top_items: IntArray
-    hits: Array
-    item_counts: Array
-    num_users: int
-    item_vectors: Array
-    expected: sparse.csr_matrix
-
-
-USER_LIST_METRICS: dict[str, Callable[[Lists], FloatArray]] = {
-    "novelty": lambda lists: novelty(lists.top_items, lists.item_counts, lists.num_users),
-    "mean_popularity": lambda lists: mean_popularity(lists.top_items, lists.item_counts),
-    "intra_list_diversity": lambda lists: intra_list_diversity(lists.top_items, lists.item_vectors),
-    "unexpectedness": lambda lists: unexpectedness(lists.top_items, lists.expected),
-    "serendipity": lambda lists: serendipity(lists.top_items, lists.hits, lists.expected),
-    "popularity_serendipity": lambda lists: popularity_serendipity(
-        lists.top_items, lists.hits, lists.item_counts
-    ),
-}
-"""Metrics of each user's list by name: `Lists -> [U]`."""
+from recsys_tf.types import Array, IntArray
 
 
 def with_list_metrics(

@@ -8,43 +8,14 @@ import numpy as np
 from scipy import sparse
 
 from recsys_tf.baselines import BASELINES, Baseline, RatingBaseline
-from recsys_tf.event_pairs import EventPairs
-from recsys_tf.measurements import (
-    Measurements,
-    Metrics,
-    measure,
-    named,
-    task_metrics,
-    task_rows,
-)
+from recsys_tf.evaluation.measurements import Metrics, measure, named, task_metrics, task_rows
+from recsys_tf.evaluation.ranking import ranking_problem
 from recsys_tf.metrics import ranking_values, rmse
-from recsys_tf.model_ranking import (
-    RankingProblem,
-    candidate_embeddings,
-    model_ranking,
-    query_embeddings,
-    ranking_problem,
-)
 from recsys_tf.models import MultitaskModel, Recommender
 from recsys_tf.naming import look_up
-from recsys_tf.preparation import Part, PreparedData
+from recsys_tf.preparation import EventPairs, Part, PreparedData, PreparedTable
 from recsys_tf.schema import TaskSpec
-from recsys_tf.table_preparation import PreparedTable
 from recsys_tf.types import IntArray
-
-__all__ = [
-    "Measurements",
-    "Metrics",
-    "RankingProblem",
-    "candidate_embeddings",
-    "evaluate",
-    "evaluate_baselines",
-    "evaluate_tasks",
-    "measure",
-    "model_ranking",
-    "query_embeddings",
-    "ranking_problem",
-]
 
 
 def evaluate(
@@ -71,7 +42,6 @@ def evaluate(
         and intervals.
 
     Raises:
-        SpecError: If `evaluation` names what there is not.
         ValueError: If there is retrieval to be measured and rows of the part were trained on.
     """
     return measure(model, data, part, on_users_done=on_users_done).metrics

@@ -18,11 +18,9 @@ from recsys_tf import (
 )
 from recsys_tf.config import DataConfig, EvaluationConfig, RetrievalConfig
 from recsys_tf.datasets import Interactions
-from recsys_tf.evaluation import model_ranking
+from recsys_tf.evaluation import model_ranking, sequence_ranking
 from recsys_tf.models import SequenceRecommender
-from recsys_tf.preparation import prepare
-from recsys_tf.sequence_evaluation import sequence_ranking
-from recsys_tf.sequence_preparation import SequenceData
+from recsys_tf.preparation import SequenceData, prepare
 from recsys_tf.training import build_recommender, fit
 
 NUM_USERS, NUM_ITEMS, NUM_EVENTS = 120, 40, 10

@@ -21,6 +21,7 @@ from recsys_tf.features import (
     make_examples,
 )
 from recsys_tf.models.block_options import check_run_blocks
+from recsys_tf.preparation.evaluation_faults import check_evaluation_config
 from recsys_tf.schema import Schema
 from recsys_tf.types import FloatArray, IntArray
 
@@ -40,6 +41,7 @@ class PreparedData:
             when everything is chosen.
 
     Raises:
+        SpecError: If the configuration's `evaluation` names what there is not.
         ValueError: If rows are to be weighed by their age where only the events' order is known.
     """
 
@@ -50,7 +52,8 @@ class PreparedData:
     is_validation_trained: bool = False
 
     def __post_init__(self) -> None:
-        """Checks that there are times where ages are to be read."""
+        """Checks that there is what the configuration asks for."""
+        check_evaluation_config(self.config.evaluation, self.schema)
         if not self.interactions.is_time_comparable:
             check_no_recency(
                 self.config,

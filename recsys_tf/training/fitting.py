@@ -13,33 +13,20 @@ import tensorflow as tf
 from recsys_tf.config import TrainingConfig
 from recsys_tf.export.config_faults import check_export_config, check_export_labels
 from recsys_tf.features import id_indices, transform_catalogue
-from recsys_tf.initialization import layers_dtype, new_ranker, new_recommender
-from recsys_tf.measurements import check_evaluation_config
 from recsys_tf.models import MultitaskModel, Ranker, Recommender, SequenceRecommender
 from recsys_tf.models.first_broken_step import FirstBrokenStep
 from recsys_tf.naming import known_arguments, look_up, unknown_name_message
-from recsys_tf.preparation import PreparedData
+from recsys_tf.preparation import PreparedData, PreparedTable, SequenceData
 from recsys_tf.self_checks import NUM_BATCHES, SeenBatches, SelfChecks
-from recsys_tf.sequence_preparation import SequenceData
-from recsys_tf.table_preparation import PreparedTable
-from recsys_tf.training_callbacks import (
+from recsys_tf.training.callbacks import (
     EpochCheckpoint,
-    NonFiniteLossError,
     ResumableEarlyStopping,
     StopAtNonFiniteLoss,
 )
-from recsys_tf.training_optimizer import check_slots, make_optimizer
+from recsys_tf.training.initialization import layers_dtype, new_ranker, new_recommender
+from recsys_tf.training.optimizer import check_slots, make_optimizer
 from recsys_tf.types import UNKNOWN_INDEX
 from recsys_tf.weighting import WEIGHTINGS, Weighting, make_weighting
-
-__all__ = [
-    "NonFiniteLossError",
-    "build_ranker",
-    "build_recommender",
-    "build_sequence_recommender",
-    "compile_model",
-    "fit",
-]
 
 
 def build_recommender(data: PreparedData) -> Recommender:
@@ -54,9 +41,9 @@ def build_recommender(data: PreparedData) -> Recommender:
         The model, with fresh weights drawn from `training.seed`.
 
     Raises:
-        SpecError: If the configuration's `evaluation` or `export` names what there is not, the
-            latter answers another list than is measured, or the validation rows do not define its
-            calibrations or its goal, which would be known too late after training.
+        SpecError: If the configuration's `export` names what there is not, answers another list
+            than is measured, or the validation rows do not define its calibrations or its goal,
+            which would be known too late after training.
         ValueError: If the run has a `sequence`, which is another model.
     """
     if data.config.sequence is not None:
@@ -66,7 +53,6 @@ def build_recommender(data: PreparedData) -> Recommender:
         )
     check_export_config(data.config.export, data.schema, data.config.evaluation)
     check_export_labels(data.config.export, data)
-    check_evaluation_config(data.config.evaluation, data.schema)
     rows = data.train_examples
     catalogue = None
     if data.config.retrieval.is_over_catalogue:
@@ -99,12 +85,10 @@ def build_sequence_recommender(data: SequenceData) -> SequenceRecommender:
         The model, with fresh weights drawn from `training.seed`.
 
     Raises:
-        SpecError: If a block, an option or a slice of `evaluation` is not known; the text lists
-            every fault.
+        SpecError: If a block or an option is not known; the text lists every fault.
         ValueError: If no item has an index, or the configuration names a feature that there is not.
     """
     training = data.data.config.training
-    check_evaluation_config(data.data.config.evaluation, data.data.schema)
     keras.utils.set_random_seed(training.seed)
     return SequenceRecommender(
         data.num_indices, data.config, data.content, dtype=layers_dtype(training)

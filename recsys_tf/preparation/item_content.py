@@ -10,7 +10,7 @@ import numpy as np
 from recsys_tf.encoders import TextEncoder, load_text_backbone
 from recsys_tf.features import transform_catalogue
 from recsys_tf.naming import look_up
-from recsys_tf.preparation import PreparedData
+from recsys_tf.preparation.prepared_data import PreparedData
 from recsys_tf.types import NUM_RESERVED_INDICES, Array, FloatArray, IntArray
 
 _KINDS = ("embedding", "categorical", "id", "numeric", "text")

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from recsys_tf import RunConfig, TaskSpec
-from recsys_tf.baselines import Bias, Popularity, interaction_matrix
-from recsys_tf.config import DataConfig
+from recsys_tf.baselines import Bias, Popularity
+from recsys_tf.config import DataConfig, EvaluationConfig
+from recsys_tf.datasets import interaction_matrix
 from recsys_tf.evaluation import evaluate_baselines, ranking_problem
 from recsys_tf.preparation import prepare, recency_weights
+from recsys_tf.spec import SpecError
 
 
 def test_histories_of_the_test_end_before_it(small_data):
@@ -176,3 +178,17 @@ def test_features_of_the_configuration_replace_the_data_sets_own(small_data):
     assert [task.name for task in prepare(config, small_data.interactions).schema.tasks] == [
         "watch"
     ]
+
+
+def test_names_of_evaluation_that_there_are_not_are_told_together(small_data):
+    evaluation = EvaluationConfig(metrics=("novelty", "ginni"), slices=("gendr", "genres"))
+    config = small_data.config.model_copy(update={"evaluation": evaluation})
+    with pytest.raises(SpecError) as error:
+        replace(small_data, config=config)
+    heading, *lines = str(error.value).splitlines()
+    assert heading == "RunConfig has 3 faults:"
+    assert "evaluation.metrics: `metrics` must be one of" in lines[0]
+    assert "Did you mean 'gini'" in lines[0]
+    assert "evaluation.slices: `slices` must be one of" in lines[1]
+    assert "Did you mean 'gender'" in lines[1]
+    assert "received 'genres'" in lines[2]

@@ -12,7 +12,6 @@ import pandas as pd
 import tensorflow as tf
 
 from recsys_tf.config import SequenceConfig
-from recsys_tf.content_preparation import catalogue_content
 from recsys_tf.features import (
     Examples,
     Sequences,
@@ -23,7 +22,8 @@ from recsys_tf.features import (
 )
 from recsys_tf.features.frames import FrameColumns
 from recsys_tf.models.block_options import check_sequence_blocks
-from recsys_tf.preparation import Part, PreparedData, check_no_recency
+from recsys_tf.preparation.item_content import catalogue_content
+from recsys_tf.preparation.prepared_data import Part, PreparedData, check_no_recency
 from recsys_tf.types import NUM_RESERVED_INDICES, UNKNOWN_INDEX, Array, FloatArray, IntArray
 
 _LOGGER = logging.getLogger(__name__)

@@ -8,12 +8,11 @@ import pytest
 
 from recsys_tf import SequenceConfig
 from recsys_tf.config import EvaluationConfig
-from recsys_tf.content_preparation import catalogue_content
 from recsys_tf.encoders import make_text_backbone
+from recsys_tf.evaluation import last_states, sequence_ranking
 from recsys_tf.features.frames import FrameColumns
 from recsys_tf.models import SequenceRecommender
-from recsys_tf.sequence_evaluation import last_states, sequence_ranking
-from recsys_tf.sequence_preparation import SequenceData, action_indices
+from recsys_tf.preparation import SequenceData, action_indices, catalogue_content
 from recsys_tf.spec import SpecError
 
 CONFIG = SequenceConfig(
@@ -115,7 +114,7 @@ def test_content_stands_at_each_items_index(data):
 def test_a_text_is_read_by_the_pretrained_encoder(small_data, monkeypatch):
     backbone = make_text_backbone(300, 1, 2, 16, 16, dropout=0.5)
     monkeypatch.setattr(
-        "recsys_tf.content_preparation.load_text_backbone", {"folder": backbone}.__getitem__
+        "recsys_tf.preparation.item_content.load_text_backbone", {"folder": backbone}.__getitem__
     )
     text = small_data.config.model.text.model_copy(update={"preset": "folder"})
     model = small_data.config.model.model_copy(update={"text": text})
@@ -184,7 +183,7 @@ def with_unsorted_events(data, **fields):
 def test_unsorted_events_are_sorted_and_their_number_is_told_once(data, caplog):
     assert data.num_unsorted == 0
     changed = with_unsorted_events(data)
-    with caplog.at_level("INFO", logger="recsys_tf.sequence_preparation"):
+    with caplog.at_level("INFO", logger="recsys_tf.preparation.sequence_data"):
         found = changed.sequences("train")
         changed.sequences("test")
     events = data.data.interactions.events

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from recsys_tf.measurements import Measurements
+from recsys_tf.evaluation.measurements import Measurements
 from recsys_tf.metrics import PairedTest, paired_bootstrap
 
 

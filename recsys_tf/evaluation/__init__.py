@@ -1,0 +1,36 @@
+"""What a trained model is worth on held-out rows, by itself and beside baselines or another."""
+
+from recsys_tf.evaluation.comparison import compare, testable
+from recsys_tf.evaluation.evaluating import evaluate, evaluate_baselines, evaluate_tasks
+from recsys_tf.evaluation.measurements import (
+    Measurements,
+    Metrics,
+    measure,
+)
+from recsys_tf.evaluation.ranking import (
+    RankingProblem,
+    candidate_embeddings,
+    model_ranking,
+    query_embeddings,
+    ranking_problem,
+)
+from recsys_tf.evaluation.sequences import last_states, sequence_ranking, sequence_scores
+
+__all__ = [
+    "Measurements",
+    "Metrics",
+    "RankingProblem",
+    "candidate_embeddings",
+    "compare",
+    "evaluate",
+    "evaluate_baselines",
+    "evaluate_tasks",
+    "last_states",
+    "measure",
+    "model_ranking",
+    "query_embeddings",
+    "ranking_problem",
+    "sequence_ranking",
+    "sequence_scores",
+    "testable",
+]

@@ -1,0 +1,27 @@
+"""From a data set and a run's configuration to rows, batches and a fitted preprocessing by part."""
+
+from recsys_tf.preparation.event_pairs import EventPairs
+from recsys_tf.preparation.item_content import catalogue_content
+from recsys_tf.preparation.prepared_data import (
+    Part,
+    PreparedData,
+    check_no_recency,
+    prepare,
+    recency_weights,
+)
+from recsys_tf.preparation.prepared_table import PreparedTable
+from recsys_tf.preparation.sequence_data import SequenceData, action_indices, action_names
+
+__all__ = [
+    "EventPairs",
+    "Part",
+    "PreparedData",
+    "PreparedTable",
+    "SequenceData",
+    "action_indices",
+    "action_names",
+    "catalogue_content",
+    "check_no_recency",
+    "prepare",
+    "recency_weights",
+]

@@ -1,0 +1,42 @@
+"""What a run's `evaluation` names and there is not, told before anything is trained."""
+
+from __future__ import annotations
+
+from recsys_tf.config import EvaluationConfig
+from recsys_tf.metrics import FURTHER_METRICS
+from recsys_tf.naming import unknown_name_message
+from recsys_tf.schema import Schema
+from recsys_tf.spec import SpecError, list_faults
+
+
+def check_evaluation_config(config: EvaluationConfig, schema: Schema) -> None:
+    """Checks the names of `evaluation` that the schema and the tables of names decide.
+
+    Args:
+        config: The `evaluation` of a run.
+        schema: The features and tasks of the run.
+
+    Raises:
+        SpecError: If a metric is not known or a slice is by no single-valued categorical feature;
+            the text lists every fault with its field's path.
+    """
+    faults = [
+        f"evaluation.metrics: {unknown_name_message('metrics', name, FURTHER_METRICS)}"
+        for name in config.metrics
+        if name not in FURTHER_METRICS
+    ]
+    known = [
+        each.name
+        for each in schema.features
+        if each.kind == "categorical" and not each.is_multivalent
+    ]
+    faults += [
+        f"evaluation.slices: {unknown_name_message('slices', name, known)}"
+        if known
+        else f"evaluation.slices: must be empty, as the schema has no single-valued categorical "
+        f"feature, received {name!r}."
+        for name in config.slices
+        if name not in known
+    ]
+    if faults:
+        raise SpecError(list_faults("RunConfig", faults))
