@@ -1,4 +1,4 @@
-"""What of a run is not read where it is a sequential recommender's."""
+"""What of a run is not read where it is a sequential recommender's, or a ranker's of a table."""
 
 from __future__ import annotations
 
@@ -19,6 +19,16 @@ _NOT_READ: dict[str, tuple[str, ...]] = {
     "evaluation": ("metrics",),
 }
 """By the part of a run: the fields that it does not read, where it reads most."""
+
+_TABLE_EXPORT = (
+    "score_weights",
+    "score_fusion",
+    "fusion_options",
+    "calibration",
+    "calibrate_by_scenario",
+    "min_calibration_rows",
+)
+"""The fields of `export` that a ranker of a table reads."""
 
 _WAY_OUT = {
     "data": "it reads the events before, `past`",
@@ -50,6 +60,28 @@ def sequence_faults(parts: Mapping[str, Spec]) -> list[str]:
         for name, part in parts.items()
         for field, described in type(part).model_fields.items()
         if not _is_read(name, field) and getattr(part, field) != described.default
+    ]
+
+
+def table_export_faults(export: Spec) -> list[str]:
+    """Tells each field of `export` that was set though a ranker of a table does not read it.
+
+    Args:
+        export: The `export` of a run.
+
+    Returns:
+        One line a field that is away from its default.
+
+    Example:
+        >>> from recsys_tf.config import ExportConfig
+        >>> table_export_faults(ExportConfig(max_k=5))[0][:54]
+        'export.max_k: has no meaning for a table, received 5: '
+    """
+    return [
+        f"export.{field}: has no meaning for a table, received {getattr(export, field)!r}: its "
+        "rows are judged one by one, and nothing is retrieved or listed; leave it out"
+        for field, described in type(export).model_fields.items()
+        if field not in _TABLE_EXPORT and getattr(export, field) != described.default
     ]
 
 

@@ -6,8 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from recsys_tf.config import ExportConfig
 from recsys_tf.naming import option_faults
-from recsys_tf.schema import Schema, TaskSpec
+from recsys_tf.schema import FeaturesAndTasks, TaskSpec
 from recsys_tf.score_fusion import SCORE_FUSIONS, Calibration, ScoreFusion, make_score_fusion
+
+SCORE = "score"
+"""The output of a `ServedRanker` that joins its tasks."""
 
 
 def answer_score(
@@ -42,14 +45,7 @@ def answer_score(
             f"be learned, received {config.goal.task!r}; serve the `config` and the `calibrations` "
             "that `fit_configured_answer` returns."
         )
-    given = dict(calibrations or {})
-    absent = [name for name in config.calibration if name not in given]
-    if absent:
-        raise ValueError(
-            "`calibrations` must hold a calibration for each task of `ExportConfig.calibration`, "
-            f"received none for {', '.join(map(repr, absent))}; fit them on the validation rows "
-            "by `fit_calibrations`."
-        )
+    given = fitted_calibrations(config, calibrations)
     faults = fusion_option_faults(config)
     if faults:
         raise ValueError("\n".join(faults.values()))
@@ -59,9 +55,28 @@ def answer_score(
     )
 
 
-def answer_tasks(schema: Schema) -> dict[str, TaskSpec]:
+def fitted_calibrations(
+    config: ExportConfig, calibrations: Mapping[str, Calibration] | None
+) -> dict[str, Calibration]:
+    """Returns the calibrations that were fitted.
+
+    Raises:
+        ValueError: If one that the configuration asks for is not given.
+    """
+    given = dict(calibrations or {})
+    absent = [name for name in config.calibration if name not in given]
+    if absent:
+        raise ValueError(
+            "`calibrations` must hold a calibration for each task of `ExportConfig.calibration`, "
+            f"received none for {', '.join(map(repr, absent))}; fit them on the validation rows "
+            "by `fit_calibrations`."
+        )
+    return given
+
+
+def answer_tasks(schema: FeaturesAndTasks) -> dict[str, TaskSpec]:
     """Returns the tasks whose scores stand in an answer, by name: those of one number a pair."""
-    retrieval = [schema.retrieval_task] if schema.retrieval_task is not None else []
+    retrieval = [each for each in schema.tasks if each.kind == "retrieval"]
     ranking = [each for each in schema.ranking_tasks if each.kind in ("regression", "binary")]
     return {each.name: each for each in (*retrieval, *ranking)}
 

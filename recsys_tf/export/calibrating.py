@@ -13,16 +13,16 @@ from recsys_tf.export.answer_score import answer_tasks
 from recsys_tf.features import make_labels
 from recsys_tf.features.dataset import label_values
 from recsys_tf.features.fitting import item_rows
-from recsys_tf.models import Recommender
+from recsys_tf.models import MultitaskModel
 from recsys_tf.naming import look_up
-from recsys_tf.preparation import PreparedData
-from recsys_tf.schema import Schema, TaskSpec
+from recsys_tf.preparation import PreparedData, PreparedTable
+from recsys_tf.schema import FeaturesAndTasks, TaskSpec
 from recsys_tf.score_fusion import CALIBRATIONS, Calibration, fit_calibration
 from recsys_tf.types import Array, FloatArray, IntArray
 
 
 def fit_calibrations(
-    model: Recommender, data: PreparedData, config: ExportConfig
+    model: MultitaskModel, data: PreparedData | PreparedTable, config: ExportConfig
 ) -> dict[str, Calibration]:
     """Fits what `config.calibration` names on the validation rows.
 
@@ -32,14 +32,16 @@ def fit_calibrations(
         config: Names, and whether by scenario.
 
     Returns:
-        The calibration of each named task, for `ServedRecommender`; empty where none is named.
+        The calibration of each named task, for `ServedRecommender` or `ServedRanker`; empty where
+        none is named.
 
     Raises:
         ValueError: If the validation rows were trained on, or as `calibrations_of_batches`.
     """
     if not config.calibration:
         return {}
-    check_not_trained(data, "calibration")
+    if isinstance(data, PreparedData):  # A table's parts share no row.
+        check_not_trained(data, "calibration")
     return calibrations_of_batches(model, data.dataset("validation"), config)
 
 
@@ -62,7 +64,7 @@ def check_not_trained(data: PreparedData, fitted: str) -> None:
 
 
 def calibrations_of_batches(
-    model: Recommender, validation: tf.data.Dataset, config: ExportConfig
+    model: MultitaskModel, validation: tf.data.Dataset, config: ExportConfig
 ) -> dict[str, Calibration]:
     """Fits what `config.calibration` names on batches of rows that were not trained on.
 
@@ -155,7 +157,7 @@ def check_calibration_labels(task: TaskSpec, labels: FloatArray, config: ExportC
         CALIBRATIONS[config.calibration[task.name]].check_labels(labels)
 
 
-def calibrated_task(schema: Schema, name: str) -> TaskSpec:
+def calibrated_task(schema: FeaturesAndTasks, name: str) -> TaskSpec:
     """Returns the task of that name, which a calibration can be fitted for.
 
     Raises:
@@ -170,7 +172,7 @@ def calibrated_task(schema: Schema, name: str) -> TaskSpec:
     return task
 
 
-def check_scenario(config: ExportConfig, schema: Schema) -> None:
+def check_scenario(config: ExportConfig, schema: FeaturesAndTasks) -> None:
     """Checks that there is a scenario where calibrations are fitted by scenario.
 
     Raises:
@@ -184,7 +186,7 @@ def check_scenario(config: ExportConfig, schema: Schema) -> None:
 
 
 def _labels_and_scenarios(
-    schema: Schema, tasks: list[TaskSpec], validation: tf.data.Dataset
+    schema: FeaturesAndTasks, tasks: list[TaskSpec], validation: tf.data.Dataset
 ) -> tuple[dict[str, FloatArray], Array | None]:
     """Reads the labels, NaN where a row does not count, and the index of each row's scenario."""
     labels: dict[str, list[Array]] = {task.name: [] for task in tasks}

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from recsys_tf.config import EvaluationConfig, ExportConfig
+from recsys_tf.config.unread import table_export_faults
 from recsys_tf.export.answer_fitting import stacked_task
 from recsys_tf.export.answer_lists import success_rows, success_task
-from recsys_tf.export.answer_score import answer_tasks, fusion_option_faults
+from recsys_tf.export.answer_score import SCORE, answer_tasks, fusion_option_faults
 from recsys_tf.export.calibrating import (
     calibrated_task,
     check_calibration_labels,
@@ -18,11 +19,12 @@ from recsys_tf.export.calibrating import (
     validation_labels,
 )
 from recsys_tf.export.list_order import check_category_feature, check_input_names
+from recsys_tf.export.raw_spec import check_parameter_names
 from recsys_tf.export.validation_rows import validation_rows
 from recsys_tf.naming import look_up
 from recsys_tf.preparation import PreparedData
 from recsys_tf.reranking import RERANKERS
-from recsys_tf.schema import Schema
+from recsys_tf.schema import FeaturesAndTasks, Schema
 from recsys_tf.score_fusion import CALIBRATIONS, SCORE_FUSIONS, make_score_fusion
 from recsys_tf.spec import SpecError, list_faults
 
@@ -58,6 +60,46 @@ def check_export_config(
     faults += _order_faults(config, schema)
     if evaluation is not None and schema.retrieval_task is not None:
         faults += _told("is_seen_excluded", _check_seen, config, evaluation)
+    if faults:
+        raise SpecError(list_faults("RunConfig", faults))
+
+
+def check_table_export(config: ExportConfig, schema: FeaturesAndTasks) -> None:
+    """Checks what of `export` a ranker of a table answers by, and that nothing else is set.
+
+    Args:
+        config: The `export` of a run.
+        schema: Features and tasks.
+
+    Raises:
+        SpecError: If anything is wrong; the text lists every fault with its field's path.
+    """
+    faults = [*table_export_faults(config), *_fusion_faults(config, schema)]
+    fusion = SCORE_FUSIONS.get(config.score_fusion)
+    if fusion is not None and fusion.reads_list:
+        usable = (name for name, each in SCORE_FUSIONS.items() if not each.reads_list)
+        faults.append(
+            "export.score_fusion: must be one that reads a row alone for a table, received "
+            f"{config.score_fusion!r}, which ranks the candidates of a request; take one of "
+            f"{', '.join(usable)}."
+        )
+    if config.score_weights and not faults:
+        tasks, options = tuple(answer_tasks(schema)), dict[str, Any](config.fusion_options)
+        make = make_score_fusion
+        faults += _told("", make, config.score_fusion, config.score_weights, tasks, None, **options)
+    is_fused = config.score_fusion != "weighted_sum" or config.fusion_options
+    if is_fused and not config.score_weights:
+        faults.append(
+            "export.score_weights: must name the tasks that the fusion of a table joins, received "
+            "none; give each its factor, or leave `score_fusion` and `fusion_options` out."
+        )
+    if config.score_weights and any(task.name == SCORE for task in schema.tasks):
+        faults.append(
+            f"export.score_weights: must be left out, as the task {SCORE!r} has the name of the "
+            "output that they make; or give the task another name."
+        )
+    faults += _calibration_faults(config, schema)
+    faults += _told("", check_parameter_names, [each.name for each in schema.features])
     if faults:
         raise SpecError(list_faults("RunConfig", faults))
 
@@ -119,7 +161,7 @@ def _check_goal_rows(config: ExportConfig, data: PreparedData) -> None:
             )
 
 
-def _fusion_faults(config: ExportConfig, schema: Schema) -> Iterator[str]:
+def _fusion_faults(config: ExportConfig, schema: FeaturesAndTasks) -> Iterator[str]:
     for task in config.score_weights:
         yield from _told(
             f"score_weights.{task}", look_up, answer_tasks(schema), task, "score_weights"
@@ -148,7 +190,7 @@ def _goal_faults(config: ExportConfig, schema: Schema) -> Iterator[str]:
         )
 
 
-def _calibration_faults(config: ExportConfig, schema: Schema) -> Iterator[str]:
+def _calibration_faults(config: ExportConfig, schema: FeaturesAndTasks) -> Iterator[str]:
     for task, name in config.calibration.items():
         yield from _told(f"calibration.{task}", calibrated_task, schema, task)
         yield from _told(f"calibration.{task}", look_up, CALIBRATIONS, name, "calibration")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from keyword import iskeyword
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from recsys_tf.config import ExportConfig
+from recsys_tf.export.raw_spec import check_parameter_names
 from recsys_tf.features import Examples
 from recsys_tf.layers.shapes import check_rank
 from recsys_tf.naming import look_up
@@ -190,12 +190,7 @@ def check_input_names(config: ExportConfig, schema: Schema) -> None:
                 f"`schema`: the feature {wish!r} has the name of an input of `recommend`; give it "
                 "another one."
             )
-    for name in (*(each.name for each in schema.features), *names):
-        if name is not None and iskeyword(name):  # TensorFlow makes a function's parameter of it
-            raise ValueError(
-                f"`schema`: the feature {name!r} has the name of a Python keyword, which no "
-                "signature's input may have; give it another one."
-            )
+    check_parameter_names([*(each.name for each in schema.features), *names])
 
 
 def item_categories(

@@ -2,10 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from keyword import iskeyword
 from typing import Any
 
 import tensorflow as tf
+
+
+def raw_specs(features: Iterable[Any]) -> dict[str, tf.TensorSpec]:
+    """Returns the raw inputs of features by name, as a signature takes them."""
+    specs: dict[str, tuple[Sequence[int | None], tf.DType]] = {}
+    for feature in features:
+        specs.update(raw_spec(feature))
+    return {name: tf.TensorSpec(*spec, name=name) for name, spec in specs.items()}
+
+
+def check_parameter_names(names: Iterable[str | None]) -> None:
+    """Checks that every name can be that of a signature's input; None is none.
+
+    Raises:
+        ValueError: If one is a word of Python's.
+    """
+    for name in names:
+        if name is not None and iskeyword(name):  # TensorFlow makes a function's parameter of it
+            raise ValueError(
+                f"`schema`: the feature {name!r} has the name of a Python keyword, which no "
+                "signature's input may have; give it another one."
+            )
 
 
 def raw_spec(spec: Any) -> Mapping[str, tuple[Sequence[int | None], tf.DType]]:

@@ -12,7 +12,7 @@ import tensorflow as tf
 from recsys_tf.export.answer_fitting import AnswerFit
 from recsys_tf.export.served_recommender import ServedRecommender
 from recsys_tf.export.warm_up import write_warm_up
-from recsys_tf.export.writing import traced_signature, write_saved_model
+from recsys_tf.export.writing import examples_signature, traced_signature, write_saved_model
 from recsys_tf.score_fusion import score_fusion_to_dict
 from recsys_tf.types import Tensor
 
@@ -58,7 +58,7 @@ def export_saved_model(
     def signatures() -> dict[str, Any]:
         own = _signatures(served)
         further = (example_signatures or {}).items()
-        return {**own, **{name: _of_examples(function) for name, function in further}}
+        return {**own, **{name: examples_signature(function) for name, function in further}}
 
     def describe(extra: Path) -> None:
         served.schema.to_yaml(extra / "schema.yaml")
@@ -76,7 +76,7 @@ def export_saved_model(
 def _signatures(served: ServedRecommender) -> dict[str, Any]:
     query, wishes = served.raw_specs(has_items=False), served.wish_specs()
     return {
-        "serving_default": _of_examples(served.rank_examples),
+        "serving_default": examples_signature(served.rank_examples),
         "rank": traced_signature(served.rank, served.raw_specs(has_items=True)),
         "recommend": traced_signature(
             lambda raw: served.recommend(
@@ -85,7 +85,7 @@ def _signatures(served: ServedRecommender) -> dict[str, Any]:
             {**query, **wishes},
             _defaults(served),
         ),
-        "evaluate": _of_examples(served.evaluate_examples),
+        "evaluate": examples_signature(served.evaluate_examples),
     }
 
 
@@ -93,8 +93,3 @@ def _defaults(served: ServedRecommender) -> dict[str, Tensor]:
     """Returns what leaving a wish out means: no wish."""
     wishes = served.wish_specs()
     return {name: tf.zeros([1], wishes[name].dtype) for name in wishes if name != "k"}
-
-
-def _of_examples(function: Callable[[Tensor], dict[str, Tensor]]) -> Any:
-    serialized = {"examples": tf.TensorSpec([None], tf.string, name="examples")}
-    return traced_signature(lambda raw: function(raw["examples"]), serialized)

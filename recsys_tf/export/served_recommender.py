@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -12,7 +11,8 @@ from recsys_tf.config import ExportConfig
 from recsys_tf.export.answer_score import answer_score, answer_tasks
 from recsys_tf.export.list_order import ListOrder, check_input_names, checked_k
 from recsys_tf.export.place_metrics import ANSWERED, hit_chances, place_among, place_metrics
-from recsys_tf.export.raw_spec import raw_spec
+from recsys_tf.export.raw_spec import raw_specs
+from recsys_tf.export.untracked import Untracked
 from recsys_tf.features import Examples, Preprocessor, transform_catalogue
 from recsys_tf.features.tf_example import parse_raw
 from recsys_tf.models import Recommender, predict_all
@@ -22,13 +22,6 @@ from recsys_tf.retrieval.candidate_index import EXCLUDED_SCORE
 from recsys_tf.schema import Schema
 from recsys_tf.score_fusion import Calibration, ScoreFusion
 from recsys_tf.types import Tensor, TensorDict
-
-
-@dataclass(frozen=True, eq=False)
-class _Untracked:
-    """Holds a model where `tf.Module` does not look for variables."""
-
-    model: Recommender
 
 
 class Candidates(NamedTuple):
@@ -99,10 +92,8 @@ class ServedRecommender(tf.Module):
         self._is_by_retrieval = config.score_fusion == "weighted_sum" and not (
             config.score_weights or config.calibration
         )
-        # A Keras 3 variable goes into a SavedModel as a copy that no signature reads, and a session
-        # (TensorFlow Serving, the local server) would restore that copy alone. So the TensorFlow
-        # variables within are what is tracked.
-        self._held = _Untracked(model)
+        # See `Untracked`.
+        self._held = Untracked(model)
         self._model_variables = [variable.value for variable in model.core.variables]
         self._preprocessor = preprocessor
         columns = transform_catalogue(catalogue, preprocessor, schema)
@@ -260,11 +251,7 @@ class ServedRecommender(tf.Module):
         Args:
             has_items: Whether the item's features are inputs as well.
         """
-        specs: dict[str, tf.TensorSpec] = {}
-        features = self.schema.features if has_items else self.schema.query_features
-        for spec in features:
-            specs.update(raw_spec(spec))
-        return {name: tf.TensorSpec(*spec, name=name) for name, spec in specs.items()}
+        return raw_specs(self.schema.features if has_items else self.schema.query_features)
 
     def wish_specs(self) -> dict[str, tf.TensorSpec]:
         """Returns the other inputs of `recommend` by name: `k`, and what the configuration adds."""

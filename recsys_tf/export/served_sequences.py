@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from recsys_tf.export.list_order import checked_k
+from recsys_tf.export.untracked import Untracked
 from recsys_tf.export.warm_up import write_warm_up
 from recsys_tf.export.writing import traced_signature, write_saved_model
 from recsys_tf.layers.shapes import check_positive, check_rank
@@ -17,13 +17,6 @@ from recsys_tf.preparation import SequenceData
 from recsys_tf.retrieval import CandidateIndex
 from recsys_tf.retrieval.candidate_index import EXCLUDED_SCORE
 from recsys_tf.types import NUM_RESERVED_INDICES, PADDING_INDEX, UNKNOWN_INDEX, Tensor
-
-
-@dataclass(frozen=True, eq=False)
-class _Untracked:
-    """Holds a model where `tf.Module` does not look for variables."""
-
-    model: SequenceRecommender
 
 
 class ServedSequences(tf.Module):
@@ -72,8 +65,8 @@ class ServedSequences(tf.Module):
         self._config = model.config
         of_run = data.data.config.export.is_seen_excluded
         self._is_seen_excluded = of_run if is_seen_excluded is None else is_seen_excluded
-        # A session restores the TensorFlow variables within, not Keras's copies of them.
-        self._held = _Untracked(model)
+        # See `Untracked`.
+        self._held = Untracked(model)
         self._model_variables = [variable.value for variable in model.variables]
         indices = data.catalogue_items
         is_known = indices >= NUM_RESERVED_INDICES

@@ -17,24 +17,29 @@ _NUM_ITEMS = 10
 
 
 def write_warm_up(
-    folder: Path, specs: Mapping[str, tf.TensorSpec], defaults: Mapping[str, Tensor]
+    folder: Path,
+    specs: Mapping[str, tf.TensorSpec],
+    defaults: Mapping[str, Tensor],
+    signature: str = "recommend",
 ) -> None:
-    """Writes one request of `recommend`, of one user of whom nothing is known, for ten items.
+    """Writes one request, of one row of which nothing is known; of `recommend`, for ten items.
 
     A server prepares a signature at its first call, which takes a hundred times as long as others.
 
     Args:
         folder: `assets.extra` of the SavedModel.
-        specs: The inputs of `recommend` by name.
+        specs: The inputs of the signature by name.
         defaults: What leaving an input out means, by name; what has none is sent as missing.
+        signature: Which one is asked; the input `k` of `recommend` is how many items are wanted.
 
     Source: `PredictionLog`, `PredictLog`, `PredictRequest` and `ModelSpec` of tensorflow/serving,
         https://www.tensorflow.org/tfx/serving/saved_model_warmup. Written by hand, since its
         package is no dependency of the modelling part; a test reads it with the real messages.
     """
     inputs = {name: _missing(spec) for name, spec in specs.items()} | dict(defaults)
-    inputs["k"] = tf.constant([_NUM_ITEMS], specs["k"].dtype)
-    request = _field(1, _field(3, b"recommend"))
+    if signature == "recommend":
+        inputs["k"] = tf.constant([_NUM_ITEMS], specs["k"].dtype)
+    request = _field(1, _field(3, signature.encode()))
     for name, value in inputs.items():
         tensor = tf.make_tensor_proto(value.numpy(), value.dtype).SerializeToString()
         request += _field(2, _field(1, name.encode()) + _field(2, tensor))

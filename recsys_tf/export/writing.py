@@ -99,3 +99,16 @@ def traced_signature(
     ]
     named.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     return tf.function(named, input_signature=list(specs.values()), autograph=False)
+
+
+def examples_signature(function: Callable[[Tensor], dict[str, Tensor]]) -> Any:
+    """Makes a signature of serialised `tf.Example`s, with the input `examples`, string `[B]`.
+
+    Args:
+        function: Takes the serialised examples and gives tensors by name.
+
+    Returns:
+        A `tf.function`.
+    """
+    serialized = {"examples": tf.TensorSpec([None], tf.string, name="examples")}
+    return traced_signature(lambda raw: function(raw["examples"]), serialized)

@@ -17,18 +17,19 @@ from recsys_tf.features.fitting import item_rows
 from recsys_tf.features.json_files import WRITING, write_json
 from recsys_tf.features.labels import label_columns
 from recsys_tf.features.shards import MANIFEST, Manifest, check_shards
-from recsys_tf.schema import Schema
+from recsys_tf.schema import FeaturesAndTasks, Schema
 from recsys_tf.types import Array, Tensor
 
 _Encode = Callable[[int], "tf.train.Feature | None"]
 
 
-def raw_feature_spec(schema: Schema, *, has_labels: bool = True) -> dict[str, Any]:
+def raw_feature_spec(schema: FeaturesAndTasks, *, has_labels: bool = True) -> dict[str, Any]:
     """Returns how a raw `tf.Example` is parsed.
 
     Args:
         schema: Features and tasks.
-        has_labels: Whether the timestamp, the labels and the sample weights are parsed as well.
+        has_labels: Whether the labels, the sample weights and the timestamp of a `Schema` are
+            parsed as well.
 
     Returns:
         A parsing specification by name, for `tf.io.parse_example`. What an example lacks becomes
@@ -50,17 +51,21 @@ def raw_feature_spec(schema: Schema, *, has_labels: bool = True) -> dict[str, An
     if has_labels:
         for name in label_columns(schema):
             spec[name] = tf.io.FixedLenFeature([], tf.float32, float("nan"))
-        spec[schema.timestamp] = tf.io.FixedLenFeature([], tf.int64, 0)
+        if isinstance(schema, Schema):
+            spec[schema.timestamp] = tf.io.FixedLenFeature([], tf.int64, 0)
     return spec
 
 
-def parse_raw(serialized: Tensor, schema: Schema, *, has_labels: bool = False) -> dict[str, Tensor]:
+def parse_raw(
+    serialized: Tensor, schema: FeaturesAndTasks, *, has_labels: bool = False
+) -> dict[str, Tensor]:
     """Parses serialised `tf.Example`s into what `Preprocessor` takes.
 
     Args:
         serialized: string `[B]`.
         schema: Features and tasks.
-        has_labels: Whether the timestamp, labels and sample weights are parsed as well.
+        has_labels: Whether the labels, the sample weights and the timestamp of a `Schema` are
+            parsed as well.
 
     Returns:
         Raw tensors by name, lists as ragged tensors.

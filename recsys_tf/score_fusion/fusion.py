@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from keras import ops
 from typing_extensions import Self
@@ -36,6 +36,9 @@ class ScoreFusion(ABC):
         ValueError: If there is no weight, one is not finite, or a weight or calibration names a
             task that there is not.
     """
+
+    reads_list: ClassVar[bool] = False
+    """Whether a candidate's score depends on the other candidates of its request."""
 
     def __init__(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from recsys_tf.score_fusion.calibration import Calibration
 from recsys_tf.score_fusion.fusion import ScoreFusion
@@ -40,6 +40,8 @@ class RankFusion(ScoreFusion):
         individual Rank Learning Methods", https://doi.org/10.1145/1571941.1572114, section 2.
         Weights are added.
     """
+
+    reads_list: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import tensorflow as tf
 
@@ -43,6 +43,8 @@ class Voting(ScoreFusion):
         and Montague, 2001, "Models for metasearch", https://doi.org/10.1145/383952.384007, section
         3.1, there without `/ n`.
     """
+
+    reads_list: ClassVar[bool] = True
 
     def __init__(
         self,

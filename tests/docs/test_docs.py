@@ -56,7 +56,7 @@ def test_docstring_of_a_block_shows_its_use_and_names_its_source(block):
     ("place", "left"),
     [
         (0, ["models/recommender/1/saved_model.pb"]),
-        (1, []),
+        (1, ["models/ranker/1/saved_model.pb"]),
         (2, ["models/sequences/1/saved_model.pb"]),
     ],
 )
