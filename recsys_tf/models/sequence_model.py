@@ -169,11 +169,19 @@ class SequenceModel(keras.Model):
         """Computes what is known of a user after his last event.
 
         Args:
-            inputs: As of `call`.
+            inputs: As of `call`, one sequence a row.
 
         Returns:
             Float `[B, D]`; zeros for an empty history.
+
+        Raises:
+            ValueError: If rows are packed, of which `positions` tell.
         """
+        if "positions" in inputs:
+            raise ValueError(
+                "`inputs` must hold one sequence a row, received 'positions': a packed row has "
+                "several last events; give each history a row of its own."
+            )
         names = ("items", *self.config.step_columns, *self.config.row_columns)
         inputs = {name: step_column(inputs, name) for name in names}
         if self.mask_index is not None:
@@ -185,7 +193,7 @@ class SequenceModel(keras.Model):
         """Scores all items for histories.
 
         Args:
-            inputs: As of `call`.
+            inputs: As of `last_states`.
 
         Returns:
             float32 `[B, num_rows]`; the reserved indices have the lowest score of all.
@@ -208,7 +216,7 @@ class SequenceModel(keras.Model):
         return table.rows_with_others() if is_joined else tf.convert_to_tensor(table)
 
     def predict_step(self, data: Any) -> Tensor:
-        """Scores all items; called by `predict` with what `call` takes."""
+        """Scores all items; called by `predict` with what `last_states` takes."""
         x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
         return self.scores(x)
 

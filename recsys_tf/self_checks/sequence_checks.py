@@ -109,7 +109,13 @@ def _at_ends(
     items, places = labels[rows, last[rows]], (np.arange(len(rows)), last[rows])
     only = np.zeros_like(labels[rows])
     only[places] = items
-    history = {name: each for name, each in features.items() if name != "seen"}
+    history = {n: each for n, each in features.items() if n not in ("seen", "positions")}
+    if "positions" in features:
+        # `predict` takes one sequence a row: the last, of which the question is.
+        begins = places[1] - features["positions"][places]
+        is_other = np.arange(is_event.shape[1]) < begins[:, np.newaxis]
+        history = {n: np.where(is_other, PADDING_INDEX, each) for n, each in history.items()}
+        features["seen"] = history["items"]
     if model.mask_index is not None:
         # `predict` puts the mask there itself.
         history["items"] = history["items"].copy()

@@ -162,3 +162,10 @@ def test_the_encoders_times_are_those_of_the_configuration():
     config = SequenceConfig(encoder="hstu", encoder_options={"has_times": True})
     with pytest.raises(SpecError, match="must not hold 'has_times', which the field `has_times`"):
         SequenceRecommender(NUM_INDICES, config)
+
+
+def test_packed_rows_have_no_last_state(model):
+    packed = {**HISTORY, "positions": np.array([[0, 0, 1, 0]])}
+    assert np.isfinite(np.array(model(packed))).all()
+    with pytest.raises(ValueError, match="must hold one sequence a row, received 'positions'"):
+        model.predict(packed, verbose=0)

@@ -43,11 +43,15 @@ def said(model, dataset):
     return {(each.check, each.where) for each in run_self_checks(model, dataset)}
 
 
-@pytest.mark.parametrize("encoder", SEQUENCE_ENCODERS)
-def test_sound_model_of_every_encoder_says_nothing(encoder):
+ROWS = [(name, False) for name in SEQUENCE_ENCODERS]
+ROWS += [(name, True) for name, block in SEQUENCE_ENCODERS.items() if block.is_packable]
+
+
+@pytest.mark.parametrize(("encoder", "is_packed"), ROWS)
+def test_sound_model_of_every_encoder_says_nothing(encoder, is_packed):
     model = model_of(encoder)
     before = model.get_weights()
-    assert run_self_checks(model, batches(model)) == []
+    assert run_self_checks(model, batches(model, is_packed=is_packed)) == []
     for left, right in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(left, right)
 
@@ -102,3 +106,15 @@ def test_predict_that_is_unlike_evaluate_is_found(encoder):
     model = model_of(encoder, make=Reversed)
     wanted = {("predict_unlike_evaluate", name) for name in ("hit_at_10", "ndcg_at_10")}
     assert said(model, batches(model)) == wanted
+
+
+@pytest.mark.parametrize("encoder", ["sasrec", "bert4rec"])
+def test_packed_rows_that_are_read_as_one_history_are_found(encoder):
+    class Unaware(SequenceRecommender):
+        def call(self, inputs, training=False):
+            return super().call({n: inputs[n] for n in inputs if n != "positions"}, training)
+
+    model = model_of(encoder, make=Unaware)
+    assert said(model, batches(model)) == set()
+    found = said(model, batches(model, is_packed=True))
+    assert {check for check, _ in found} == {"predict_unlike_evaluate"}
