@@ -109,6 +109,8 @@ class SequenceEncoder(keras.layers.Layer):
         beside = {name: each for name, each in beside.items() if each is not None}
         if "positions" in beside:
             self._check_positions(beside["positions"])
+            # Anything may stand at padding; what is counted from it must be finite.
+            beside["positions"] = ops.where(is_valid, beside["positions"], 0)
         # Selected, not multiplied: whatever stands at padding, be it NaN, must not come through.
         events = ops.where(ops.expand_dims(is_valid, -1), events, 0)
         aligned_valid, aligned, *others = align_left(is_valid, events, *beside.values())

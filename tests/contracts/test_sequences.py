@@ -52,6 +52,7 @@ def packed(rng):
     positions[0, :-1] = np.concatenate([np.arange(length) for length in LENGTHS])
     positions[1, : LENGTHS[0]] = np.arange(LENGTHS[0])
     is_valid = np.arange(positions.shape[1]) < [[sum(LENGTHS)], [LENGTHS[0]]]
+    positions[~is_valid] = -1  # Anything may stand at padding.
     return rng.normal(size=(*positions.shape, D)).astype("float32"), is_valid, positions
 
 
