@@ -55,7 +55,8 @@ def grow_tables(
         ValueError: If the models differ in more than the rows, a table would shrink without being
             in `old_rows`, a name of `old_rows` is of no variable or of none with as many rows, the
             names leave something of the same ids, a table of rows of many ids chooses them
-            otherwise or is in `old_rows`, or the models' `multitask_options.steps` differ.
+            otherwise or is in `old_rows`, or the models' tasks, their order or
+            `multitask_options.steps` differ.
 
     Example:
         >>> from recsys_tf.layers import EmbeddingTable
@@ -154,23 +155,25 @@ def _grown(
 
 def _check_tasks(source: keras.Model, target: keras.Model) -> None:
     """Checks that weights of one task do not go to another: they are taken over by their order."""
-    models = [each for each in (source, target) if isinstance(each, MultitaskModel)]
-    names = [[task.name for task in each.schema.ranking_tasks] for each in models]
-    if len(names) == 2 and names[0] != names[1]:
-        raise ValueError(
-            f"`target` must have the tasks of `source` in their order, received {names[1]} and "
-            f"{names[0]}."
-        )
+    theirs = _task_orders(target)
+    for rule, names in _task_orders(source).items():
+        found = theirs.get(rule, names)
+        if found != names:
+            raise ValueError(f"`target` must {rule}, received {found} and {names}.")
+
+
+def _task_orders(model: keras.Model) -> dict[str, list[str]]:
+    """Returns the orders in which tasks have weights, by what `target` must do to keep each."""
+    if not isinstance(model, MultitaskModel):
+        return {}
+    ranking = [task.name for task in model.schema.ranking_tasks]
+    auxiliary = [task.name for task in model.schema.auxiliary_tasks]
     # Without an option the steps are the tasks as they stand.
-    steps = [
-        list(cast(Sequence[str], each.config.multitask_options.get("steps", of_schema)))
-        for each, of_schema in zip(models, names, strict=True)
-    ]
-    if len(steps) == 2 and steps[0] != steps[1]:
-        raise ValueError(
-            f"`target` must hand on between tasks in the steps of `source`, received {steps[1]} "
-            f"and {steps[0]}. Give it `multitask_options.steps` of `source.config`."
-        )
+    steps = cast(Sequence[str], model.config.multitask_options.get("steps", ranking))
+    return {
+        "have the tasks of `source` in their order": ranking + auxiliary,
+        "hand on between tasks by `multitask_options.steps` of `source`": list(steps),
+    }
 
 
 def _rows_of_many_ids(

@@ -247,7 +247,7 @@ def test_models_of_other_steps_are_refused():
     sizes = ModelConfig(embedding_dim=2, expert_dim=2, trunk_dims=(), multitask="aitm")
     options = {"multitask_options": {"steps": ("buy", "click")}}
     models = [Ranker(schema, {}, each) for each in (sizes, sizes.model_copy(update=options))]
-    with pytest.raises(ValueError, match=r"steps of `source`, received \['buy', 'click'\]"):
+    with pytest.raises(ValueError, match=r"hand on .* received \['buy', 'click'\]"):
         grow_tables(*models)
     others = schema.model_copy(update={"tasks": tasks[::-1]})
     with pytest.raises(ValueError, match=r"tasks .* in their order, received \['click', 'buy'\]"):
@@ -255,3 +255,14 @@ def test_models_of_other_steps_are_refused():
     # The same steps, told and not told.
     told = sizes.model_copy(update={"multitask_options": {"steps": ("click", "buy")}})
     grow_tables(*(Ranker(others, {}, each) for each in (told, sizes)))
+
+
+def test_an_auxiliary_task_of_another_name_is_refused():
+    def made(name):
+        seen = TaskSpec(name=name, kind="binary", label=name, from_features=("history",))
+        schema = SCHEMA.model_copy(update={"tasks": (*SCHEMA.tasks, seen)})
+        sizes = ModelConfig(embedding_dim=2, output_dim=2, expert_dim=2, tower_dims=())
+        return Recommender(schema, {"user_id": 4, "item_id": 4}, sizes)
+
+    with pytest.raises(ValueError, match=r"tasks of `source`.* received \['rating', 'left'\] and"):
+        grow_tables(made("stayed"), made("left"))
