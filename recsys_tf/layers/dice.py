@@ -58,7 +58,7 @@ class Dice(keras.layers.Layer):
             inputs: Float `[B, L, H]`.
             is_valid: Bool `[B, L]`: the positions whose moments are taken.
             training: Whether the batch's moments are taken, and the running ones updated; those of
-                a batch without a valid position leave them as they are.
+                a batch without a valid position, and what is not finite, leave them as they are.
 
         Returns:
             Float `[B, L, H]`.
@@ -67,10 +67,12 @@ class Dice(keras.layers.Layer):
         before = [ops.copy(each) for each in moments]
         share = ops.sigmoid(self.norm(inputs, training=training, mask=is_valid))
         if training:
-            # Keras moves them towards 0, which is no moment of a batch without any valid position.
+            # Keras moves them towards 0, which is no moment of a batch without any valid position;
+            # and a NaN would stay for good, though the step that met it is left out.
             has_any = ops.any(is_valid)
             for moment, old in zip(moments, before, strict=True):
-                moment.assign(ops.where(has_any, moment, old))
+                is_moved = ops.logical_and(has_any, ops.isfinite(moment))
+                moment.assign(ops.where(is_moved, moment, old))
         return inputs * (self.alpha + (1 - self.alpha) * share)
 
     def compute_output_shape(

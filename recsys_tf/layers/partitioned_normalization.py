@@ -38,7 +38,7 @@ class PartitionedNormalization(keras.layers.Layer):
         min_rows: Rows that statistics are worth computing from. Fewer rows of a scenario take its
             moving ones, where it has any, else those of the whole batch, and a batch of fewer
             rows takes the moving ones; neither changes the moving statistics that it is too small
-            for.
+            for. Nor do statistics that are not finite.
         **kwargs: Arguments of every Keras layer.
 
     Raises:
@@ -161,7 +161,7 @@ class PartitionedNormalization(keras.layers.Layer):
         is_enough = counts >= self.min_rows
         # As it serves: weights of a small scenario must not learn of another input.
         is_served_own = ops.convert_to_tensor(self.moving_share) > 0
-        self._move(mean, variance, ops.cast(is_enough, "float32") * (1.0 - self.momentum))
+        self._move(mean, variance, is_enough)
         used = []
         for of_batch, served in zip((mean, variance), moving, strict=True):
             over_all = ops.where(is_enough[:1], of_batch[:1], served[:1])
@@ -169,13 +169,17 @@ class PartitionedNormalization(keras.layers.Layer):
             used.append(ops.where(is_enough, of_batch, otherwise))
         return used[0], used[1]
 
-    def _move(self, mean: Tensor, variance: Tensor, rates: Tensor) -> None:
+    def _move(self, mean: Tensor, variance: Tensor, is_enough: Tensor) -> None:
+        # A NaN would stay for good, though the step that met it is left out.
+        is_finite = ops.all(ops.isfinite(mean + variance), axis=1, keepdims=True)
+        is_moved = ops.logical_and(is_enough, is_finite)
         for moving, batch in (
             (self.moving_mean, mean),
             (self.moving_variance, variance),
             (self.moving_share, 1.0),
         ):
-            moving.assign(moving + rates * (batch - moving))
+            moved = moving + (1.0 - self.momentum) * (batch - moving)
+            moving.assign(ops.where(is_moved, moved, moving))
 
     def compute_output_spec(
         self, inputs: Any, scenario: Any, training: bool = False

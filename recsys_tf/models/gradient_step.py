@@ -59,8 +59,10 @@ def take_loss_step(model: Any, data: Any) -> Any:
     """Takes a step by the joined loss, or none where that is not finite.
 
     One task's NaN would reach every variable that the task shares, and by the clipping of the joint
-    norm all others: such a step changes no variable of model, weighting or optimiser. The broken
-    task cannot be taken out of the sum instead: 0 times the NaN of its derivatives is NaN.
+    norm all others: such a step trains no variable and leaves the optimiser's. What the batch is
+    counted and drawn by goes on: sights of ids, seeds, moving statistics as far as they are finite,
+    and what the weighting follows of the other tasks. The broken task cannot be taken out of the
+    sum instead: 0 times the NaN of its derivatives is NaN.
 
     Args:
         model: A compiled `MultitaskModel`.

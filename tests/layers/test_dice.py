@@ -21,3 +21,15 @@ def test_batch_without_an_event_moves_no_moment(wrap):
     call(events, ~is_valid)
     for moment, old in zip(moments, before, strict=True):
         np.testing.assert_array_equal(moment, old)
+
+
+def test_batch_that_is_not_finite_moves_no_moment():
+    dice, is_valid = Dice(), np.ones([2, 4], bool)
+    events = np.arange(24, dtype="float32").reshape(2, 4, 3)
+    dice(events, is_valid, training=True)
+    before = [np.array(each) for each in dice.norm.weights]
+    events[0, 0, 1] = np.inf
+    dice(events, is_valid, training=True)
+    for moment, old in zip(dice.norm.weights, before, strict=True):
+        assert np.isfinite(moment).all()
+        np.testing.assert_array_equal(np.array(moment)[1], old[1])

@@ -117,6 +117,20 @@ def test_empty_batch_changes_nothing():
         np.testing.assert_array_equal(weight, kept)
 
 
+@pytest.mark.parametrize("broken", [np.inf, np.nan, 1e30])
+def test_batch_that_is_not_finite_moves_no_statistic(broken):
+    layer = make()
+    x, scenario = column(1, 10, 3, 30), np.array([2, 3, 2, 3])
+    layer(x, scenario, training=True)
+    before = [array(each) for each in layer.weights]
+    layer(column(1, broken, 3, 30), scenario, training=True)
+    # Of the scenario of finite rows too, where 0 times infinity is in its mean.
+    for each, old in zip(layer.weights, before, strict=True):
+        assert np.isfinite(array(each)).all()
+        if not np.isfinite(broken):
+            np.testing.assert_array_equal(each, old)
+
+
 def test_one_scenario_is_batch_normalisation(rng):
     import keras
 

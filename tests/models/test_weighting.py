@@ -192,7 +192,7 @@ def test_first_broken_loss_is_named_in_a_call_of_several_steps(batch, name):
     with pytest.raises(NonFiniteLossError, match="^price_loss stopped being finite at step 2 of"):
         fit(model, rows, None, config, verbose=0)
     assert_finite(model)
-    # The first step and the two after the broken one.
+    # `pcgrad` steps by the other task; a joined loss skips the broken step.
     assert int(model.optimizer.iterations) == (4 if name == "pcgrad" else 3)
 
 
