@@ -49,7 +49,7 @@ def _checked(argument: str, numbers: Array, num_indices: int) -> FloatArray:
     if numbers.shape != (num_indices,) or not is_number.all():
         raise ValueError(
             f"`{argument}` must hold {num_indices} numbers of 0 or more, one for each item index, "
-            f"received shape {numbers.shape}."
+            f"received shape {numbers.shape}, {np.sum(~is_number)} of them below 0 or not finite."
         )
     return numbers
 

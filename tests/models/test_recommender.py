@@ -159,8 +159,10 @@ def test_counts_that_cannot_be_are_refused(small_data):
     model = rebuilt(small_data)
     with pytest.raises(ValueError, match="`counts` must hold"):
         model.set_item_counts(np.ones(3))
-    with pytest.raises(ValueError, match="numbers of 0 or more"):
-        model.set_item_counts(np.full(model.item_probability.shape, np.nan))
+    counts = np.ones(model.item_probability.shape)
+    counts[[2, 4, 5]] = -1, np.nan, np.inf
+    with pytest.raises(ValueError, match="numbers of 0 or more.* 3 of them below 0 or not finite"):
+        model.set_item_counts(counts)
 
 
 def test_unknown_block_is_answered_with_the_nearest(small_data):
