@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ def join_tables(
     title_column: str = "title",
     is_time_comparable: bool = True,
     rejections: Rejections | None = None,
+    of_events: Callable[[pd.DataFrame], pd.DataFrame] | None = None,
 ) -> Interactions:
     """Joins the tables of one data set.
 
@@ -38,12 +40,15 @@ def join_tables(
         title_column: See `Interactions`.
         is_time_comparable: See `Interactions`.
         rejections: What was refused of further files.
+        of_events: Makes further columns of the events that are kept, a row each in their order;
+            refused rows are told as they were read. None makes none.
 
     Returns:
         The data set; events in the order of their file.
     """
     events = events.reject_repeated([schema.user_id, schema.item_id, schema.timestamp])
     report = events.rejections
+    frame = events.frame if of_events is None else of_events(events.frame)
     frames = {}
     for key, table in ((schema.item_id, items), (schema.user_id, users)):
         if isinstance(table, Table):
@@ -57,7 +62,7 @@ def join_tables(
         frames[key], report = _completed(frames[key], events.frame[key], schema, report)
     return Interactions(
         schema,
-        events.frame.reset_index(drop=True),
+        frame.reset_index(drop=True),
         frames[schema.user_id],
         frames[schema.item_id],
         report,

@@ -180,10 +180,7 @@ def assemble(
     rejections: Rejections | None = None,
 ) -> Interactions:
     """Joins the tables of one data set, with the moments of its events; see `join_tables`."""
-    # Told as they were read, without the moments.
-    events = events.reject_repeated([schema.user_id, schema.item_id, schema.timestamp])
-    if any(feature.side == "context" for feature in schema.features):
-        events = replace(events, frame=add_moments(events.frame))
+    has_moments = any(feature.side == "context" for feature in schema.features)
     return join_tables(
         schema,
         events,
@@ -191,4 +188,5 @@ def assemble(
         items,
         is_time_comparable=is_time_comparable,
         rejections=rejections,
+        of_events=add_moments if has_moments else None,
     )
