@@ -77,10 +77,9 @@ class AttentionPooling(keras.layers.Layer):
         hidden = events
         if self.hidden_dim is not None:
             hidden = ops.tanh(ops.matmul(events, self.kernel) + self.bias)
-        # float32, since the exponential of a half-precision score loses the small weights.
         scores = ops.cast(ops.matmul(hidden, self.query), "float32")
         valid = ops.cast(is_valid, "float32")
-        # A large finite number: minus infinity would make NaN of an empty row.
+        # Large and, in float32, finite: minus infinity would make NaN of an empty row.
         scores = ops.where(ops.cast(is_valid, "bool"), scores, -1e9)
         return precise_softmax(scores, axis=1) * valid
 
