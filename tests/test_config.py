@@ -138,8 +138,15 @@ def test_l2_that_walks_whole_tables_is_refused_beside_their_own_optimizer():
         "model": {"l2_regularization": 1e-6},
         "training": {"table_optimizer": "adagrad"},
     }
-    with pytest.raises(SpecError, match="training.table_optimizer: must be left out where `model."):
+    fault = "training.table_optimizer: must be left out where `model."
+    with pytest.raises(SpecError, match=fault):
         RunConfig.from_dict(values)
+    # Of a sequence, whose first fault is another, both are told.
+    with pytest.raises(SpecError) as error:
+        RunConfig.from_dict({**values, "sequence": {}})
+    assert str(error.value).startswith("RunConfig has 2 faults:")
+    for text in ("model.l2_regularization: has no meaning with `sequence`", fault):
+        assert text in str(error.value)
 
 
 def test_rate_of_tables_without_their_optimizer_is_refused():

@@ -49,15 +49,16 @@ class RunConfig(Spec):
 
     @model_validator(mode="after")
     def _cross_check(self) -> RunConfig:
+        faults = [] if self.sequence is None else self._sequence_faults()
         if self.training.table_optimizer is not None and self.model.l2_regularization:
-            raise ValueError(
+            faults.append(
                 "training.table_optimizer: must be left out where `model.l2_regularization` is "
                 f"above 0 (received {self.training.table_optimizer!r} and "
                 f"{self.model.l2_regularization}): the norm's gradient is of every row, and each "
                 "step would walk the whole tables"
             )
-        if self.sequence is not None:
-            self._check_sequence()
+        if faults:
+            raise ValueError("\n".join(faults))
         return self
 
     def check_pipeline(self) -> None:
@@ -73,7 +74,7 @@ class RunConfig(Spec):
                 "and write a sequential recommender."
             )
 
-    def _check_sequence(self) -> None:
+    def _sequence_faults(self) -> list[str]:
         parts = {name: each for name, each in self if isinstance(each, Spec) and name != "sequence"}
         faults = sequence_faults(parts)
         if self.export.is_seen_excluded is not self.evaluation.is_seen_excluded:
@@ -82,5 +83,4 @@ class RunConfig(Spec):
                 f"`evaluation.is_seen_excluded` is, received {self.export.is_seen_excluded}: "
                 "another list would be answered than is measured. Set both alike."
             )
-        if faults:
-            raise ValueError("\n".join(faults))
+        return faults
