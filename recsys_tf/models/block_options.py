@@ -176,16 +176,24 @@ def _by_task_faults(model: ModelConfig) -> Iterator[str]:
     block = SCENARIO_BLOCKS.get(str(model.multiscenario))
     if not model.scenario_by_task or block is None:
         return
+    towers = {n: each.task_towers for n, each in SCENARIO_BLOCKS.items() if each.task_towers}
     if block.task_towers is None:
-        able = [name for name, each in SCENARIO_BLOCKS.items() if each.task_towers is not None]
         yield (
             f"scenario_by_task: must be False with {model.multiscenario!r}, which has no part in "
-            f"the tasks' heads; choose among {', '.join(map(repr, able))}."
+            f"the tasks' heads; choose among {', '.join(map(repr, towers))}."
         )
-    elif model.scenario_prior and not block.task_towers.reads_prior:
+        return
+    if model.scenario_prior and not block.task_towers.reads_prior:
+        able = [name for name, each in towers.items() if each.reads_prior]
         yield (
             f"scenario_prior: must be empty with {model.multiscenario!r}, which reads the scenario "
-            f"alone, received {model.scenario_prior}"
+            f"alone, received {model.scenario_prior}; choose among {', '.join(map(repr, able))}."
+        )
+    if block.task_towers.keeps_width and set(model.head_dims) != {model.expert_dim}:
+        yield (
+            f"head_dims: must repeat expert_dim ({model.expert_dim}), once for each layer, with "
+            f"{model.multiscenario!r}, whose layers add to the tasks' vectors, received "
+            f"{model.head_dims}"
         )
 
 

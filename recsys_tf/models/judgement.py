@@ -12,7 +12,7 @@ from recsys_tf.crosses import make_cross
 from recsys_tf.heads import TaskHeads
 from recsys_tf.layers import CrossLayer, DenseStack
 from recsys_tf.models.chains import imputed_errors
-from recsys_tf.multiscenario import SCENARIO_BLOCKS, TaskTowers, make_scenario_block
+from recsys_tf.multiscenario import SCENARIO_BLOCKS, make_scenario_block
 from recsys_tf.multitask import MULTITASK_BLOCKS, make_multitask_block
 from recsys_tf.naming import known_arguments, look_up
 
@@ -135,6 +135,7 @@ def judge(
     """
     num_parts = len(num_outputs) + 1 if reads_parts(config) else 1
     shared = DenseStack(config.trunk_dims, dropout=config.dropout, name="trunk_layers")(inputs)
+    towers = None
     if config.multiscenario is not None:
         if scenario is None or num_scenarios is None:
             raise ValueError(
@@ -151,12 +152,19 @@ def judge(
         )
         of_rows = ops.repeat(scenario, num_parts, axis=0) if num_parts > 1 else scenario
         shared = block(shared, of_rows)
+        if config.scenario_by_task and block.task_towers is not None:
+            towers = block.task_towers(
+                list(num_outputs),
+                num_scenarios,
+                config.head_dims,
+                **known_arguments(block.task_towers, options),
+                name="task_towers",
+            )
     if num_parts > 1:
         shared = ops.reshape(shared, (-1, num_parts * shared.shape[-1]))
     of_tasks = make_multitask_block(list(num_outputs), config, name="multitask")(shared)
     hidden, hidden_dims = of_tasks, config.head_dims
-    if config.scenario_by_task:
-        towers = _task_towers(list(num_outputs), num_scenarios, config)
+    if towers is not None:
         hidden = towers(of_tasks, shared, scenario, prior)
         hidden_dims = ()  # Those of the towers.
     heads = TaskHeads(
@@ -167,21 +175,3 @@ def judge(
         name="heads",
     )
     return {**heads(hidden), **imputed_errors(of_tasks, parents, config)}
-
-
-def _task_towers(tasks: list[str], num_scenarios: int | None, config: ModelConfig) -> TaskTowers:
-    """Makes the heads' hidden layers in which the scenario block works by task."""
-    towers = look_up(SCENARIO_BLOCKS, str(config.multiscenario), "multiscenario").task_towers
-    if towers is None or num_scenarios is None:
-        raise ValueError(
-            f"`scenario_by_task` must be False with {config.multiscenario!r}, which has no part in "
-            "the tasks' heads."
-        )
-    options = {"dropout": config.dropout, **config.multiscenario_options}
-    return towers(
-        tasks,
-        num_scenarios,
-        config.head_dims,
-        **known_arguments(towers, options),
-        name="task_towers",
-    )

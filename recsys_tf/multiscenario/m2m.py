@@ -84,11 +84,7 @@ class M2M(ScenarioBlock):
     ) -> None:
         """Builds experts, attention and tower for an input of known width."""
         self.check_shapes(inputs_shape, scenario_shape)
-        self.embedding = self.add_weight(
-            name="scenario_embedding",
-            shape=(self.num_known, self.embedding_dim),
-            initializer="zeros",
-        )
+        self.embedding = self.add_embedding(self.embedding_dim)
         # Zeros: the attention starts as the plain mean, as the gates do.
         self.query = self.add_weight(name="query", shape=(self.hidden_dim, 1), initializer="zeros")
         self.experts.build(inputs_shape)

@@ -9,7 +9,6 @@ import keras
 from keras import ops
 
 from recsys_tf.layers.scenario_index import scenario_vectors
-from recsys_tf.layers.shapes import check_positive
 from recsys_tf.multiscenario.meta_unit import MetaUnit
 from recsys_tf.multiscenario.task_towers import TaskTowers
 from recsys_tf.types import Tensor
@@ -49,6 +48,8 @@ class MetaTowers(TaskTowers):
         Approach for Advertiser Modeling", https://arxiv.org/abs/2201.06814, the meta tower.
     """
 
+    keeps_width = True
+
     def __init__(
         self,
         task_names: Sequence[str],
@@ -58,8 +59,7 @@ class MetaTowers(TaskTowers):
         embedding_dim: int = 8,
         **kwargs: Any,
     ) -> None:
-        super().__init__(task_names, num_scenarios, hidden_dims, dropout, **kwargs)
-        self.embedding_dim = check_positive("embedding_dim", embedding_dim)
+        super().__init__(task_names, num_scenarios, hidden_dims, dropout, embedding_dim, **kwargs)
         # One list, the first task's first: Keras saves no layers of lists within lists.
         self.units = [
             MetaUnit(width, dtype=self.dtype_policy, name=f"task_{place}_layer_{index}")
@@ -85,14 +85,9 @@ class MetaTowers(TaskTowers):
         if set(self.hidden_dims) != {width}:
             raise ValueError(
                 f"`hidden_dims` must repeat the width of the tasks' vectors ({width}), to which "
-                f"each layer adds, received {list(self.hidden_dims)}. Set `head_dims` to "
-                "`expert_dim`, once for each layer."
+                f"each layer adds, received {list(self.hidden_dims)}."
             )
-        self.embedding = self.add_weight(
-            name="scenario_embedding",
-            shape=(self.num_known, self.embedding_dim),
-            initializer="zeros",
-        )
+        self.embedding = self.add_embedding(self.embedding_dim)
         places = self.num_known + 1
         for unit in self.units:
             unit.build((None, width), (places, self.embedding_dim), (None, places))
@@ -127,7 +122,3 @@ class MetaTowers(TaskTowers):
                 hidden = self.dropout_layer(hidden, training=training)
             outputs[name] = hidden
         return outputs
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments."""
-        return {**super().get_config(), "embedding_dim": self.embedding_dim}

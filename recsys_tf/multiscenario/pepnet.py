@@ -77,11 +77,7 @@ class PEPNet(ScenarioBlock):
     ) -> None:
         """Builds the layers and gates for an input of known width."""
         width = self.check_shapes(inputs_shape, scenario_shape)
-        self.embedding = self.add_weight(
-            name="scenario_embedding",
-            shape=(self.num_known, self.embedding_dim),
-            initializer="zeros",
-        )
+        self.embedding = self.add_embedding(self.embedding_dim)
         shapes = (None, self.embedding_dim), (None, width)
         self.input_gate = GateUnit(
             width, self.hidden_dim, dtype=self.dtype_policy, name="input_gate"

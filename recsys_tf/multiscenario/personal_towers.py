@@ -10,7 +10,7 @@ from keras import ops
 
 from recsys_tf.layers import Experts
 from recsys_tf.layers.scenario_index import scenario_rows
-from recsys_tf.layers.shapes import check_positive, check_rank, check_width
+from recsys_tf.layers.shapes import check_rank, check_width
 from recsys_tf.multiscenario.gate_unit import GateUnit
 from recsys_tf.multiscenario.task_towers import TaskTowers
 from recsys_tf.types import Tensor
@@ -66,8 +66,7 @@ class PersonalTowers(TaskTowers):
         embedding_dim: int = 8,
         **kwargs: Any,
     ) -> None:
-        super().__init__(task_names, num_scenarios, hidden_dims, dropout, **kwargs)
-        self.embedding_dim = check_positive("embedding_dim", embedding_dim)
+        super().__init__(task_names, num_scenarios, hidden_dims, dropout, embedding_dim, **kwargs)
         num_tasks, policy = len(self.task_names), self.dtype_policy
         self.steps = [
             Experts(num_tasks, (width,), dropout=dropout, dtype=policy, name=f"layer_{index}")
@@ -91,11 +90,7 @@ class PersonalTowers(TaskTowers):
         if prior_shape is not None:
             check_rank("prior", prior_shape, 2)
             prior_dim += check_width("prior", prior_shape)
-        self.embedding = self.add_weight(
-            name="scenario_embedding",
-            shape=(self.num_known, self.embedding_dim),
-            initializer="zeros",
-        )
+        self.embedding = self.add_embedding(self.embedding_dim)
         for step, gate, units in zip(self.steps, self.gates, self.hidden_dims, strict=True):
             step.build((None, len(self.task_names), width))
             gate.build((None, prior_dim), (None, shared))
@@ -130,7 +125,3 @@ class PersonalTowers(TaskTowers):
             factors = ops.reshape(gate(known, inputs), (-1, len(self.task_names), units))
             hidden = factors * step(hidden, training=training)
         return self.by_task(hidden)
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments."""
-        return {**super().get_config(), "embedding_dim": self.embedding_dim}

@@ -6,17 +6,13 @@ from typing import Any, ClassVar
 
 import keras
 
-from recsys_tf.layers.scenario_index import (
-    check_num_scenarios,
-    check_scenario,
-    scenario_one_hot,
-)
-from recsys_tf.layers.shapes import check_positive, check_rank, check_share, check_width
+from recsys_tf.layers.scenario_index import check_scenario
+from recsys_tf.layers.shapes import check_positive, check_rank, check_width
+from recsys_tf.multiscenario.by_scenario import ByScenario
 from recsys_tf.multiscenario.task_towers import TaskTowers
-from recsys_tf.types import NUM_RESERVED_INDICES, Tensor
 
 
-class ScenarioBlock(keras.layers.Layer):
+class ScenarioBlock(ByScenario):
     """Base of the layers from `[B, D]` and the rows' scenarios `[B]` to `[B, H]`.
 
     A block has a shared part and parts of each known scenario's own. A row whose scenario is
@@ -57,16 +53,9 @@ class ScenarioBlock(keras.layers.Layer):
         dropout: float = 0.0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.num_scenarios = check_num_scenarios(num_scenarios)
+        super().__init__(num_scenarios, dropout, **kwargs)
         self.hidden_dim = check_positive("hidden_dim", hidden_dim)
         self.num_layers = check_positive("num_layers", num_layers)
-        self.dropout = check_share("dropout", dropout)
-
-    @property
-    def num_known(self) -> int:
-        """Number of known scenarios, `S - 2`."""
-        return self.num_scenarios - NUM_RESERVED_INDICES
 
     def check_shapes(
         self, inputs_shape: tuple[int | None, ...], scenario_shape: tuple[int | None, ...]
@@ -79,16 +68,6 @@ class ScenarioBlock(keras.layers.Layer):
         check_rank("inputs", inputs_shape, 2)
         check_rank("scenario", scenario_shape, 1)
         return check_width("inputs", inputs_shape)
-
-    def one_hot(self, inputs: Tensor, scenario: Tensor) -> Tensor:
-        """Checks a batch and returns its scenarios' marks `[B, S - 1]`, see `scenario_one_hot`.
-
-        Raises:
-            TypeError: If `inputs` are no floats or `scenario` no integers.
-            ValueError: If they differ in their number of rows.
-        """
-        check_scenario(inputs, scenario)
-        return scenario_one_hot(scenario, self.num_scenarios, self.compute_dtype)
 
     def compute_output_spec(
         self, inputs: Any, scenario: Any, training: bool = False
@@ -105,10 +84,5 @@ class ScenarioBlock(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments that all blocks share."""
-        config = {
-            "num_scenarios": self.num_scenarios,
-            "hidden_dim": self.hidden_dim,
-            "num_layers": self.num_layers,
-            "dropout": self.dropout,
-        }
+        config = {"hidden_dim": self.hidden_dim, "num_layers": self.num_layers}
         return {**super().get_config(), **config}

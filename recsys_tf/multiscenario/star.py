@@ -86,11 +86,7 @@ class STAR(ScenarioBlock):
         self.normalization.build(inputs_shape, scenario_shape)
         for index, star in enumerate(self.stars):
             star.build((None, self.hidden_dim if index else width), (None, self.num_known + 1))
-        self.embedding = self.add_weight(
-            name="scenario_embedding",
-            shape=(self.num_known, self.embedding_dim),
-            initializer="zeros",
-        )
+        self.embedding = self.add_embedding(self.embedding_dim)
         self.auxiliary.build((None, width + self.embedding_dim))
         self.auxiliary_output.build((None, self.hidden_dim))
 

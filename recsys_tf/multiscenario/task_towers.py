@@ -8,12 +8,13 @@ from typing import Any, ClassVar
 import keras
 from keras import ops
 
-from recsys_tf.layers.scenario_index import check_num_scenarios, check_scenario, scenario_one_hot
-from recsys_tf.layers.shapes import check_positive, check_rank, check_share, check_width
-from recsys_tf.types import NUM_RESERVED_INDICES, Tensor
+from recsys_tf.layers.scenario_index import check_scenario
+from recsys_tf.layers.shapes import check_positive, check_rank, check_width
+from recsys_tf.multiscenario.by_scenario import ByScenario
+from recsys_tf.types import Tensor
 
 
-class TaskTowers(keras.layers.Layer):
+class TaskTowers(ByScenario):
     """Base of the layers from `{task: [B, H]}` and the rows' scenarios `[B]` to `{task: [B, H']}`.
 
     They are the hidden layers of the tasks' heads: what a scenario block says after the multi-task
@@ -26,6 +27,7 @@ class TaskTowers(keras.layers.Layer):
             least 3.
         hidden_dims: Width of each layer of a tower; at least one.
         dropout: Share of the units that is dropped while training, from 0 to below 1.
+        embedding_dim: Width of the scenario's vector.
         **kwargs: Arguments of every Keras layer.
 
     Raises:
@@ -40,29 +42,27 @@ class TaskTowers(keras.layers.Layer):
     reads_prior: ClassVar[bool] = False
     """Whether vectors that tell who and what may be given besides the scenario."""
 
+    keeps_width: ClassVar[bool] = False
+    """Whether each layer is as wide as the tasks' vectors, to which it adds."""
+
     def __init__(
         self,
         task_names: Sequence[str],
         num_scenarios: int,
         hidden_dims: Sequence[int],
         dropout: float = 0.0,
+        embedding_dim: int = 8,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(num_scenarios, dropout, **kwargs)
         if not task_names or not hidden_dims:
             raise ValueError(
                 "`task_names` and `hidden_dims` must hold at least one task and one width, "
                 f"received {list(task_names)} and {list(hidden_dims)}."
             )
         self.task_names = tuple(task_names)
-        self.num_scenarios = check_num_scenarios(num_scenarios)
         self.hidden_dims = tuple(check_positive("hidden_dims", each) for each in hidden_dims)
-        self.dropout = check_share("dropout", dropout)
-
-    @property
-    def num_known(self) -> int:
-        """Number of known scenarios, `S - 2`."""
-        return self.num_scenarios - NUM_RESERVED_INDICES
+        self.embedding_dim = check_positive("embedding_dim", embedding_dim)
 
     def check_shapes(
         self,
@@ -91,16 +91,6 @@ class TaskTowers(keras.layers.Layer):
         check_rank("scenario", scenario_shape, 1)
         return widths.pop(), check_width("inputs", inputs_shape)
 
-    def one_hot(self, inputs: Tensor, scenario: Tensor) -> Tensor:
-        """Checks a batch and returns its scenarios' marks `[B, S - 1]`, see `scenario_one_hot`.
-
-        Raises:
-            TypeError: If `inputs` are no floats or `scenario` no integers.
-            ValueError: If they differ in their number of rows.
-        """
-        check_scenario(inputs, scenario)
-        return scenario_one_hot(scenario, self.num_scenarios, self.compute_dtype)
-
     def stacked(self, of_tasks: Mapping[str, Tensor]) -> Tensor:
         """Returns the tasks' vectors `[B, T, H]`, in the order of `task_names`."""
         return ops.stack([of_tasks[name] for name in self.task_names], axis=1)
@@ -127,8 +117,7 @@ class TaskTowers(keras.layers.Layer):
         """Returns the constructor's arguments that all towers share."""
         config = {
             "task_names": list(self.task_names),
-            "num_scenarios": self.num_scenarios,
             "hidden_dims": list(self.hidden_dims),
-            "dropout": self.dropout,
+            "embedding_dim": self.embedding_dim,
         }
         return {**super().get_config(), **config}

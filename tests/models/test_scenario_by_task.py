@@ -147,8 +147,14 @@ def test_block_without_a_part_in_the_heads_is_refused():
 
 
 def test_prior_that_the_block_does_not_read_is_refused():
-    with pytest.raises(SpecError, match=r"scenario_prior: must be empty with 'm2m'.*\('user',\)"):
-        make(multiscenario="m2m", scenario_prior=("user",))
+    with pytest.raises(
+        SpecError, match=r"scenario_prior: must be empty with 'm2m'.*\('user',\)"
+    ) as e:
+        make(multiscenario="m2m", scenario_prior=("user",), head_dims=(8, 3))
+    # With the other fault, and a way out.
+    assert "choose among 'pepnet'." in str(e.value)
+    assert "model.head_dims: must repeat expert_dim (8)" in str(e.value)
+    assert "received (8, 3)" in str(e.value)
 
 
 def test_unknown_prior_is_answered_with_the_nearest():
