@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,15 @@ class Spec(BaseModel):
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise SpecError(f"`{path}` is not valid YAML: {error}") from None
         return cls.from_dict(values)
+
+    def changed(self, names: Iterable[str]) -> dict[str, Any]:
+        """Returns those of the named fields that are away from their default, with their values.
+
+        A saved description writes every field, so that to stand there is not to be chosen.
+        """
+        fields = type(self).model_fields
+        values = {name: getattr(self, name) for name in names}
+        return {name: value for name, value in values.items() if value != fields[name].default}
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain values that `from_dict` turns back into an equal description."""

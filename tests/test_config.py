@@ -11,6 +11,11 @@ def test_defaults_survive_yaml(tmp_path):
     assert RunConfig.from_yaml(tmp_path / "run.yaml") == RunConfig()
 
 
+def test_what_is_changed_is_away_from_its_default_wherever_it_stands():
+    saved = TrainingConfig.from_dict({**TrainingConfig().to_dict(), "epochs": 77})
+    assert saved.changed(["epochs", "weighting"]) == {"epochs": 77}
+
+
 def test_calibrator_beside_a_chain_is_refused():
     with pytest.raises(
         SpecError, match="model: calibrator_weight: must be 0 with the chain 'esmm'"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from recsys_tf import Schema, SpecError, TableSchema
+from recsys_tf import Schema, SpecError, TableSchema, TaskSpec
 
 USER = {"name": "user_id", "kind": "id", "side": "user"}
 ITEM = {"name": "item_id", "kind": "id", "side": "item"}
@@ -42,6 +42,14 @@ def test_tasks_are_told_apart():
     assert schema.retrieval_task.name == "watch"
     assert [each.name for each in schema.ranking_tasks] == ["rating"]
     assert [each.name for each in schema.auxiliary_tasks] == ["content"]
+
+
+def test_tasks_of_one_number_are_told_apart():
+    schema = make(tasks=[WATCH, RATING])
+    kind = TaskSpec(name="kind", kind="multiclass", label="hour")
+    schema = schema.model_copy(update={"tasks": (*schema.tasks, kind)})
+    assert [each.name for each in schema.ranking_tasks] == ["rating", "kind"]
+    assert [each.name for each in schema.single_tasks] == ["rating"]
 
 
 def test_yaml_round_trip(tmp_path):

@@ -66,7 +66,7 @@ class ModelConfig(Spec):
         multitask_options: Further arguments of the multi-task block by name, such as
             `{"num_layers": 2}`.
         head_dims: Hidden widths of each task's head; with `bilinear.is_alone`, as `dropout`, of
-            auxiliary tasks'.
+            auxiliary tasks', without which both are left out.
         chain: A name out of `recsys_tf.models.chains.CHAINS`: what a head of a task that comes
             `after` another predicts. `none`: the task itself.
             The others: its probability given the other's success, so that the task's is the
@@ -199,10 +199,9 @@ class ModelConfig(Spec):
                 f"bilinear.rank: must be at most embedding_dim ({self.embedding_dim}), "
                 f"received {rank}"
             )
-        for name in _BESIDE_BILINEAR if self.bilinear.is_alone else ():
-            value = getattr(self, name)
-            # A saved configuration holds the defaults too, so that these must pass.
-            if value and value != type(self).model_fields[name].default:
+        changed = self.changed(_BESIDE_BILINEAR) if self.bilinear.is_alone else {}
+        for name, value in changed.items():
+            if value:  # Nothing in the place of a block is what there is.
                 yield (
                     f"{name}: must be left out with `bilinear.is_alone`, whose product is the "
                     f"whole logit, without trunk, block, head or chain, received {value!r}"

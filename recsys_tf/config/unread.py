@@ -55,11 +55,11 @@ def sequence_faults(parts: Mapping[str, Spec]) -> list[str]:
         "retrieval.loss: has no meaning with `sequence`, received 'g"
     """
     return [
-        f"{name}.{field}: has no meaning with `sequence`, received {getattr(part, field)!r}: "
-        f"{_WAY_OUT[name]}; leave it out"
+        f"{name}.{field}: has no meaning with `sequence`, received {value!r}: {_WAY_OUT[name]}; "
+        "leave it out"
         for name, part in parts.items()
-        for field, described in type(part).model_fields.items()
-        if not _is_read(name, field) and getattr(part, field) != described.default
+        for field, value in part.changed(type(part).model_fields).items()
+        if not _is_read(name, field)
     ]
 
 

@@ -77,8 +77,7 @@ def fitted_calibrations(
 def answer_tasks(schema: FeaturesAndTasks) -> dict[str, TaskSpec]:
     """Returns the tasks whose scores stand in an answer, by name: those of one number a pair."""
     retrieval = [each for each in schema.tasks if each.kind == "retrieval"]
-    ranking = [each for each in schema.ranking_tasks if each.kind in ("regression", "binary")]
-    return {each.name: each for each in (*retrieval, *ranking)}
+    return {each.name: each for each in (*retrieval, *schema.single_tasks)}
 
 
 def fusion_option_faults(config: ExportConfig) -> dict[str, str]:

@@ -10,10 +10,8 @@ from recsys_tf.layers import Bilinear
 from recsys_tf.naming import unknown_name_message
 from recsys_tf.schema import FeaturesAndTasks
 
-
-def biased_tasks(schema: FeaturesAndTasks) -> tuple[str, ...]:
-    """Returns the ranking tasks of one number a row, in which users and items have biases."""
-    return tuple(t.name for t in schema.ranking_tasks if t.kind in ("regression", "binary"))
+_OF_HEADS = ("head_dims", "dropout")
+"""What a bilinear model alone reads for auxiliary tasks only."""
 
 
 def is_bilinear_alone(config: ModelConfig) -> bool:
@@ -27,7 +25,7 @@ def check_bilinear(
     candidate: Collection[str],
     schema: FeaturesAndTasks,
 ) -> None:
-    """Checks that the bilinear model's features are on their sides, and that a task has a use.
+    """Checks that the bilinear model's features are on their sides, and what it is for.
 
     Args:
         config: Names the features.
@@ -36,8 +34,8 @@ def check_bilinear(
         schema: Features and tasks.
 
     Raises:
-        ValueError: If a feature is another, there is no ranking task of one number, or one of
-            another kind where the model is to stand alone.
+        ValueError: If a feature is another, there is no ranking task of one number, or where the
+            model is to stand alone one of another kind, or a size of heads that no task has.
     """
     if config.bilinear is None:
         return
@@ -45,18 +43,28 @@ def check_bilinear(
         name = getattr(config.bilinear, field)
         if name not in known:
             raise ValueError(unknown_name_message(f"bilinear.{field}", name, known))
-    if not biased_tasks(schema):
+    if not schema.single_tasks:
         raise ValueError(
             "`bilinear` must be None without a ranking task of one number, to whose logit it is "
             "added; give the schema a task of kind 'binary' or 'regression'."
         )
-    others = [t.name for t in schema.ranking_tasks if t.name not in biased_tasks(schema)]
-    if config.bilinear.is_alone and others:
+    if not config.bilinear.is_alone:
+        return
+    others = [task.name for task in schema.ranking_tasks if task not in schema.single_tasks]
+    if others:
         raise ValueError(
             "`bilinear.is_alone` must be False with a ranking task of several numbers, received "
             f"{', '.join(map(repr, others))}: the product is one number a row, and there is no "
             "head besides."
         )
+    unread = {} if schema.auxiliary_tasks else config.changed(_OF_HEADS)
+    for name, value in unread.items():
+        # As of a block's fields, "nothing" is what there is.
+        if value:
+            raise ValueError(
+                f"`{name}` must be left out with `bilinear.is_alone` where no task is an auxiliary "
+                f"one, since there is no head besides the product, received {value!r}."
+            )
 
 
 def add_bilinear(
@@ -82,12 +90,15 @@ def add_bilinear(
         Symbolic logits by task. The product has a bias only where it stands alone: else the heads
         have one.
     """
-    sizes = config.form, config.rank, config.initial_scale, config.is_alone
-    products = {
-        name: Bilinear(*sizes, initial_biases.get(name, 0.0), name=f"{name}_bilinear")(u, v)
-        for name in tasks
-    }
-    added = {
-        name: logits[name] + each if name in logits else each for name, each in products.items()
-    }
-    return {**logits, **added}
+    joined = dict(logits)
+    for name in tasks:
+        product = Bilinear(
+            form=config.form,
+            rank=config.rank,
+            initial_scale=config.initial_scale,
+            use_bias=config.is_alone,
+            initial_bias=initial_biases.get(name, 0.0),
+            name=f"{name}_bilinear",
+        )(u, v)
+        joined[name] = joined[name] + product if name in joined else product
+    return joined

@@ -10,7 +10,6 @@ from keras import ops
 
 from recsys_tf.config import ModelConfig, RetrievalConfig
 from recsys_tf.heads import TaskHeads
-from recsys_tf.models.bilinear_logits import biased_tasks
 from recsys_tf.models.towers import build_towers, vector_name
 from recsys_tf.models.trunk import build_trunk, trunk_inputs
 from recsys_tf.schema import FeaturesAndTasks, Schema, TaskSpec
@@ -57,7 +56,7 @@ def build_core(
             query,
             candidate,
             {t.name: num_outputs(t, num_indices) for t in schema.ranking_tasks},
-            biased_tasks(schema),
+            [task.name for task in schema.single_tasks],
             config,
             initial_biases,
             num_scenarios(schema, num_indices),

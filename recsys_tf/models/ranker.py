@@ -11,12 +11,7 @@ from keras import ops
 
 from recsys_tf.config import ModelConfig
 from recsys_tf.encoders import JoinedCategories, make_encoder
-from recsys_tf.models.bilinear_logits import (
-    add_bilinear,
-    biased_tasks,
-    check_bilinear,
-    is_bilinear_alone,
-)
+from recsys_tf.models.bilinear_logits import add_bilinear, check_bilinear, is_bilinear_alone
 from recsys_tf.models.chains import chained
 from recsys_tf.models.core import num_outputs, num_scenarios
 from recsys_tf.models.dtypes import layers_of_dtype
@@ -159,8 +154,8 @@ def _build_core(
         )
     if config.bilinear is not None:
         u, v = vectors[config.bilinear.query_feature], vectors[config.bilinear.candidate_feature]
-        of_tasks = biased_tasks(schema)
-        logits = add_bilinear(logits, u, v, of_tasks, config.bilinear, initial_biases)
+        tasks = [task.name for task in schema.single_tasks]
+        logits = add_bilinear(logits, u, v, tasks, config.bilinear, initial_biases)
     return keras.Model(inputs, chained(logits, schema.parents, config), name="core")
 
 

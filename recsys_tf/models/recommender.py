@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 
 from recsys_tf.config import ModelConfig, RetrievalConfig
-from recsys_tf.models.bilinear_logits import biased_tasks, is_bilinear_alone
+from recsys_tf.models.bilinear_logits import is_bilinear_alone
 from recsys_tf.models.block_options import check_blocks
 from recsys_tf.models.catalogue_features import CatalogueFeatures
 from recsys_tf.models.core import build_core
@@ -204,17 +204,17 @@ class Recommender(MultitaskModel):
     ) -> None:
         """Sets where each user's or item's own bias in the ranking tasks starts.
 
-        A bilinear model alone has no such biases, and is left as it is.
-
         Args:
             side: `query` for users, `candidate` for items.
             biases: By the name of a task of one number, float `[N + 2]`: what is added to its
                 logit, by index of the user or item. Tasks that are not named get 0.
 
         Raises:
-            ValueError: If a task is not one of one number, or a length is another.
+            ValueError: If a task is not one of one number, a length is another, or the model is a
+                bilinear one alone, which has no such biases.
         """
-        tasks = biased_tasks(self.schema)
+        is_alone = is_bilinear_alone(self.config)
+        tasks = [] if is_alone else [each.name for each in self.schema.single_tasks]
         own = self.schema.user_id if side == "query" else self.schema.item_id
         table = np.zeros((self.num_indices[own], len(tasks)), "float32")
         for name, values in biases.items():
@@ -224,7 +224,7 @@ class Recommender(MultitaskModel):
                     f"{', '.join(tasks) or 'none'}, received {name!r} of shape {np.shape(values)}."
                 )
             table[:, tasks.index(name)] = values
-        if tasks and not is_bilinear_alone(self.config):
+        if tasks:
             tower = self.query_tower if side == "query" else self.candidate_tower
             tower.get_layer("label_bias").embeddings.assign(table)
 

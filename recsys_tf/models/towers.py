@@ -13,7 +13,7 @@ from recsys_tf.config import ModelConfig, RetrievalConfig
 from recsys_tf.encoders import make_encoder, make_fusion
 from recsys_tf.layers import DenseStack, EmbeddingTable
 from recsys_tf.layers.precision import full_precision
-from recsys_tf.models.bilinear_logits import biased_tasks, check_bilinear, is_bilinear_alone
+from recsys_tf.models.bilinear_logits import check_bilinear, is_bilinear_alone
 from recsys_tf.models.id_table_features import check_id_tables
 from recsys_tf.models.item_bias import ItemBias
 from recsys_tf.models.judgement import reads_parts
@@ -156,7 +156,7 @@ class _TowerBuilder:
         outputs = {"embedding": ops.concatenate([vector, last], axis=-1), "features": features}
         outputs |= of_trunk
         own = self.schema.user_id if item_bias is None else self.schema.item_id
-        num_biased = len(biased_tasks(self.schema))
+        num_biased = len(self.schema.single_tasks)
         if num_biased and own in inputs and not is_bilinear_alone(config):
             outputs["label_biases"] = EmbeddingTable(
                 self.num_indices[own],

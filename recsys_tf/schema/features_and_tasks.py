@@ -42,6 +42,11 @@ class FeaturesAndTasks(Spec):
         )
 
     @property
+    def single_tasks(self) -> tuple[TaskSpec, ...]:
+        """Ranking tasks of one number a row: regression and binary ones."""
+        return tuple(each for each in self.ranking_tasks if each.kind in ("regression", "binary"))
+
+    @property
     def auxiliary_tasks(self) -> tuple[TaskSpec, ...]:
         """Tasks whose head sees chosen features alone; trained, but not part of an answer."""
         return tuple(each for each in self.tasks if each.from_features)

@@ -9,6 +9,7 @@ import numpy as np
 
 from recsys_tf.config import ModelConfig, RunConfig, TrainingConfig
 from recsys_tf.models import Ranker, Recommender
+from recsys_tf.models.bilinear_logits import is_bilinear_alone
 from recsys_tf.models.block_options import check_blocks
 from recsys_tf.models.chains import CHAINS
 from recsys_tf.schema import FeaturesAndTasks, Schema, TaskSpec
@@ -84,8 +85,9 @@ def new_recommender(
         None if row_weights is None else np.bincount(items, row_weights, minlength=num_items),
         num_unknown_items,
     )
-    model.set_label_biases("candidate", of_items)
-    model.set_label_biases("query", of_users)
+    if not is_bilinear_alone(config.model):
+        model.set_label_biases("candidate", of_items)
+        model.set_label_biases("query", of_users)
     return model
 
 
@@ -165,9 +167,7 @@ def _targets(
     schema: FeaturesAndTasks, columns: Mapping[str, Array], config: ModelConfig
 ) -> Iterator[tuple[TaskSpec, FloatArray]]:
     """Yields the tasks of one number a row that have a label, and what their heads learn."""
-    for task in schema.ranking_tasks:
-        if task.kind not in ("regression", "binary"):
-            continue
+    for task in schema.single_tasks:
         target = _target(task, columns)
         if CHAINS[config.chain].is_product and task.after is not None:
             # The head tells the probability where the task before succeeds.

@@ -136,13 +136,15 @@ def test_ids_that_are_not_read_have_no_rows_to_grow(model):
 def test_recommender_judges_by_the_product_and_ranks_by_its_towers(small_data):
     pair = BilinearConfig(query_feature="history", candidate_feature="title", is_alone=True)
     sizes = {"embedding_dim": 16, "output_dim": 16, "text": small_data.config.model.text}
+    sizes["head_dims"] = (4,)  # Of the auxiliary tasks.
     model = Recommender(
         small_data.schema,
         small_data.state.num_indices_by_name,
         ModelConfig(bilinear=pair, **sizes),
         initial_biases={"rating": 3.0},
     )
-    model.set_label_biases("query", {})  # As every new recommender does.
+    with pytest.raises(ValueError, match="for tasks among none, received 'rating' of shape"):
+        model.set_label_biases("query", {"rating": np.zeros(3)})
     batch = next(iter(small_data.dataset("train")))
     towers = [
         tower({name: batch[0][name] for name in tower.input})
@@ -169,6 +171,13 @@ def test_recommender_judges_by_the_product_and_ranks_by_its_towers(small_data):
 def test_what_would_not_be_built_is_refused(field, value):
     with pytest.raises(SpecError, match=f"{field}: must be left out with `bilinear.is_alone`, who"):
         ModelConfig.from_dict({**config().to_dict(), field: value})
+
+
+@pytest.mark.parametrize(("field", "value"), [("head_dims", (8,)), ("dropout", 0.5)])
+def test_sizes_of_heads_that_no_task_has_are_refused(field, value):
+    rule = f"`{field}` must be left out with `bilinear.is_alone` where no task is an auxiliary"
+    with pytest.raises(ValueError, match=rule):
+        Ranker(SCHEMA, NUM_INDICES, config(**{field: value}))
 
 
 def test_nothing_in_place_of_a_block_is_taken():
