@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -31,6 +31,13 @@ from recsys_tf.types import NUM_RESERVED_INDICES, Array, IntArray
 
 Metrics = dict[str, float]
 """Values by `<task>/<metric>`, such as `watch/ndcg_at_10` or `rating/rmse`."""
+
+_OF_ROWS: dict[str, Callable[..., Statistic]] = {
+    "auc": auc_of_users,
+    "rmse": partial(error_of_users, power=2),
+    "mae": partial(error_of_users, power=1),
+}
+"""By metric, from `(labels, predictions, users, weights)`: what costs a product a resample."""
 
 
 def task_rows(
@@ -150,7 +157,7 @@ class Measurements:
             f"{task}/{metric}"
             for task in self.rows
             for metric in TASK_METRICS[self.data.schema.task(task).kind]
-            if metric in ("auc", "rmse", "mae")
+            if metric in _OF_ROWS
         ]
 
     def statistic(self, name: str) -> Statistic:
@@ -167,13 +174,9 @@ class Measurements:
             values = look_up(self.ranking.by_user, metric, "metric")
             return mean_of_users(values, self.ranking.weights(metric))
         labels, predictions, weights = look_up(self.rows, task, "task")
-        if metric == "auc":
-            return auc_of_users(labels, predictions, self._users, weights)
-        if metric in ("rmse", "mae"):
-            power = 2 if metric == "rmse" else 1
-            return error_of_users(labels, predictions, self._users, weights, power)
         function = look_up(TASK_METRICS[self.data.schema.task(task).kind], metric, "metric")
-        return metric_of_users(function, labels, predictions, self._users, weights)
+        make = _OF_ROWS.get(metric, partial(metric_of_users, function))
+        return make(labels, predictions, self._users, weights)
 
     @cached_property
     def _pairs(self) -> EventPairs:

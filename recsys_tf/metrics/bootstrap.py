@@ -7,7 +7,7 @@ so that a metric of many resamples is a product with those counts, not a loop ov
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -119,7 +119,7 @@ def bootstrap_interval(
         Efron and Tibshirani (1993), An introduction to the bootstrap,
         https://doi.org/10.1201/9780429246593, chapter 13.
     """
-    check_level(level)
+    check_resampling(level, num_samples)
     value = statistic.value
     if np.isnan(value):
         nan = undefined("interval", "the rows do not define the metric")
@@ -151,28 +151,17 @@ def mean_intervals(
         >>> low.round(2).tolist(), high.round(2).tolist()
         ([0.44], [0.56])
     """
-    check_level(level)
+    check_resampling(level, num_samples)
     values = np.asarray(values, np.float64)
     weights = np.where(np.isnan(values), 0.0, np.asarray(weights, np.float64))
     totals = np.concatenate([weights * np.nan_to_num(values), weights], axis=1)
-    num_metrics = values.shape[1]
-    samples = []
-
-    def keep(counts: FloatArray) -> FloatArray:
-        sums = counts @ totals
-        above, below = sums[:, :num_metrics], sums[:, num_metrics:]
-        nothing = np.full_like(above, np.nan)
-        samples.append(np.divide(above, below, out=nothing, where=below > 0))
-        return np.zeros(len(counts))
-
-    if not len(values) or not num_metrics:
-        return np.full(num_metrics, np.nan), np.full(num_metrics, np.nan)
-    resampled(Statistic(np.arange(len(values)), keep, len(values)), num_samples, seed)
-    found = np.concatenate(samples)
+    draws = _draws(len(values), len(values), num_samples, seed)
+    found = np.concatenate([ratio(*np.split(counts @ totals, 2, axis=1)) for counts in draws])
     found = np.where(np.isnan(found).all(axis=0), 0.0, found)
     is_known = weights.any(axis=0)
     quantiles = np.nanquantile(found, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    low, high = np.where(is_known, quantiles, np.nan)
+    # For no metric at all NumPy gives `[0]`.
+    low, high = np.where(is_known, quantiles.reshape(2, values.shape[1]), np.nan)
     return low, high
 
 
@@ -181,32 +170,30 @@ def resampled(statistic: Statistic, num_samples: int, seed: int) -> FloatArray:
 
     Args:
         statistic: The metric.
-        num_samples: Resamples, `R`.
+        num_samples: Resamples, `R`, 1 or more; see `check_resampling`.
         seed: Equal seeds draw equal users, whatever the metric.
 
     Returns:
         float64 `[R]`.
 
-    Raises:
-        ValueError: If `num_samples` is below 1.
-
     Example:
         >>> resampled(mean_of_users([3.0, 3.0]), num_samples=2, seed=0).tolist()
         [3.0, 3.0]
     """
-    if num_samples < 1:
-        raise ValueError(f"`num_samples` must be at least 1, received {num_samples}.")
+    draws = _draws(len(statistic.users), statistic.sample_size, num_samples, seed)
+    return np.concatenate([statistic.of_counts(counts) for counts in draws])
+
+
+def _draws(num_users: int, sample_size: int, num_samples: int, seed: int) -> Iterator[FloatArray]:
+    """Yields how often each user is drawn, float64 `[R', U]`, a block of resamples at a time."""
     rng = np.random.default_rng(seed)
-    num_users = len(statistic.users)
-    values = np.empty(num_samples)
-    step = max(1, _BLOCK_NUMBERS // max(num_users, statistic.sample_size))
+    step = max(1, _BLOCK_NUMBERS // max(num_users, sample_size, 1))
     for start in range(0, num_samples, step):
-        block = values[start : start + step]
-        drawn = rng.integers(num_users, size=(len(block), num_users))
-        drawn += num_users * np.arange(len(block))[:, None]
+        size = min(step, num_samples - start)
+        drawn = rng.integers(num_users, size=(size, num_users))
+        drawn += num_users * np.arange(size)[:, None]
         counts = np.bincount(drawn.reshape(-1), minlength=drawn.size).reshape(drawn.shape)
-        block[:] = statistic.of_counts(counts.astype(np.float64))
-    return values
+        yield counts.astype(np.float64)
 
 
 def bounds(samples: FloatArray, level: float) -> tuple[float, float]:
@@ -243,18 +230,36 @@ def check_level(level: float) -> None:
         raise ValueError(f"`level` must lie between 0 and 1, such as 0.95, received {level}.")
 
 
+def check_resampling(level: float, num_samples: int) -> None:
+    """Raises unless a confidence level and a number of resamples make an interval.
+
+    Args:
+        level: The level.
+        num_samples: Resamples.
+
+    Raises:
+        ValueError: If `level` is not between 0 and 1 or `num_samples` is below 1.
+
+    Example:
+        >>> check_resampling(0.95, 2000)
+    """
+    check_level(level)
+    if num_samples < 1:
+        raise ValueError(f"`num_samples` must be at least 1, received {num_samples}.")
+
+
 def ratio(above: FloatArray, below: FloatArray) -> FloatArray:
     """Computes `above / below`, NaN where `below` is 0.
 
     Args:
-        above: float `[R]`.
-        below: float `[R]`.
+        above: float `[R]`, or `[R, M]`.
+        below: Of the same shape.
 
     Returns:
-        float64 `[R]`.
+        float64 of that shape.
 
     Example:
         >>> ratio(np.array([1.0, 0.0]), np.array([2.0, 0.0]))
         array([0.5, nan])
     """
-    return np.divide(above, below, out=np.full(len(above), np.nan), where=below > 0)
+    return np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0)

@@ -35,16 +35,12 @@ def auc_of_users(
         >>> auc_of_users([1, 0, 1, 0], [0.9, 0.5, 0.5, 0.1], users=["a", "a", "b", "b"]).value
         0.875
     """
-    check_same_shape(labels, scores)
-    names, codes = _codes(users, len(labels))
-    rows = np.stack([np.asarray(scores, np.float64), codes], axis=-1)
-    labels, rows, weights = labelled_rows(labels, rows, weights)
+    labels, scores, weights, names, codes = _rows_of_users(labels, scores, users, weights)
     check_binary(labels)
-    order = np.argsort(rows[:, 0], kind="stable")
-    labels, scores = labels[order], rows[order, 0]
-    # Users without a labelled row are not drawn.
-    present, codes = np.unique(rows[order, 1].astype(np.int64), return_inverse=True)
-    positive, negative = weights[order] * labels, weights[order] * (1 - labels)
+    order = np.argsort(scores, kind="stable")
+    labels, scores, weights = (each[order] for each in (labels, scores, weights))
+    codes = codes[order]
+    positive, negative = weights * labels, weights * (1 - labels)
     starts = np.flatnonzero(np.concatenate([[True], scores[1:] != scores[:-1]]))
 
     def of_counts(counts: FloatArray) -> FloatArray:
@@ -55,11 +51,11 @@ def auc_of_users(
         won = (positive_at * (below - negative_at / 2)).sum(axis=1)
         return ratio(won, positive_at.sum(axis=1) * below[:, -1])
 
-    return Statistic(names[present], of_counts, 4 * len(labels))
+    return Statistic(names, of_counts, 4 * len(labels))
 
 
 def error_of_users(
-    labels: Array, predictions: Array, users: IntArray, weights: Array, power: int
+    labels: Array, predictions: Array, users: Array, weights: Array | None = None, *, power: int
 ) -> Statistic:
     """Makes the statistic `(mean |y - p|^power)^(1 / power)` over the rows of the drawn users.
 
@@ -67,25 +63,22 @@ def error_of_users(
         labels: float `[B]`; NaN = no label, the row is left out.
         predictions: float `[B]`.
         users: `[B]`, whose row it is.
-        weights: float `[B]`, at least 0.
+        weights: float `[B]`, at least 0; None weighs all rows alike.
         power: 2 for RMSE, 1 for MAE.
 
     Returns:
         The statistic; its users are those with a labelled row.
 
+    Raises:
+        ValueError: If the shapes differ or a prediction is NaN.
+
     Example:
-        >>> error_of_users(
-        ...     np.array([3.0, 1.0]), np.array([0.0, 5.0]), np.array([7, 8]), np.ones(2), power=2
-        ... ).value  # sqrt((9 + 16) / 2)
+        >>> error_of_users([3.0, 1.0], [0.0, 5.0], [7, 8], power=2).value  # sqrt((9 + 16) / 2)
         3.5355339059327378
     """
-    weights = np.where(np.isnan(labels), 0.0, weights)
-    is_counted = weights > 0
-    names, codes = np.unique(users[is_counted], return_inverse=True)
-    errors = np.abs(labels[is_counted].astype(np.float64) - predictions[is_counted]) ** power
-    above, below = (
-        sums_by(codes.reshape(-1), weights[is_counted] * each, len(names)) for each in (errors, 1.0)
-    )
+    labels, predictions, weights, names, codes = _rows_of_users(labels, predictions, users, weights)
+    errors = np.abs(labels - predictions) ** power
+    above, below = (sums_by(codes, weights * each, len(names)) for each in (errors, 1.0))
     return Statistic(
         names, lambda counts: ratio(counts @ above, counts @ below) ** (1 / power), len(names)
     )
@@ -133,6 +126,19 @@ def metric_of_users(
             return np.array([metric(labels, predictions, given * row[codes]) for row in counts])
 
     return Statistic(names, of_counts, len(names))
+
+
+def _rows_of_users(
+    labels: Array, predictions: Array, users: Array, weights: Array | None
+) -> tuple[FloatArray, FloatArray, FloatArray, Array, IntArray]:
+    """The labelled rows and their weights, the users who have one, and each row's among these."""
+    check_same_shape(labels, predictions)
+    names, codes = _codes(users, len(labels))
+    rows = np.stack([np.asarray(predictions, np.float64), codes], axis=-1)
+    labels, rows, weights = labelled_rows(labels, rows, weights)
+    # Users without a labelled row are not drawn.
+    present, codes = np.unique(rows[:, 1].astype(np.int64), return_inverse=True)
+    return labels, rows[:, 0], weights, names[present], codes.reshape(-1)
 
 
 def _codes(users: Array, num_rows: int) -> tuple[Array, IntArray]:

@@ -9,7 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from recsys_tf.metrics.bootstrap import Statistic, bounds, check_level, mean_of_users, resampled
+from recsys_tf.metrics.bootstrap import (
+    Statistic,
+    bounds,
+    check_level,
+    check_resampling,
+    mean_of_users,
+    resampled,
+)
 from recsys_tf.metrics.rows import check_same_shape
 from recsys_tf.metrics.undefined import undefined
 from recsys_tf.naming import look_up
@@ -75,7 +82,7 @@ def paired_bootstrap(
         Efron and Tibshirani (1993), An introduction to the bootstrap,
         https://doi.org/10.1201/9780429246593, chapters 13 and 16.
     """
-    check_level(level)
+    check_resampling(level, num_samples)
     if not np.array_equal(first.users, second.users):
         raise ValueError(
             f"`second` must be measured on the users of `first`, received {len(second.users)} and "
@@ -174,7 +181,7 @@ def paired_wilcoxon(
         Wilcoxon (1945), Individual comparisons by ranking methods,
         https://doi.org/10.2307/3001968; the variance with ties by Pratt (1959).
     """
-    check_level(level)
+    check_resampling(level, num_samples)
     differences = _differences(first, second)
     if len(differences) < 2:
         return _undefined(len(differences), "fewer than two users have a value")

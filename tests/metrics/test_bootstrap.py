@@ -12,9 +12,13 @@ from recsys_tf.metrics import (
     bootstrap_interval,
     by_slice,
     mae,
+    mean_intervals,
     mean_of_users,
     metric_of_users,
+    rmse,
 )
+from recsys_tf.metrics.bootstrap_rows import error_of_users
+from recsys_tf.metrics.paired import paired_bootstrap
 
 NAN = math.nan
 
@@ -71,6 +75,35 @@ def test_users_without_a_value_or_a_labelled_row_are_not_drawn():
     assert mean_of_users([1.0, 2.0, 3.0], [1.0, 0.0, 1.0]).users.tolist() == [0, 2]
     statistic = auc_of_users([1, NAN, 0], [0.9, NAN, 0.1], ["a", "b", "c"])
     assert statistic.users.tolist() == ["a", "c"]
+
+
+@pytest.mark.parametrize(("metric", "power"), [(mae, 1), (rmse, 2)])
+def test_error_of_counts_is_the_error_of_the_repeated_rows(metric, power):
+    labels, predictions, users, weights = rows()
+    predictions[np.isnan(labels)] = NAN  # Of a row without a label nothing is asked.
+    statistic = error_of_users(labels, predictions, users, weights, power=power)
+    assert statistic.value == pytest.approx(metric(labels, predictions, weights), abs=1e-12)
+    counts = counts_of(statistic)
+    for count, found in zip(counts, statistic.of_counts(counts), strict=True):
+        times = dict(zip(statistic.users.tolist(), count.astype(int).tolist(), strict=True))
+        drawn = np.repeat(np.arange(len(users)), [times.get(user, 0) for user in users.tolist()])
+        expected = metric(labels[drawn], predictions[drawn], weights[drawn])
+        assert found == pytest.approx(expected, abs=1e-12)
+
+
+def test_intervals_of_many_means_are_those_of_each():
+    rng = np.random.default_rng(12)
+    values, weights = rng.random((40, 3)), rng.integers(1, 5, (40, 3))
+    values[:, 2] = NAN
+    low, high = mean_intervals(values, weights, 0.9, num_samples=100)
+    for column in (0, 1):
+        alone = mean_of_users(values[:, column], weights[:, column])
+        found = bootstrap_interval(alone, 0.9, num_samples=100)
+        assert (low[column], high[column]) == pytest.approx((found.low, found.high), abs=1e-12)
+    assert np.isnan([low[2], high[2]]).all()
+    for shape in ((0, 2), (2, 0)):
+        bounds = mean_intervals(np.zeros(shape), np.ones(shape), num_samples=5)
+        assert [np.isnan(each).tolist() for each in bounds] == [[True] * shape[1]] * 2
 
 
 def test_interval_of_normal_means_is_the_known_one():
@@ -160,6 +193,17 @@ def test_interval_of_each_slice_is_that_of_the_slices_users():
     [
         (lambda: bootstrap_interval(mean_of_users([1.0]), 95), r"`level` must lie .* received 95"),
         (lambda: bootstrap_interval(mean_of_users([1.0]), num_samples=0), r"`num_samples` must be"),
+        (lambda: bootstrap_interval(mean_of_users([]), num_samples=0), r"`num_samples` must be"),
+        (
+            lambda: mean_intervals(np.ones((0, 1)), np.ones((0, 1)), num_samples=0),
+            r"`num_samples` must be",
+        ),
+        (
+            lambda: paired_bootstrap(mean_of_users([]), mean_of_users([]), num_samples=0),
+            r"`num_samples` must be",
+        ),
+        (lambda: error_of_users([1.0], [NAN], [1], power=2), r"`predictions` must not be NaN"),
+        (lambda: error_of_users([1.0, 2.0], [1.0], [1, 1], power=2), r"`predictions` must have"),
         (lambda: mean_of_users([1.0], [-1.0]), r"`weights` must be finite and at least 0"),
         (lambda: auc_of_users([1, 0], [0.1, 0.2], [1]), r"`users` must name .* 2 rows, received"),
         (lambda: auc_of_users([1, 3], [0.1, 0.2], [1, 1]), r"`labels` must be 0 or 1"),
