@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 
 import numpy as np
+import pandas as pd
 
 from recsys_tf.evaluation.ranking import model_ranking
 from recsys_tf.metrics import (
@@ -115,12 +116,14 @@ class Measurements:
             # A small slice easily has one class only.
             warnings.simplefilter("ignore", UndefinedMetricWarning)
             for feature in self.data.config.evaluation.slices:
-                values = self._pairs.texts(feature)
-                of_rows = values[self.data.rows(self.part)]
-                for value in np.unique(of_rows):
-                    name = f"{feature}={value}"
-                    found[name] = self._of_users(feature, values == value)
-                    found[name] |= self._of_rows(of_rows == value, has_counts=True)
+                codes, values = pd.factorize(self._pairs.texts(feature), sort=True)
+                of_users, of_rows = codes[self._asked], codes[self.data.rows(self.part)]
+                # A list is of many items.
+                has_users = self.ranking is not None and self._pairs.side(feature) != "item"
+                for code in np.unique(of_rows):
+                    name = f"{feature}={values[code]}"
+                    found[name] = self._of_users(of_users == code) if has_users else {}
+                    found[name] |= self._of_rows(of_rows == code, has_counts=True)
         return found
 
     def intervals(self) -> dict[str, tuple[float, float]]:
@@ -183,6 +186,14 @@ class Measurements:
         return EventPairs(self.data)
 
     @cached_property
+    def _asked(self) -> IntArray:
+        """The event at which each user of the ranking was asked; none without a ranking."""
+        if self.ranking is None:
+            return np.zeros(0, np.int64)
+        positives = self._pairs.positives(self.data.rows(self.part))
+        return self._pairs.first_rows(positives)[self.ranking.user_indexes]
+
+    @cached_property
     def _users(self) -> IntArray:
         """Each row's user."""
         if self.part == "train":
@@ -198,13 +209,9 @@ class Measurements:
         # Sequences are ranked without such a task, all of whose events are positives.
         return "retrieval" if task is None else task.name
 
-    def _of_users(self, feature: str, is_event: Array) -> Metrics:
-        """Returns the ranking's means of the users asked at these events."""
-        spec = next(each for each in self.data.schema.features if each.name == feature)
-        if self.ranking is None or spec.side == "item":
-            return {}
-        first = self._pairs.first_rows(self._pairs.positives(self.data.rows(self.part)))
-        is_user = is_event[first[self.ranking.user_indexes]]
+    def _of_users(self, is_user: Array) -> Metrics:
+        """Returns the ranking's means of these of its users."""
+        assert self.ranking is not None
         means = self.ranking.means(is_user)
         return named(self._retrieval, {**means, "num_users": is_user.sum()})
 

@@ -9,16 +9,20 @@ from recsys_tf.schema import Schema
 from recsys_tf.spec import SpecError, list_faults
 
 
-def check_evaluation_config(config: EvaluationConfig, schema: Schema) -> None:
+def check_evaluation_config(
+    config: EvaluationConfig, schema: Schema, *, has_rows: bool = True
+) -> None:
     """Checks the names of `evaluation` that the schema and the tables of names decide.
 
     Args:
         config: The `evaluation` of a run.
         schema: The features and tasks of the run.
+        has_rows: Whether rows are judged beside the lists, as no sequential recommender does.
 
     Raises:
-        SpecError: If a metric is not known or a slice is by no single-valued categorical feature;
-            the text lists every fault with its field's path.
+        SpecError: If a metric is not known or a slice is by no single-valued categorical feature,
+            or either tells nothing but of rows where none are judged; the text lists every fault
+            with its field's path.
     """
     faults = [
         f"evaluation.metrics: {unknown_name_message('metrics', name, FURTHER_METRICS)}"
@@ -38,5 +42,13 @@ def check_evaluation_config(config: EvaluationConfig, schema: Schema) -> None:
         for name in config.slices
         if name not in known
     ]
+    if not has_rows:
+        of_items = [each.name for each in schema.features if each.side == "item"]
+        faults += [
+            f"evaluation.slices: must name features of users or of the context with `sequence`, "
+            f"received {name!r}, an item's, which tells of judged rows alone; leave it out"
+            for name in config.slices
+            if name in known and name in of_items
+        ]
     if faults:
         raise SpecError(list_faults("RunConfig", faults))

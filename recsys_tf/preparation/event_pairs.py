@@ -10,9 +10,12 @@ import pandas as pd
 from scipy import sparse
 
 from recsys_tf.datasets import interaction_matrix
+from recsys_tf.features.frames import FrameColumns
 from recsys_tf.preparation.prepared_data import PreparedData
-from recsys_tf.schema import TaskSpec
+from recsys_tf.schema import Side, TaskSpec
 from recsys_tf.types import Array, FloatArray, IntArray
+
+_FRAMES: dict[Side, str] = {"context": "events", "user": "users", "item": "items"}
 
 
 @dataclass(frozen=True)
@@ -57,12 +60,8 @@ class EventPairs:
         Returns:
             float64, one an event.
         """
-        frames, features = self.data.interactions, self.data.schema.features
-        side = next((each.side for each in features if each.name == name), "context")
-        if side == "context":
-            return frames.events[name].to_numpy(dtype="float64")
-        frame, places = (frames.users, self.users) if side == "user" else (frames.items, self.items)
-        return frame[name].to_numpy(dtype="float64")[places]
+        side = self.side(name)
+        return self._of_events(side, self._frame(side)[name].to_numpy(dtype="float64"))
 
     def texts(self, name: str) -> Array:
         """Reads a single-valued categorical feature, which may stand on any side.
@@ -71,16 +70,30 @@ class EventPairs:
             name: The feature.
 
         Returns:
-            Text, one an event; "" where the value is missing.
+            object `[E]` of `str`, one an event; "" where the value is missing.
+
+        Raises:
+            ValueError: If there is no such column.
+            TypeError: If it holds no strings.
         """
-        frames = self.data.interactions
-        side = next(each.side for each in self.data.schema.features if each.name == name)
-        frame = {"context": frames.events, "user": frames.users, "item": frames.items}[side]
-        column = frame[name]
-        texts = np.where(column.notna(), column.astype(str), "").astype(str)
+        side = self.side(name)
+        columns = FrameColumns(self._frame(side), _FRAMES[side])
+        return self._of_events(side, columns.strings(name))
+
+    def side(self, name: str) -> Side:
+        """Returns where a column stands; what is no feature, such as a label, with the events."""
+        features = self.data.schema.features
+        return next((each.side for each in features if each.name == name), "context")
+
+    def _frame(self, side: Side) -> pd.DataFrame:
+        frame: pd.DataFrame = getattr(self.data.interactions, _FRAMES[side])
+        return frame
+
+    def _of_events(self, side: Side, values: Array) -> Array:
+        """Returns each event's own, its user's or its item's value."""
         if side == "context":
-            return texts
-        return texts[self.users if side == "user" else self.items]
+            return values
+        return values[self.users if side == "user" else self.items]
 
     def weights(self, task: TaskSpec) -> FloatArray:
         """Returns the weight of each event in a task, 1 where the task names none."""

@@ -53,7 +53,8 @@ class PreparedData:
 
     def __post_init__(self) -> None:
         """Checks that there is what the configuration asks for."""
-        check_evaluation_config(self.config.evaluation, self.schema)
+        has_rows = self.config.sequence is None
+        check_evaluation_config(self.config.evaluation, self.schema, has_rows=has_rows)
         if not self.interactions.is_time_comparable:
             check_no_recency(
                 self.config,

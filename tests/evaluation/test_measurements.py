@@ -9,6 +9,7 @@ from recsys_tf import CategoricalFeature
 from recsys_tf.config import EvaluationConfig
 from recsys_tf.evaluation import compare, evaluate, measure
 from recsys_tf.metrics import FURTHER_METRICS, auc, bootstrap_interval, exposure_gini, mean_of_users
+from recsys_tf.preparation import EventPairs
 
 
 def with_evaluation(data, **fields):
@@ -105,6 +106,15 @@ def test_slices_by_an_item_tell_of_rows_alone(measured, small_data):
     labels, predictions, _ = (each[rows.to_numpy()] for each in measured.rows["click"])
     assert found["colour=red"]["click/auc"] == pytest.approx(auc(labels, predictions))
     assert not any(name.startswith("watch/") for name in found["colour=red"])
+
+
+def test_users_asked_are_found_once_for_all_slices(measured, monkeypatch):
+    calls, first_rows = [], EventPairs.first_rows
+    monkeypatch.setattr(
+        EventPairs, "first_rows", lambda *each: calls.append(1) or first_rows(*each)
+    )
+    assert len(replace(measured).slices()) > 2
+    assert calls == [1]
 
 
 def test_intervals_hold_the_values(measured, plain):

@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from recsys_tf import RunConfig, TaskSpec
+from recsys_tf import CategoricalFeature, RunConfig, SequenceConfig, TaskSpec
 from recsys_tf.baselines import Bias, Popularity
 from recsys_tf.config import DataConfig, EvaluationConfig
 from recsys_tf.datasets import interaction_matrix
 from recsys_tf.evaluation import evaluate_baselines, ranking_problem
-from recsys_tf.preparation import prepare, recency_weights
+from recsys_tf.preparation import EventPairs, prepare, recency_weights
 from recsys_tf.spec import SpecError
 
 
@@ -192,3 +192,32 @@ def test_names_of_evaluation_that_there_are_not_are_told_together(small_data):
     assert "evaluation.slices: `slices` must be one of" in lines[1]
     assert "Did you mean 'gender'" in lines[1]
     assert "received 'genres'" in lines[2]
+
+
+def test_slices_that_tell_nothing_of_a_sequential_run_are_refused(small_data):
+    colour = CategoricalFeature(name="colour", side="item", values=("red", "blue"))
+    schema = small_data.schema
+    schema = schema.model_copy(update={"features": (*schema.features, colour)})
+    evaluation = EvaluationConfig(slices=("gender", "surface", "colour"))
+    run = RunConfig(data=small_data.config.data, evaluation=evaluation)
+    assert replace(small_data, config=run, schema=schema).schema == schema
+    sequential = run.model_copy(update={"sequence": SequenceConfig()})
+    text = (
+        "1 fault:\n  evaluation.slices: must name features of users .* received 'colour', an item's"
+    )
+    with pytest.raises(SpecError, match=text):
+        replace(small_data, config=sequential, schema=schema)
+
+
+def test_columns_are_read_from_the_side_that_they_stand_on(small_data):
+    frames, pairs = small_data.interactions, EventPairs(small_data)
+    genders = frames.users.set_index("user_id")["gender"]
+    prices = frames.items.set_index("item_id")["price"]
+    events = frames.events
+    assert pairs.texts("gender").tolist() == events["user_id"].map(genders).fillna("").tolist()
+    assert pairs.texts("surface").tolist() == events["surface"].tolist()
+    np.testing.assert_array_equal(pairs.column("price"), events["item_id"].map(prices))
+    np.testing.assert_array_equal(pairs.column("rating"), events["rating"])
+    numbers = replace(frames, users=frames.users.assign(gender=1.5))
+    with pytest.raises(TypeError, match="`users.gender` must hold strings"):
+        EventPairs(replace(small_data, interactions=numbers)).texts("gender")
