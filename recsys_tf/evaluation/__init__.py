@@ -1,6 +1,6 @@
 """What a trained model is worth on held-out rows, by itself and beside baselines or another."""
 
-from recsys_tf.evaluation.comparison import compare, testable
+from recsys_tf.evaluation.comparison import check_same_questions, compare, testable
 from recsys_tf.evaluation.evaluating import evaluate, evaluate_baselines, evaluate_tasks
 from recsys_tf.evaluation.measurements import (
     Measurements,
@@ -21,6 +21,7 @@ __all__ = [
     "Metrics",
     "RankingProblem",
     "candidate_embeddings",
+    "check_same_questions",
     "compare",
     "evaluate",
     "evaluate_baselines",

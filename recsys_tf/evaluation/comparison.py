@@ -8,6 +8,8 @@ import numpy as np
 
 from recsys_tf.evaluation.measurements import Measurements
 from recsys_tf.metrics import PairedTest, paired_bootstrap
+from recsys_tf.preparation import Part, PreparedData
+from recsys_tf.types import Array
 
 
 def compare(
@@ -32,10 +34,14 @@ def compare(
         By name, the difference first minus second, its interval and p value, and the users.
 
     Raises:
-        ValueError: If the parts hold other rows, or a task of the same name has other labels,
-            weights or positives; or as `Measurements.statistic`.
+        ValueError: If the parts differ; or as `check_same_questions` or `Measurements.statistic`.
     """
-    _check_same_rows(first, second)
+    if first.part != second.part:
+        raise ValueError(
+            f"`second` must be measured on the {first.part} rows, as `first` is, received "
+            f"{second.part} rows."
+        )
+    check_same_questions(first.data, second.data, first.part)
     if names is None:
         others = set(testable(second))
         names = [name for name in testable(first) if name in others]
@@ -47,21 +53,38 @@ def compare(
 
 def testable(measured: Measurements) -> list[str]:
     """Names the metrics that a paired test is made of: of the lists, and `row_statistics`."""
-    schema, names = measured.data.schema, []
-    if measured.ranking is not None and schema.retrieval_task is not None:
-        names += [f"{schema.retrieval_task.name}/{each}" for each in measured.ranking.by_user]
-    return [*names, *measured.row_statistics]
+    lists = {} if measured.ranking is None else measured.ranking.by_user
+    return [*(f"{measured.retrieval_name}/{name}" for name in lists), *measured.row_statistics]
 
 
-def _check_same_rows(first: Measurements, second: Measurements) -> None:
-    rows = [each.data.rows(each.part) for each in (first, second)]
-    if first.part != second.part or not np.array_equal(rows[0], rows[1]):
+def check_same_questions(first: PreparedData, second: PreparedData, part: Part) -> None:
+    """Checks that two models of these data are asked the same, before either is measured.
+
+    Args:
+        first: What one model was trained on.
+        second: What the other was.
+        part: The part that both are measured on.
+
+    Raises:
+        ValueError: If the part holds other rows, or rows of other users and items; if there are
+            other users or items at all; if a task of the same name has other labels, weights or
+            positives; or if one list leaves out what the user has met and the other does not.
+    """
+    rows = [each.rows(part) for each in (first, second)]
+    if not np.array_equal(*rows):
         raise ValueError(
-            f"`second` must be measured on the {len(rows[0]):,} {first.part} rows of `first`, "
-            f"received {len(rows[1]):,} {second.part} rows that are not the same; compare models "
-            "of the same data and split."
+            f"`second` must be measured on the {len(rows[0]):,} {part} rows of `first`, received "
+            f"{len(rows[1]):,} {part} rows that are not the same; compare models of the same data "
+            "and split."
         )
-    tasks = [{task.name: task for task in each.data.schema.tasks} for each in (first, second)]
+    ids = [_ids(each, part) for each in (first, second)]
+    for name, of_first in ids[0].items():
+        if not np.array_equal(of_first, ids[1][name]):
+            raise ValueError(
+                f"`second` must be measured on the {name} of `first`, received other ids or the "
+                "same in another order; compare models of the same data and split."
+            )
+    tasks = [{task.name: task for task in each.schema.tasks} for each in (first, second)]
     for name in tasks[0].keys() & tasks[1].keys():
         # What a head is made of may differ; what it is measured by may not.
         fields = ("kind", "label", "sample_weight", "positive_at_least")
@@ -71,9 +94,21 @@ def _check_same_rows(first: Measurements, second: Measurements) -> None:
                 f"the task {name!r} must have the same {', '.join(fields)} in both models, "
                 f"received {one} and {other}; rename one of the tasks."
             )
-    evaluations = [each.data.config.evaluation for each in (first, second)]
+    evaluations = [each.config.evaluation for each in (first, second)]
     if evaluations[0].is_seen_excluded is not evaluations[1].is_seen_excluded:
         raise ValueError(
             "`evaluation.is_seen_excluded` must be the same for both models: their lists would "
             "be of other items."
         )
+
+
+def _ids(data: PreparedData, part: Part) -> dict[str, Array]:
+    """Whom and what the rows of a part are of, and whom and what there is: users go by place."""
+    frames, schema, rows = data.interactions, data.schema, data.rows(part)
+    columns = {
+        "users": frames.users[schema.user_id],
+        "items": frames.items[schema.item_id],
+        f"users of the {part} rows": frames.events[schema.user_id].iloc[rows],
+        f"items of the {part} rows": frames.events[schema.item_id].iloc[rows],
+    }
+    return {name: column.to_numpy(dtype=object) for name, column in columns.items()}

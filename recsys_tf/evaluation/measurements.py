@@ -98,8 +98,15 @@ class Measurements:
         """Values by `<task>/<metric>`, of all users and rows."""
         metrics: Metrics = {}
         if self.ranking is not None:
-            metrics |= named(self._retrieval, self.ranking.means())
+            metrics |= named(self.retrieval_name, self.ranking.means())
         return metrics | self._of_rows()
+
+    @property
+    def retrieval_name(self) -> str:
+        """By what `<task>` the users' lists are told."""
+        task = self.data.schema.retrieval_task
+        # Sequences are ranked without such a task, all of whose events are positives.
+        return "retrieval" if task is None else task.name
 
     def slices(self) -> dict[str, Metrics]:
         """Tells the metrics by the values of the features of `evaluation.slices`.
@@ -147,7 +154,7 @@ class Measurements:
                 level,
             )
             for name, *bounds in zip(by_user, low, high, strict=True):
-                found[f"{self._retrieval}/{name}"] = float(bounds[0]), float(bounds[1])
+                found[f"{self.retrieval_name}/{name}"] = float(bounds[0]), float(bounds[1])
         for name in self.row_statistics:
             interval = bootstrap_interval(self.statistic(name), level)
             found[name] = interval.low, interval.high
@@ -173,7 +180,7 @@ class Measurements:
             ValueError: If there is no such task or metric.
         """
         task, _, metric = name.partition("/")
-        if self.ranking is not None and task == self._retrieval:
+        if self.ranking is not None and task == self.retrieval_name:
             values = look_up(self.ranking.by_user, metric, "metric")
             return mean_of_users(values, self.ranking.weights(metric))
         labels, predictions, weights = look_up(self.rows, task, "task")
@@ -203,17 +210,11 @@ class Measurements:
             )
         return self._pairs.users[self.data.rows(self.part)]
 
-    @property
-    def _retrieval(self) -> str:
-        task = self.data.schema.retrieval_task
-        # Sequences are ranked without such a task, all of whose events are positives.
-        return "retrieval" if task is None else task.name
-
     def _of_users(self, is_user: Array) -> Metrics:
         """Returns the ranking's means of these of its users."""
         assert self.ranking is not None
         means = self.ranking.means(is_user)
-        return named(self._retrieval, {**means, "num_users": is_user.sum()})
+        return named(self.retrieval_name, {**means, "num_users": is_user.sum()})
 
     def _of_rows(self, is_row: Array | None = None, *, has_counts: bool = False) -> Metrics:
         """Returns the metrics of the tasks with a label, of these rows."""

@@ -7,7 +7,7 @@ import pytest
 
 from recsys_tf import CategoricalFeature
 from recsys_tf.config import EvaluationConfig
-from recsys_tf.evaluation import compare, evaluate, measure
+from recsys_tf.evaluation import check_same_questions, compare, evaluate, measure
 from recsys_tf.metrics import FURTHER_METRICS, auc, bootstrap_interval, exposure_gini, mean_of_users
 from recsys_tf.preparation import EventPairs
 
@@ -150,8 +150,11 @@ def test_models_are_compared_on_the_same_users(measured):
 
 
 def test_models_that_were_asked_something_else_are_not_compared(measured):
-    with pytest.raises(ValueError, match="rows that are not the same; compare models of the same"):
+    with pytest.raises(ValueError, match="on the test rows, as `first` is, received validation"):
         compare(measured, replace(measured, part="validation"))
+    split = replace(measured.data.split, test=measured.data.split.test[1:])
+    with pytest.raises(ValueError, match="rows that are not the same; compare models of the same"):
+        compare(measured, replace(measured, data=replace(measured.data, split=split)))
     schema = measured.data.schema
     tasks = [
         t.model_copy(update={"label": "like"}) if t.name == "click" else t for t in schema.tasks
@@ -162,3 +165,43 @@ def test_models_that_were_asked_something_else_are_not_compared(measured):
     seen = with_evaluation(measured.data, is_seen_excluded=False)
     with pytest.raises(ValueError, match="`evaluation.is_seen_excluded` must be the same"):
         compare(measured, replace(measured, data=seen))
+
+
+def exchanged(frames, frame, column):
+    """The same data set with the first two different ids of a column in each other's place."""
+    values = getattr(frames, frame)[column]
+    one, other = values.unique()[:2]
+    changed = values.replace({one: other, other: one})
+    return replace(frames, **{frame: getattr(frames, frame).assign(**{column: changed})})
+
+
+@pytest.mark.parametrize(
+    ("frame", "column", "named"),
+    [
+        ("users", "user_id", "users"),
+        ("items", "item_id", "items"),
+        ("events", "user_id", "users of the test rows"),
+        ("events", "item_id", "items of the test rows"),
+    ],
+)
+def test_users_of_other_data_are_not_paired_by_their_places(measured, frame, column, named):
+    frames = measured.data.interactions
+    # Of the events those that are measured are what is asked.
+    rows = measured.data.rows("test")
+    events = frames.events.iloc[[*rows, *np.setdiff1d(np.arange(len(frames.events)), rows)]]
+    frames = replace(frames, events=events.reset_index(drop=True))
+    split = replace(measured.data.split, test=np.arange(len(rows)))
+    data = replace(measured.data, interactions=frames, split=split)
+    other = replace(data, interactions=exchanged(frames, frame, column))
+    check_same_questions(data, replace(data), "test")
+    with pytest.raises(ValueError, match=f"on the {named} of `first`, received other ids"):
+        compare(replace(measured, data=data), replace(measured, data=other))
+
+
+def test_lists_without_a_retrieval_task_are_compared(measured):
+    schema = measured.data.schema
+    tasks = tuple(task for task in schema.tasks if task.kind != "retrieval")
+    data = replace(measured.data, schema=schema.model_copy(update={"tasks": tasks}))
+    bare = replace(measured, data=data, rows={})
+    assert bare.metrics["retrieval/ndcg_at_5"] == measured.metrics["watch/ndcg_at_5"]
+    assert compare(bare, bare)["retrieval/ndcg_at_5"].difference == 0
