@@ -16,7 +16,8 @@ class EvaluationConfig(Spec):
             the same.
         user_batch_size: Users ranked at once.
         metrics: Names out of `recsys_tf.metrics.FURTHER_METRICS`: of the lists at each cut-off,
-            such as `novelty` or `gini`, and of the rows of binary tasks, such as `gauc`.
+            such as `novelty` or `gini`, and of the rows of binary tasks, such as `gauc`, of which
+            there are none with `sequence`.
         slices: Single-valued categorical features by whose values everything is told once more;
             those of items tell of the tasks with a label alone, and nothing with `sequence`.
         confidence: Level of the bootstrap intervals over users, such as 0.95; None makes none.

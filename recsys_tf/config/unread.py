@@ -16,7 +16,6 @@ _ALONE_READ: dict[str, tuple[str, ...]] = {
 _NOT_READ: dict[str, tuple[str, ...]] = {
     "data": ("history",),
     "training": ("weighting", "weighting_options", "recency_half_life_days"),
-    "evaluation": ("metrics",),
 }
 """By the part of a run: the fields that it does not read, where it reads most."""
 
@@ -35,7 +34,6 @@ _WAY_OUT = {
     "model": "its sizes and its encoder are fields of `sequence`",
     "retrieval": "its loss is `sequence.loss`, with `sequence.loss_options`",
     "training": "it has one task, whose rows weigh alike",
-    "evaluation": "its lists are measured by the ranking metrics, by slice and with intervals too",
     "export": "it answers by its own score alone",
 }
 

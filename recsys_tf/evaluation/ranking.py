@@ -9,9 +9,11 @@ import numpy as np
 import tensorflow as tf
 from scipy import sparse
 
+from recsys_tf.config import EvaluationConfig
 from recsys_tf.evaluation.lists import with_list_metrics
 from recsys_tf.features import make_dataset, transform_catalogue
 from recsys_tf.metrics import LIST_METRICS, USER_LIST_METRICS, RankingValues, ranking_values
+from recsys_tf.metrics.ranking_evaluation import ScoresFn
 from recsys_tf.models import Recommender
 from recsys_tf.preparation import EventPairs, Part, PreparedData
 from recsys_tf.types import Array, FloatArray, IntArray
@@ -81,10 +83,7 @@ def model_ranking(
     *,
     on_users_done: Callable[[int], object] | None = None,
 ) -> RankingValues:
-    """Ranks the whole catalogue for each user of a part; see `evaluate`.
-
-    With `evaluation.metrics` the lists are kept, and those of the metrics that are of lists told.
-    """
+    """Ranks the whole catalogue for each user of a part; see `evaluate` and `ranked`."""
     problem = ranking_problem(data, part)
     asked = np.flatnonzero(problem.first_rows >= 0)
     queries = query_embeddings(model, data, part, problem.first_rows[asked])
@@ -92,11 +91,41 @@ def model_ranking(
     place[asked] = np.arange(len(asked))
     vectors = candidate_embeddings(model, data)
     candidates = vectors.T
-    config = data.config.evaluation
-    of_lists = [name for name in config.metrics if name in LIST_METRICS | USER_LIST_METRICS]
-    values = ranking_values(
+    return ranked(
+        problem,
         lambda users: queries[place[users]] @ candidates,
         asked,
+        vectors,
+        data.config.evaluation,
+        on_users_done,
+    )
+
+
+def ranked(
+    problem: RankingProblem,
+    score: ScoresFn,
+    users: IntArray | None,
+    vectors: FloatArray,
+    config: EvaluationConfig,
+    on_users_done: Callable[[int], object] | None = None,
+) -> RankingValues:
+    """Ranks the whole catalogue as `evaluation` of a run says.
+
+    Args:
+        problem: The problem.
+        score: Scores the catalogue for some users, see `ScoresFn`.
+        users: int `[U]`, who is asked for; None takes all that have held-out positives.
+        vectors: float `[N, D]`, what the model knows each item by.
+        config: Cut-offs, and which metrics of the lists are told; with any the lists are kept.
+        on_users_done: Called with the number of users after each block that was ranked.
+
+    Returns:
+        The metrics of each user's list.
+    """
+    of_lists = [name for name in config.metrics if name in LIST_METRICS | USER_LIST_METRICS]
+    values = ranking_values(
+        score,
+        users,
         problem.seen if config.is_seen_excluded else None,
         problem.relevant,
         config.cutoffs,

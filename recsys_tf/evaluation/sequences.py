@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from recsys_tf.evaluation.ranking import ranking_problem
+from recsys_tf.evaluation.ranking import ranked, ranking_problem
 from recsys_tf.features import Sequences
-from recsys_tf.metrics import RankingValues, ranking_values
+from recsys_tf.metrics import RankingValues
 from recsys_tf.metrics.ranking_evaluation import ScoresFn
 from recsys_tf.models import SequenceRecommender
 from recsys_tf.preparation import Part, SequenceData
@@ -34,20 +34,13 @@ def sequence_ranking(
         on_users_done: Called with the number of users after each block that was ranked.
 
     Returns:
-        The ranking metrics of each user, seen items left out as `config.evaluation` says.
+        The ranking metrics of each user, and those of the lists that `config.evaluation` names;
+        seen items are left out as it says.
     """
     problem = ranking_problem(data.data, part)
-    config = data.data.config.evaluation
     score = sequence_scores(model, data, part)
-    return ranking_values(
-        score,
-        None,
-        problem.seen if config.is_seen_excluded else None,
-        problem.relevant,
-        config.cutoffs,
-        config.user_batch_size,
-        on_users_done,
-    )
+    vectors = model.item_vectors[data.catalogue_items]
+    return ranked(problem, score, None, vectors, data.data.config.evaluation, on_users_done)
 
 
 def sequence_scores(model: SequenceRecommender, data: SequenceData, part: Part) -> ScoresFn:

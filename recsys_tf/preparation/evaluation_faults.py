@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from recsys_tf.config import EvaluationConfig
-from recsys_tf.metrics import FURTHER_METRICS
+from recsys_tf.metrics import FURTHER_METRICS, ROW_METRICS
 from recsys_tf.naming import unknown_name_message
 from recsys_tf.schema import Schema
 from recsys_tf.spec import SpecError, list_faults
@@ -43,6 +43,12 @@ def check_evaluation_config(
         if name not in known
     ]
     if not has_rows:
+        faults += [
+            f"evaluation.metrics: must be of lists with `sequence`, received {name!r}, which tells "
+            "of judged rows alone; leave it out"
+            for name in config.metrics
+            if name in ROW_METRICS
+        ]
         of_items = [each.name for each in schema.features if each.side == "item"]
         faults += [
             f"evaluation.slices: must name features of users or of the context with `sequence`, "

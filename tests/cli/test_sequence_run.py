@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -12,6 +13,7 @@ from recsys_tf.cli.failures import Failure
 from recsys_tf.cli.kinds import NextItems
 from recsys_tf.cli.run_folder import RunFolder
 from recsys_tf.config import RunConfig, SequenceConfig
+from recsys_tf.metrics import exposure_gini
 
 # Every kind of input: times and kinds of action of the events, genres of the items.
 SEQUENCE_RUN = {
@@ -169,9 +171,9 @@ def test_new_items_of_a_changed_catalogue_are_exported_by_their_content(small_da
 
 
 def test_a_sequential_run_is_measured_by_slice_and_with_intervals(small_synthetic):
-    run = RunConfig.from_dict(
-        {**SEQUENCE_RUN, "evaluation": {"cutoffs": [5], "slices": ["gender"], "confidence": 0.9}}
-    )
+    evaluation = {"cutoffs": [5], "slices": ["gender"], "confidence": 0.9}
+    lists = ["novelty", "gini", "intra_list_diversity"]
+    run = RunConfig.from_dict({**SEQUENCE_RUN, "evaluation": {**evaluation, "metrics": lists}})
     kind = NextItems.load(run)
     measured = kind.measure(kind.build(), "test", lambda _: None)
     value = measured.metrics["watch/ndcg_at_5"]
@@ -184,3 +186,14 @@ def test_a_sequential_run_is_measured_by_slice_and_with_intervals(small_syntheti
         n * each["watch/ndcg_at_5"] for n, each in zip(counts, slices.values(), strict=True) if n
     )
     assert mean / sum(counts) == pytest.approx(value)
+
+    top_items, data = measured.ranking.top_items, kind.data
+    events, items = data.interactions.events, data.interactions.items["item_id"]
+    assert measured.metrics["watch/gini_at_5"] == exposure_gini(top_items, len(items))
+    known = events.iloc[data.known_rows("test")]
+    counts = items.map(known.groupby("item_id")["user_id"].nunique()).fillna(0).to_numpy()
+    bits = -np.log2(np.maximum(counts, 1) / known["user_id"].nunique())
+    assert measured.metrics["watch/novelty_at_5"] == pytest.approx(bits[top_items].mean())
+    # By the vectors that the items are scored by.
+    assert 0 < measured.metrics["watch/intra_list_diversity_at_5"] <= 2
+    assert measured.intervals().keys() >= {"watch/novelty_at_5"}
