@@ -77,10 +77,4 @@ class RunConfig(Spec):
     def _sequence_faults(self) -> list[str]:
         parts = {name: each for name, each in self if isinstance(each, Spec) and name != "sequence"}
         faults = sequence_faults(parts)
-        if self.export.is_seen_excluded is not self.evaluation.is_seen_excluded:
-            faults.append(
-                f"export.is_seen_excluded: must be {self.evaluation.is_seen_excluded}, as "
-                f"`evaluation.is_seen_excluded` is, received {self.export.is_seen_excluded}: "
-                "another list would be answered than is measured. Set both alike."
-            )
         return faults

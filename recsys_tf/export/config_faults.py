@@ -59,7 +59,22 @@ def check_export_config(
     faults += _calibration_faults(config, schema)
     faults += _order_faults(config, schema)
     if evaluation is not None and schema.retrieval_task is not None:
-        faults += _told("is_seen_excluded", _check_seen, config, evaluation)
+        faults += _seen_faults(config, evaluation)
+    if faults:
+        raise SpecError(list_faults("RunConfig", faults))
+
+
+def check_seen(config: ExportConfig, evaluation: EvaluationConfig) -> None:
+    """Checks that the list is measured that is answered, before a model is trained.
+
+    Args:
+        config: The `export` of a run.
+        evaluation: Its `evaluation`; of a trained model it may be changed.
+
+    Raises:
+        SpecError: If one of them leaves out what the user has met and the other does not.
+    """
+    faults = _seen_faults(config, evaluation)
     if faults:
         raise SpecError(list_faults("RunConfig", faults))
 
@@ -207,13 +222,14 @@ def _order_faults(config: ExportConfig, schema: Schema) -> Iterator[str]:
     yield from _told("", check_input_names, config, schema)
 
 
-def _check_seen(config: ExportConfig, evaluation: EvaluationConfig) -> None:
-    if config.is_seen_excluded is not evaluation.is_seen_excluded:
-        raise ValueError(
-            f"must be {evaluation.is_seen_excluded}, as `evaluation.is_seen_excluded` is, received "
-            f"{config.is_seen_excluded}: another list would be answered than is measured. Set both "
-            "alike."
-        )
+def _seen_faults(config: ExportConfig, evaluation: EvaluationConfig) -> list[str]:
+    if config.is_seen_excluded is evaluation.is_seen_excluded:
+        return []
+    return [
+        f"export.is_seen_excluded: must be {evaluation.is_seen_excluded}, as "
+        f"`evaluation.is_seen_excluded` is, received {config.is_seen_excluded}: another list would "
+        "be answered than is measured. Set both alike."
+    ]
 
 
 def _told(field: str, check: Callable[..., Any], *values: Any, **options: Any) -> list[str]:

@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from recsys_tf.config import TrainingConfig
-from recsys_tf.export.config_faults import check_export_config, check_export_labels
+from recsys_tf.export.config_faults import check_export_config, check_export_labels, check_seen
 from recsys_tf.features import id_indices, transform_catalogue
 from recsys_tf.models import MultitaskModel, Ranker, Recommender, SequenceRecommender
 from recsys_tf.models.first_broken_step import FirstBrokenStep
@@ -85,10 +85,13 @@ def build_sequence_recommender(data: SequenceData) -> SequenceRecommender:
         The model, with fresh weights drawn from `training.seed`.
 
     Raises:
-        SpecError: If a block or an option is not known; the text lists every fault.
+        SpecError: If a block or an option is not known, or another list is answered than is
+            measured; the text lists every fault.
         ValueError: If no item has an index, or the configuration names a feature that there is not.
     """
-    training = data.data.config.training
+    run = data.data.config
+    check_seen(run.export, run.evaluation)
+    training = run.training
     keras.utils.set_random_seed(training.seed)
     return SequenceRecommender(
         data.num_indices, data.config, data.content, dtype=layers_dtype(training)

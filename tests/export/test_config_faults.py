@@ -10,7 +10,7 @@ from recsys_tf import CategoricalFeature, IdFeature, RunConfig, Schema, TaskSpec
 from recsys_tf.config import EvaluationConfig, ExportConfig
 from recsys_tf.export.config_faults import check_export_config, check_export_labels
 from recsys_tf.spec import SpecError
-from recsys_tf.training import build_recommender
+from recsys_tf.training import build_recommender, build_sequence_recommender
 
 SCHEMA = Schema(
     features=(
@@ -109,6 +109,10 @@ def test_list_that_is_not_the_measured_one_is_told(is_excluded):
     run = RunConfig(export=config, evaluation=EvaluationConfig(is_seen_excluded=not is_excluded))
     with pytest.raises(SpecError, match="another list would be answered than is measured"):
         build_recommender(SimpleNamespace(config=run, schema=SCHEMA))
+    # What a trained sequential recommender is measured by may be changed; it is not built so.
+    sequential = RunConfig.from_dict({**run.to_dict(), "sequence": {}})
+    with pytest.raises(SpecError, match=text):
+        build_sequence_recommender(SimpleNamespace(data=SimpleNamespace(config=sequential)))
 
 
 def test_feature_with_the_name_of_a_wish_is_told_where_the_wish_is_an_input():
