@@ -24,6 +24,7 @@ from recsys_tf.tasks import RETRIEVAL_LOSSES
 from recsys_tf.weighting import WEIGHTINGS
 
 README = Path(__file__).parents[2] / "README.md"
+PAGES = [README, *sorted((README.parent / "docs").glob("*.md"))]
 MODULES = sorted(
     each.name
     for each in pkgutil.walk_packages(recsys_tf.__path__, "recsys_tf.")
@@ -90,6 +91,23 @@ def test_readme_names_every_block(field, names):
     row = re.search(rf"^\| `{field}` \| (.*) \|$", README.read_text(encoding="utf-8"), re.M)
     assert row is not None
     assert set(re.findall(r"`(\w+)`", row[1])) == set(names)
+
+
+def _anchors(page):
+    """Places that a link may name: GitHub's form of the headings."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.M)
+    return {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}
+
+
+@pytest.mark.checkout
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_of_a_page_lead_to_files_and_headings(page):
+    links = re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", page.read_text(encoding="utf-8"))
+    assert links
+    for path, anchor in links:
+        target = page.parent / path if path else page
+        assert target.exists(), path
+        assert not anchor or anchor in _anchors(target), anchor
 
 
 @pytest.mark.checkout
