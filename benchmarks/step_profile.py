@@ -7,7 +7,7 @@ over generated sequences of 200 events by Zipf's law over 3,416 items, all posit
 is cut off after each of its parts (`recsys_tf.step_profile`); the input is made beside it, and
 training waits for it only where it takes longer than the step.
 
-Training does not use XLA. The last rows say why, with XLA and without, in turn, and the seconds
+Training does not use XLA. The last rows are steps with XLA and without, in turn, and the seconds
 that XLA compiles for: SASRec's encoder forward and back at one shape (batches of like length have a
 new shape every few steps, and each would be compiled anew); and the whole step of two rankers over
 40 categories, PLE and DCNv2, whose shapes never change.
