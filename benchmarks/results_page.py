@@ -49,7 +49,7 @@ def section(name: str, content: dict[str, Any], log: Path | None = None) -> str:
     Args:
         name: The file's name without its suffix.
         content: What `reporting.report` wrote.
-        log: The trials that the result was chosen by, a line each.
+        log: The trials behind the result, a line each, and those of a search for settings.
 
     Returns:
         Data, command, machine and seeds, then the tables.
@@ -63,14 +63,21 @@ def section(name: str, content: dict[str, Any], log: Path | None = None) -> str:
         + "."
     )
     if log is not None:
-        num_trials = len(log.read_text(encoding="utf-8").splitlines())
         # From docs/ on.
         link = f"../benchmarks/results/{log.parent.name}/{log.name}"
-        origin += f" Its {num_trials} trials: [{log.name}]({link})."
+        origin += f" Its {trials_of(log)}: [{log.name}]({link})."
     shared, others = split_rows(content["rows"])
     tables = [by_method(shared)] if shared else []
     tables += [table(others)] if others else []
     return "\n\n".join([f"## {name}", f"{content['data']}.", *tables, origin]) + "\n"
+
+
+def trials_of(log: Path) -> str:
+    """Counts the trials of a log, those of a search apart: no row was made of them."""
+    lines = log.read_text(encoding="utf-8").splitlines()
+    num_searched = sum("is_search" in json.loads(line).get("trial", {}) for line in lines)
+    of_search = f", and {num_searched} of a search for settings" if num_searched else ""
+    return f"{len(lines) - num_searched} trials{of_search}"
 
 
 def split_rows(rows: Rows) -> tuple[Rows, Rows]:

@@ -1,5 +1,7 @@
 """Which trials the tables of several tasks are made of, and what is held to a bound."""
 
+from dataclasses import replace
+
 import pytest
 
 pytestmark = pytest.mark.checkout
@@ -37,3 +39,10 @@ def test_chosen_by_validation_rows_and_held_to_twin_trees_and_paper(script):
         "paper": (0.75, 0.6, True),
     }
     assert [row.value for row in rows if row.name.startswith("parameters")] == [9.0] * 3
+
+
+def test_stem_gets_wider_embeddings_and_keeps_crosses_and_trunk(script):
+    settings = script.PROBLEMS["census"].settings
+    settings = replace(settings, embedding_dim=8, trunk_dims=(128,), num_cross_layers=1)
+    assert script.settings_for("stem", settings, 2) == replace(settings, embedding_dim=24)
+    assert script.settings_for("mmoe", settings, 2) == settings

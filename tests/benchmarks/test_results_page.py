@@ -96,6 +96,9 @@ def test_result_of_a_search_names_its_trials(page, tmp_path):
     (tmp_path / "search.json").write_text(json.dumps(content))
     assert "trials" not in page.make_page(tmp_path)
     (tmp_path / "logs").mkdir()
-    (tmp_path / "logs" / "search.jsonl").write_text("{}\n{}\n")
-    said = "Its 2 trials: [search.jsonl](../benchmarks/results/logs/search.jsonl)."
+    log, link = tmp_path / "logs" / "search.jsonl", "../benchmarks/results/logs/search.jsonl"
+    log.write_text(2 * "{}\n")
+    assert f"Its 2 trials: [search.jsonl]({link})." in page.make_page(tmp_path)
+    log.write_text(2 * "{}\n" + 3 * '{"trial": {"is_search": true}}\n')
+    said = f"Its 2 trials, and 3 of a search for settings: [search.jsonl]({link})."
     assert said in page.make_page(tmp_path)
