@@ -63,8 +63,11 @@ def test_gate_reads_scenario_and_prior_beside_what_the_tasks_read(trained):
     towers = trained.core.get_layer("task_towers")
     # Of the scenario 8, of the user's vector 4, of what the multi-task block read 8.
     assert towers.gates[0].inner.kernel.shape == (8 + 4 + 8, 8)
-    assert towers.dropout == 0.0
     assert trained.core.get_layer("heads").hidden_dims == ()
+
+
+def test_towers_drop_what_the_model_does():
+    assert make(dropout=0.3).core.get_layer("task_towers").dropout == 0.3
 
 
 def test_task_that_turns_with_the_scenario_is_learned_beside_one_that_does_not(trained, batch):

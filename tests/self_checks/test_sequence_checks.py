@@ -56,10 +56,14 @@ def test_sound_model_of_every_encoder_says_nothing(encoder, is_packed):
         np.testing.assert_array_equal(left, right)
 
 
-def test_weights_are_taken():
+def test_faults_of_batches_with_weights_are_found():
     model = model_of()
-    weighted = batches(model).map(lambda x, y: (x, y, tf.ones(tf.shape(y))))
-    assert run_self_checks(model, weighted) == []
+    sound = batches(model).map(lambda x, y: (x, y, tf.ones(tf.shape(y))))
+    assert said(model, sound) == set()
+    leaking = sound.map(lambda x, y, weights: (x, x["items"], weights))
+    assert said(model, leaking) == {("leak", "items")}
+    unweighted = sound.map(lambda x, y, weights: (x, y, 0 * weights))
+    assert ("blind_loss", "items") in said(model, unweighted)
 
 
 def test_labels_that_are_the_items_read_are_a_leak():
