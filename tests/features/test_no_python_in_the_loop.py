@@ -1,5 +1,7 @@
 """What makes batches is a graph: Python is asked for none of them."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -18,21 +20,25 @@ def of_records(world, folder):
     return make_record_dataset(folder, world.preprocessor, world.schema, 8, shuffle_seed=1)
 
 
-def of_sequences(world, folder):
+def of_sequences(world, folder, **options):
     ends = np.arange(5, 105, 5)
     items = np.arange(2, 102, dtype=np.int32)
     sequences = Sequences(items, np.arange(100, dtype=np.int64), ends - 5, ends)
-    return make_sequence_dataset(sequences, max_length=4, batch_size=2, seed=1)
+    # Room for two where they are packed.
+    return make_sequence_dataset(sequences, max_length=10, batch_size=2, seed=1, **options)
 
 
-def of_masked_sequences(world, folder):
-    ends = np.arange(5, 105, 5)
-    items = np.arange(2, 102, dtype=np.int32)
-    sequences = Sequences(items, np.arange(100, dtype=np.int64), ends - 5, ends)
-    return make_sequence_dataset(sequences, 5, batch_size=2, seed=1, mask_index=102)
+MAKERS = {
+    "in_memory": in_memory,
+    "of_records": of_records,
+    "of_sequences": of_sequences,
+    "masked": partial(of_sequences, mask_index=102),
+    "packed": partial(of_sequences, is_packed=True),
+    "masked_and_packed": partial(of_sequences, mask_index=102, is_packed=True),
+}
 
 
-@pytest.mark.parametrize("make", [in_memory, of_records, of_sequences, of_masked_sequences])
+@pytest.mark.parametrize("make", MAKERS.values(), ids=list(MAKERS))
 def test_no_python_runs_between_batches(plain_world, tmp_path, make):
     dataset = make(plain_world, tmp_path)
     operations = operations_of(dataset)
