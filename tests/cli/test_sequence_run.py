@@ -135,7 +135,7 @@ def test_unknown_encoder_is_told_before_the_data_are_read(call, tmp_path):
     assert "Did you mean 'sasrec'" in asked.stderr
 
 
-def test_model_of_another_kind_is_refused(small_data, tmp_path):
+def test_model_of_another_kind_is_refused(tmp_path):
     import keras
 
     RunConfig.from_dict(SEQUENCE_RUN).to_yaml(tmp_path / "run.yaml")

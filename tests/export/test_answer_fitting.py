@@ -241,8 +241,8 @@ def test_stacking_of_the_configuration_learns_the_goals_label(trained, small_dat
     assert found.to_dict() == {"goal": goal.to_dict(), "weights": found.config.score_weights}
 
 
-def test_nothing_is_fitted_where_nothing_is_asked(trained):
-    found = fit_configured_answer(trained[0], None, ExportConfig())
+def test_nothing_is_fitted_where_nothing_is_asked():
+    found = fit_configured_answer(None, None, ExportConfig())
     assert (found.config, found.calibrations, found.goal) == (ExportConfig(), {}, None)
 
 

@@ -113,7 +113,7 @@ def test_no_table_of_a_recommender_is_decayed(number, small_data):
             "target_attention": every(TARGET_ATTENTIONS, number),
             "cross": every(CROSSES, number),
             "multiscenario": every(SCENARIO_BLOCKS, number),
-            # `stem` goes with none of the others.
+            # `stem` goes without target attention, and needs wider embeddings.
             "multitask": every(MULTITASK_BLOCKS.keys() - {"stem"}, number),
             "fusion": every(("concat", "gated"), number),
         }
