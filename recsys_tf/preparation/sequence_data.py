@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -36,10 +36,14 @@ class SequenceData:
     An item that training has not met has the index 1, as every unknown one, unless content tells it
     from others: then it has an index of its own, from `num_indices` on, in the catalogue's order.
 
+    Args:
+        data: The data set, cut into parts.
+        given: What takes the place of the run's `sequence`; None takes that, or the defaults where
+            the run has none.
+
     Attributes:
         data: The data set, cut into parts.
-        config: Lengths and windows, the action's column, the items' content; None takes the run's
-            `sequence`, or the defaults where it has none.
+        config: Lengths and windows, the action's column, the items' content.
 
     Raises:
         SpecError: If the configuration names an unknown block or option, or packs rows for an
@@ -52,14 +56,15 @@ class SequenceData:
     """
 
     data: PreparedData
-    # Never None once it is made.
-    config: SequenceConfig = None  # type: ignore[assignment]
+    given: InitVar[SequenceConfig | None] = None
+    config: SequenceConfig = field(init=False)
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, given: SequenceConfig | None) -> None:
         """Checks the blocks' names, and that there are times where they are to be read."""
-        if self.config is None:
-            object.__setattr__(self, "config", self.data.config.sequence or SequenceConfig())
-        check_sequence_blocks(self.config)
+        if given is not None:  # The run's own was checked when its data were prepared.
+            check_sequence_blocks(given)
+        config = given or self.data.config.sequence or SequenceConfig()
+        object.__setattr__(self, "config", config)
         check_no_recency(
             self.data.config, "sequences, whose events are weighed alike, however old they are"
         )
