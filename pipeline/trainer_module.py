@@ -33,7 +33,6 @@ from recsys_tf.export import (
 from recsys_tf.features import FeatureState, transform_catalogue
 from recsys_tf.preparation import recency_weights
 from recsys_tf.schema import Schema
-from recsys_tf.self_checks import NUM_BATCHES, SelfChecks
 from recsys_tf.training import fit, new_recommender
 from recsys_tf.types import FloatArray
 
@@ -80,7 +79,7 @@ def run_fn(fn_args: Any) -> None:
         of_items,
         num_unknown_items=num_unknown_items(fn_args.train_files, schema, train),
     )
-    size, seed = config.training.batch_size, config.training.seed
+    size = config.training.batch_size
     held_out = None
     if custom["has_validation"]:
         rows = read_rows(fn_args.eval_files, schema, preprocessor)
@@ -88,11 +87,6 @@ def run_fn(fn_args: Any) -> None:
             fn_args.eval_files, rows, schema, preprocessor, catalogue, size
         )
     checkpoints = _checkpoint_folder(fn_args)
-    callbacks: list[keras.callbacks.Callback] = [TellEpochs(config.training.epochs)]
-    if config.training.self_checks:
-        sample = train.sample(NUM_BATCHES * size, seed)
-        batches = training_dataset(sample, schema, num_indices, size)
-        callbacks.append(SelfChecks(batches, tell=lambda line: tell(f"Trainer: {line}")))
     fit(
         model,
         training_dataset(
@@ -100,13 +94,14 @@ def run_fn(fn_args: Any) -> None:
             schema,
             num_indices,
             size,
-            shuffle_seed=seed,
+            shuffle_seed=config.training.seed,
             row_weights=weights,
         ),
         None if held_out is None else held_out.batches(),
         config.training,
         checkpoint_folder=checkpoints,
-        callbacks=callbacks,
+        callbacks=[TellEpochs(config.training.epochs)],
+        tell=lambda line: tell(f"Trainer: {line}"),
         verbose=0,
     )
     found = measures(schema, config)

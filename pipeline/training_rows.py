@@ -47,15 +47,6 @@ class TrainingRows:
         """Returns the number of rows."""
         return len(self.timestamps)
 
-    def sample(self, num_rows: int, seed: int) -> TrainingRows:
-        """Draws `num_rows` of the rows by chance; all of them, where there are not more."""
-        at = np.random.default_rng(seed).permutation(len(self))[:num_rows]
-        return TrainingRows(
-            {name: column[at] for name, column in self.features.items()},
-            {name: column[at] for name, column in self.labels.items()},
-            self.timestamps[at],
-        )
-
 
 def checked_preprocessor(
     transform: tft.TFTransformOutput, schema: Schema, pieces: FeatureState, folder: Path

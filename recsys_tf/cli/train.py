@@ -57,7 +57,7 @@ def train(
     folder = RunFolder(out)
     is_resumed = folder.claim(run, is_overwriting=overwrite)
     kind = load_run(run)
-    folder.claim_data(kind.source)
+    folder.claim_data(kind.data.interactions)
     with stage("fitting the preprocessing, building the model"):
         model = kind.build()
     if is_resumed:
@@ -85,9 +85,6 @@ def _fit(
 
     train_rows, validation_rows = kind.train_batches(model), kind.validation_batches(model)
     watch = TrainingWatch(folder.unfinished / "epochs.jsonl", int(train_rows.cardinality()))
-    callbacks: list[keras.callbacks.Callback] = [watch]
-    if run.training.self_checks:
-        callbacks += kind.self_checks(model, say)
     try:
         with failing_with(ExitCode.WORK_FAILED, NonFiniteLossError):
             fit(
@@ -96,7 +93,8 @@ def _fit(
                 validation_rows,
                 run.training,
                 checkpoint_folder=folder.checkpoints,
-                callbacks=callbacks,
+                callbacks=[watch],
+                tell=say,
                 verbose=0,
             )
     except KeyboardInterrupt:

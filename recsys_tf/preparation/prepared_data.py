@@ -136,28 +136,6 @@ class PreparedData:
             row_weights=self.row_weights(examples) if is_train else None,
         )
 
-    def training_sample(self, num_rows: int) -> tf.data.Dataset:
-        """Makes batches of training rows drawn by chance, as `training.seed` says.
-
-        To look at beside a training: asked for rows in between, the dataset that is trained on
-        would go on with others.
-
-        Args:
-            num_rows: Rows at the most; all weigh alike.
-
-        Returns:
-            Batches in one order, each pass the same.
-        """
-        rng = np.random.default_rng(self.config.training.seed)
-        rows = rng.permutation(len(self.train_examples))[:num_rows]
-        return make_dataset(
-            self.train_examples.take(rows),
-            self.catalogue,
-            self.preprocessor,
-            self.schema,
-            self.config.training.batch_size,
-        )
-
     def row_weights(self, examples: Examples) -> FloatArray | None:
         """Returns the weight of each training row, None where all weigh alike."""
         half_life = self.config.training.recency_half_life_days

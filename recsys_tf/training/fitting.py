@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +149,7 @@ def fit(
     *,
     checkpoint_folder: str | Path | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    tell: Callable[[str], object] | None = None,
     verbose: int | str = "auto",
 ) -> keras.callbacks.History:
     """Compiles and fits a model, from its last checkpoint where there is one.
@@ -159,13 +160,14 @@ def fit(
         validation: The same for the held-out rows, or None: then `patience` has nothing to follow,
             of which a warning is given.
         config: How to train. `self_checks` looks for faults after the first epoch, in the first
-            batches that it has read, and logs a line for each; see `recsys_tf.self_checks`.
+            batches that it has read, and tells each in a line; see `recsys_tf.self_checks`.
         checkpoint_folder: Where the state is kept after each epoch; None keeps none. A folder
             with the state of an earlier run is taken up where that run ended, with the
             best epoch so far and the patience left; its epochs' orders of the rows are not drawn
             again, so that a dataset made anew goes on with the next. Delete it once the model is
             saved.
         callbacks: Further Keras callbacks. With a `SelfChecks` among them, `self_checks` adds none.
+        tell: Takes the line of each fault that `self_checks` finds; None logs it as a warning.
         verbose: As in `keras.Model.fit`.
 
     Returns:
@@ -191,7 +193,7 @@ def fit(
     if config.self_checks and _is_to_be_checked(model, train, callbacks):
         seen = SeenBatches(train, NUM_BATCHES)
         read = seen.dataset
-        watchers.append(SelfChecks(seen.batches))
+        watchers.append(SelfChecks(seen.batches, tell=tell))
     early_stopping = None
     if config.patience is not None and validation is None:
         warnings.warn(

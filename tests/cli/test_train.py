@@ -9,30 +9,22 @@ from recsys_tf.cli.kinds import NextItems, TwoTowers
 from recsys_tf.cli.run_folder import RunFolder
 from recsys_tf.cli.train import _fit
 from recsys_tf.cli.training_watch import TrainingWatch
-from recsys_tf.self_checks import SelfChecks
 
 
-@pytest.mark.parametrize("is_wanted", [True, False])
-def test_self_checks_run_where_the_configuration_wants_them(
-    is_wanted, small_data, tmp_path, monkeypatch
-):
-    given = []
-
-    def fit(*_, callbacks, **__):
-        given.extend(callbacks)
+def test_what_training_tells_stands_beside_the_progress(small_data, tmp_path, monkeypatch, capsys):
+    def fit(*_, callbacks, tell, **__):
         callbacks[0].set_params({"epochs": 1})
         callbacks[0].on_epoch_end(0, {"loss": 1.0})
+        tell("self-check leak, click: planted.")
 
     monkeypatch.setattr("recsys_tf.training.fit", fit)
-    changes = {"training": small_data.config.training.model_copy(update={"self_checks": is_wanted})}
-    run = small_data.config.model_copy(update=changes)
     for kind, model in (
         (TwoTowers(small_data), None),
         (NextItems(small_data), types.SimpleNamespace(mask_index=None)),
     ):
-        given.clear()
-        assert _fit(run, kind, model, RunFolder(tmp_path)) == {"loss": [1.0]}
-        assert [isinstance(each, SelfChecks) for each in given[1:]] == [True] * is_wanted
+        history = _fit(small_data.config, kind, model, RunFolder(tmp_path))
+        assert history == {"loss": [1.0]}
+        assert "\nself-check leak, click: planted.\n" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -254,6 +254,15 @@ def test_fit_checks_where_the_configuration_asks_and_trains_alike(rng, caplog, i
             np.testing.assert_array_equal(left, right)
 
 
+def test_fit_tells_its_findings_where_it_is_asked_to(rng, caplog):
+    told = []
+    with caplog.at_level(logging.WARNING, "recsys_tf"):
+        given = one_sided(table(rng, num_cities=5))
+        fit(ranker(rng, 5), given, None, TrainingConfig(epochs=1), tell=told.append, verbose=0)
+    assert [each.startswith(CLICK) for each in told] == [True]
+    assert warnings(caplog) == []
+
+
 def test_fit_checks_once_where_checks_are_brought(rng, caplog):
     given, told = one_sided(table(rng, num_cities=5)), []
     checks = SelfChecks(given, tell=told.append)

@@ -213,7 +213,7 @@ def test_recommender_with_an_optimizer_of_its_tables_learns_and_is_taken_up(
     data = dataclasses.replace(two_ids, config=config)
     model, again = build_recommender(data), build_recommender(data)
     before = [np.array(each) for each in model.trainable_variables]
-    sample = next(iter(two_ids.training_sample(256)))
+    sample = next(iter(two_ids.dataset("validation")))
     loss_before = loss_of(model, sample)
     rows = data.dataset("train")
     fit(model, rows, None, training, checkpoint_folder=tmp_path, verbose=0)

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from typing_extensions import Self
+
+from recsys_tf.cli.loading import load_prepared
 
 if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
     from recsys_tf.config import RunConfig
-    from recsys_tf.datasets import Interactions
     from recsys_tf.evaluation import Measurements
     from recsys_tf.preparation import PreparedData
 
 HeldOutPart = Literal["validation", "test"]
 
 
+@dataclass(frozen=True)
 class RunKind(ABC):
     """A run with its data: what of `train`, `evaluate`, `profile` and `export` its model decides.
 
@@ -34,19 +37,14 @@ class RunKind(ABC):
     data: PreparedData
 
     @classmethod
-    @abstractmethod
     def load(cls, run: RunConfig) -> Self:
         """Reads and splits the data of a run; see `load_prepared` for the errors."""
+        return cls(load_prepared(run))
 
     @staticmethod
     @abstractmethod
     def model_type() -> type[keras.Model]:
         """Returns the class of the model; its import registers what `model.keras` names."""
-
-    @property
-    def source(self) -> Interactions:
-        """What was read; a run folder keeps its fingerprint."""
-        return self.data.interactions
 
     @abstractmethod
     def build(self) -> Any:
@@ -59,12 +57,6 @@ class RunKind(ABC):
     @abstractmethod
     def validation_batches(self, model: Any) -> tf.data.Dataset:
         """Makes the batches of the validation rows."""
-
-    @abstractmethod
-    def self_checks(
-        self, model: Any, tell: Callable[[str], object]
-    ) -> list[keras.callbacks.Callback]:
-        """Returns what looks for faults after the first epoch, and tells each in a line."""
 
     @abstractmethod
     def measure(

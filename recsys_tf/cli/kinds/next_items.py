@@ -8,36 +8,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from typing_extensions import Self
-
 from recsys_tf.cli.console import stage
 from recsys_tf.cli.kinds.kind import HeldOutPart, RunKind
-from recsys_tf.cli.loading import load_prepared
-from recsys_tf.config import RunConfig
 
 if TYPE_CHECKING:
-    import keras
     import tensorflow as tf
 
     from recsys_tf.evaluation import Measurements
     from recsys_tf.models import SequenceRecommender
-    from recsys_tf.preparation import PreparedData, SequenceData
+    from recsys_tf.preparation import SequenceData
 
 
 @dataclass(frozen=True)
 class NextItems(RunKind):
-    """A run whose model is a `SequenceRecommender`.
-
-    Attributes:
-        data: The prepared data; their run has a `sequence`.
-    """
-
-    data: PreparedData
-
-    @classmethod
-    def load(cls, run: RunConfig) -> Self:
-        """See `RunKind`."""
-        return cls(load_prepared(run))
+    """A run whose model is a `SequenceRecommender`. Its data are of a run with `sequence`."""
 
     @cached_property
     def sequences(self) -> SequenceData:
@@ -70,15 +54,6 @@ class NextItems(RunKind):
     def validation_batches(self, model: SequenceRecommender) -> tf.data.Dataset:
         """See `RunKind`."""
         return self.sequences.question_dataset("validation", model.mask_index)
-
-    def self_checks(
-        self, model: SequenceRecommender, tell: Callable[[str], object]
-    ) -> list[keras.callbacks.Callback]:
-        """See `RunKind`."""
-        from recsys_tf.self_checks import SelfChecks
-
-        # Batches of their own: a look into those of the training would change their order.
-        return [SelfChecks(self.train_batches(model), tell=tell)]
 
     def measure(
         self,

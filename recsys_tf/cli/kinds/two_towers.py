@@ -8,36 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from typing_extensions import Self
-
 from recsys_tf.cli.console import say, stage
 from recsys_tf.cli.kinds.kind import HeldOutPart, RunKind
-from recsys_tf.cli.loading import load_prepared
-from recsys_tf.config import RunConfig
 
 if TYPE_CHECKING:
-    import keras
     import tensorflow as tf
 
     from recsys_tf.evaluation import Measurements
     from recsys_tf.models import Recommender
-    from recsys_tf.preparation import PreparedData
 
 
 @dataclass(frozen=True)
 class TwoTowers(RunKind):
-    """A run whose model is a `Recommender`.
-
-    Attributes:
-        data: The prepared data.
-    """
-
-    data: PreparedData
-
-    @classmethod
-    def load(cls, run: RunConfig) -> Self:
-        """See `RunKind`."""
-        return cls(load_prepared(run))
+    """A run whose model is a `Recommender`."""
 
     @staticmethod
     def model_type() -> type[Recommender]:
@@ -59,15 +42,6 @@ class TwoTowers(RunKind):
     def validation_batches(self, model: Recommender) -> tf.data.Dataset:
         """See `RunKind`."""
         return self.data.dataset("validation")
-
-    def self_checks(
-        self, model: Recommender, tell: Callable[[str], object]
-    ) -> list[keras.callbacks.Callback]:
-        """See `RunKind`."""
-        from recsys_tf.self_checks import NUM_BATCHES, SelfChecks
-
-        sample = self.data.training_sample(NUM_BATCHES * self.data.config.training.batch_size)
-        return [SelfChecks(sample, tell=tell)]
 
     def measure(
         self, model: Recommender, part: HeldOutPart, on_users_done: Callable[[int], object]
