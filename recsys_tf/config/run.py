@@ -76,5 +76,4 @@ class RunConfig(Spec):
 
     def _sequence_faults(self) -> list[str]:
         parts = {name: each for name, each in self if isinstance(each, Spec) and name != "sequence"}
-        faults = sequence_faults(parts)
-        return faults
+        return sequence_faults(parts)
