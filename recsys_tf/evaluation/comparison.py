@@ -71,7 +71,7 @@ def check_same_questions(first: PreparedData, second: PreparedData, part: Part) 
             positives; or if one list leaves out what the user has met and the other does not.
     """
     rows = [each.rows(part) for each in (first, second)]
-    if not np.array_equal(*rows):
+    if not np.array_equal(rows[0], rows[1]):
         raise ValueError(
             f"`second` must be measured on the {len(rows[0]):,} {part} rows of `first`, received "
             f"{len(rows[1]):,} {part} rows that are not the same; compare models of the same data "
