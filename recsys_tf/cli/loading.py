@@ -8,6 +8,7 @@ from recsys_tf.cli.console import say, stage
 from recsys_tf.cli.failures import ExitCode, failing_with
 from recsys_tf.config import RunConfig
 from recsys_tf.naming import look_up
+from recsys_tf.spec import SpecError
 
 if TYPE_CHECKING:
     from recsys_tf.datasets import Interactions, Split
@@ -58,6 +59,8 @@ def load_prepared(run: RunConfig, interactions: Interactions | None = None) -> P
 
     Raises:
         SpecError: If the run names a block or an option that is not known.
+        Failure: If its `evaluation` names what the data set does not have (wrong usage), or the
+            data cannot be cut or weighed as it says (data rejected).
     """
     with stage("loading TensorFlow"):
         from recsys_tf.models.block_options import check_run_blocks
@@ -67,5 +70,9 @@ def load_prepared(run: RunConfig, interactions: Interactions | None = None) -> P
     if interactions is None:
         interactions = load_interactions(run)
         check_rejections(interactions, run)
-    with failing_with(ExitCode.DATA_REJECTED, ValueError):
+    with (
+        failing_with(ExitCode.DATA_REJECTED, ValueError),
+        # A fault of the run is no fault of the data.
+        failing_with(ExitCode.WRONG_USAGE, SpecError),
+    ):
         return prepare(run, interactions)
