@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from recsys_tf.cli.console import bar, metrics_table, print_table, stage, to_json
+from recsys_tf.cli.console import bar, metrics_table, print_table, say, stage, to_json
 from recsys_tf.cli.failures import ExitCode, Failure, failing_with, reported
-from recsys_tf.cli.kinds import load_run
+from recsys_tf.cli.kinds import HeldOutPart, RunKind, load_run
 from recsys_tf.cli.options import AsJson, Changes, DataFolder, RunFolderOption, changed_run
 from recsys_tf.cli.run_folder import RunFolder
 from recsys_tf.config import RunConfig
@@ -75,28 +75,30 @@ def evaluate(
       recsys-tf evaluate --run runs/first --against runs/second
     """
     names = _baseline_names(baselines)
+    rows = cast("HeldOutPart", part.value)
     folder = RunFolder(run)
     config = _changed(folder.config(data_dir), changes or ())
     if against is not None:
         check_comparable(folder, RunFolder(against), data_dir)
-    measured = measured_run(folder, config, part.value)
-    data, evaluation = measured.data, config.evaluation
+    kind = prepared_run(folder, config)
+    # What is wrong with the other run is told before anything long.
+    other = None if against is None else run_beside(kind, RunFolder(against), data_dir, rows)
+    data, evaluation = kind.data, config.evaluation
+    measured = measured_run(folder, kind, rows)
     columns = {"model": measured.metrics}
     with stage("drawing users for intervals") if evaluation.confidence else nullcontext():
         intervals = measured.intervals()
     slices = measured.slices()
-    columns |= baseline_metrics(data, part.value, names)
+    columns |= baseline_metrics(data, rows, names)
     heads = (*HEADLINES, *evaluation.metrics)
     shown = [n for n in columns["model"] if is_all or n.partition("/")[2].startswith(heads)]
     tests = {}
-    if against is not None:
-        # Lists of both are of one kind and length.
-        other_config = (
-            RunFolder(against).config(data_dir).model_copy(update={"evaluation": evaluation})
-        )
-        other = measured_run(RunFolder(against), other_config, part.value)
-        columns["against"] = other.metrics
-        tests = _tests(measured, other, shown)
+    if other is not None:
+        measured_beside = measured_run(*other, rows)
+        columns["against"] = measured_beside.metrics
+        tests = _tests(measured, measured_beside, shown)
+        if not tests:
+            say("no metric is told of both runs: their tasks have other names or kinds")
     if as_json:
         told = {"intervals": intervals, "slices": slices, "paired": _plain(tests)}
         typer.echo(to_json({**columns, **{name: each for name, each in told.items() if each}}))
@@ -114,7 +116,7 @@ def evaluate(
 
 
 def baseline_metrics(
-    data: PreparedData, part: str, names: Sequence[str]
+    data: PreparedData, part: HeldOutPart, names: Sequence[str]
 ) -> Mapping[str, dict[str, float]]:
     """Trains and measures baselines, one after the other with a line each."""
     from recsys_tf.evaluation import evaluate_baselines
@@ -122,7 +124,7 @@ def baseline_metrics(
     columns: dict[str, dict[str, float]] = {}
     for name in names:
         with stage(f"training and measuring the baseline {name}"):
-            columns |= evaluate_baselines(data, part, [name])  # type: ignore[arg-type]
+            columns |= evaluate_baselines(data, part, [name])
     return columns
 
 
@@ -137,27 +139,55 @@ def _baseline_names(text: str) -> list[str]:
     return names
 
 
-def measured_run(folder: RunFolder, config: RunConfig, part: str) -> Measurements:
-    """Measures the model of a run on its data.
+def prepared_run(folder: RunFolder, config: RunConfig) -> RunKind:
+    """Reads the data of a finished run.
 
     Raises:
         Failure: If the data have changed since the training.
     """
     kind = load_run(config)
-    data = kind.data
-    change = folder.data_change(data.interactions)
+    change = folder.data_change(kind.data.interactions)
     if change is not None:
         raise Failure(
             f"{change}; held-out rows of these may have been trained on. Name the folder "
             "of the former data with `--data-dir`, or train a run on these.",
             ExitCode.DATA_REJECTED,
         )
-    folder.use_saved_features(data)
-    model = folder.load_model()
-    rows = data.rows(part)  # type: ignore[arg-type]
-    users = data.interactions.events[data.schema.user_id].iloc[rows].nunique()
+    folder.use_saved_features(kind.data)
+    return kind
+
+
+def measured_run(folder: RunFolder, kind: RunKind, part: HeldOutPart) -> Measurements:
+    """Measures the model of a run on its data."""
+    data, model = kind.data, folder.load_model()
+    users = data.interactions.events[data.schema.user_id].iloc[data.rows(part)].nunique()
     with bar("measuring the model", users) as advance:
-        return kind.measure(model, part, advance)  # type: ignore[arg-type]
+        return kind.measure(model, part, advance)
+
+
+def run_beside(
+    first: RunKind, folder: RunFolder, data_dir: Path | None, part: HeldOutPart
+) -> tuple[RunFolder, RunKind]:
+    """Reads the data of another run, which is measured as the first one is.
+
+    Lists of both are of one kind and length. Slices and intervals are told of the first alone, and
+    a sequential recommender judges no rows.
+
+    Raises:
+        Failure: As `prepared_run`.
+        ValueError: If the two are not asked the same; see `check_same_questions`.
+    """
+    from recsys_tf.evaluation import check_same_questions
+    from recsys_tf.metrics import ROW_METRICS
+
+    config, evaluation = folder.config(data_dir), first.data.config.evaluation
+    told: dict[str, object] = {"slices": (), "confidence": None}
+    if config.sequence is not None:
+        told["metrics"] = tuple(each for each in evaluation.metrics if each not in ROW_METRICS)
+    evaluation = evaluation.model_copy(update=told)
+    kind = prepared_run(folder, config.model_copy(update={"evaluation": evaluation}))
+    check_same_questions(first.data, kind.data, part)
+    return folder, kind
 
 
 def check_comparable(folder: RunFolder, other: RunFolder, data_dir: Path | None) -> None:

@@ -142,7 +142,7 @@ class RunFolder:
             say(f"{self.path} does not tell its data; whether they have changed is not known")
         if then is None or then == now:
             return None
-        return f"`--run` {self.path} was trained on {then}, and the data are now {now}"
+        return f"{self.path} was trained on {then}, and the data are now {now}"
 
     def data_fingerprint(self) -> DataFingerprint | None:
         """Returns which data the finished run was trained on; None where it does not tell."""
@@ -188,8 +188,7 @@ class RunFolder:
         if not self.is_whole:
             state = "an unfinished run" if self.unfinished.is_dir() else "no run"
             raise Failure(
-                f"`--run` {self.path} holds {state}; make one with `recsys-tf train --out "
-                f"{self.path}`.",
+                f"{self.path} holds {state}; make one with `recsys-tf train --out {self.path}`.",
                 ExitCode.WRONG_USAGE,
             )
         run = RunConfig.from_yaml(self.path / CONFIG)

@@ -86,21 +86,23 @@ def ml_100k(tmp_path):
 
 @pytest.fixture
 def save_run(small_synthetic, tmp_path):
-    """Writes the folder of a finished run whose model is as it was made: untrained."""
+    """Writes the folder of a finished run whose model is as it was made: untrained.
+
+    By section the fields that are other than those of the small run; None leaves all of it out.
+    """
 
     def made(name: str, **sections):
+        from recsys_tf.cli.kinds import load_run
         from recsys_tf.cli.run_folder import RunFolder
-        from recsys_tf.preparation import prepare
-        from recsys_tf.training import build_recommender
 
         values = {**SMALL_RUN}
         for section, fields in sections.items():
-            values[section] = {**values.get(section, {}), **fields}
+            values[section] = {} if fields is None else {**values.get(section, {}), **fields}
         run = RunConfig.from_dict(values)
-        folder, data = RunFolder(tmp_path / name), prepare(run)
+        folder, kind = RunFolder(tmp_path / name), load_run(run)
         folder.claim(run, is_overwriting=False)
-        folder.claim_data(data.interactions)
-        folder.save(run, build_recommender(data), data.state, {})
+        folder.claim_data(kind.source)
+        folder.save(run, kind.build(), kind.data.state, {})
         return folder.path
 
     return made

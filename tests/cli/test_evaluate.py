@@ -21,9 +21,22 @@ def save_sliced_run(save_run, small_sections):
     return made
 
 
-def test_runs_are_measured_beside_each_other(call, save_sliced_run):
+@pytest.fixture
+def save_sequence_run(save_run):
+    """Writes the folder of a sequential run over a schema without a retrieval task."""
+    sequence = {"embedding_dim": 8, "max_length": 6, "encoder": "gru4rec"}
+    tasks = {"tasks": [{"kind": "binary", "name": "click", "label": "click"}]}
+
+    def made(name, **sections):
+        return save_run(name, model=None, sequence=sequence, features_and_tasks=tasks, **sections)
+
+    return made
+
+
+def test_runs_are_measured_beside_each_other(call, save_run, save_sliced_run):
     first = save_sliced_run("first", evaluation=EVALUATION)
-    second = save_sliced_run("second", training={"seed": 7})
+    # It reads no `surface`; neither slices nor intervals are told of it.
+    second = save_run("second", training={"seed": 7})
     evaluate = ["evaluate", "--run", first, "--baselines", "popularity", "--against", second]
     done = call(*evaluate, "--json")
     assert done.exit_code == 0, done.stderr
@@ -74,3 +87,56 @@ def test_runs_of_another_split_or_data_are_refused(call, save_run):
     refused = call("evaluate", "--run", first, "--against", third)
     assert refused.exit_code == 4
     assert "compare runs of the same data" in refused.stderr
+
+
+def test_what_is_wrong_with_the_other_run_is_told_before_anything_long(
+    call, save_run, small_sections, tmp_path
+):
+    first = save_run("first")
+    tasks = small_sections["features_and_tasks"]["tasks"]
+    likes = [{**each, "label": "like"} if each["name"] == "click" else each for each in tasks]
+    second = save_run("second", features_and_tasks={"tasks": likes})
+    refused = call("evaluate", "--run", first, "--against", second)
+    assert refused.exit_code == 2
+    assert "the task 'click' must have the same kind, label" in refused.stderr
+    assert "model.keras" not in refused.stderr
+
+    # Nobody knows of what data the first run is; the other tells its own.
+    (first / "data.json").unlink()
+    values = json.loads((second / "data.json").read_text())
+    (second / "data.json").write_text(json.dumps({**values, "digest": "0" * 64}))
+    refused = call("evaluate", "--run", first, "--against", second)
+    assert refused.exit_code == 4
+    assert f"error: {second} was trained on" in refused.stderr
+    assert "model.keras" not in refused.stderr
+
+    refused = call("evaluate", "--run", first, "--against", tmp_path / "none")
+    assert refused.exit_code == 2
+    assert f"error: {tmp_path / 'none'} holds no run; make one" in refused.stderr
+
+
+def test_sequential_runs_are_tested_beside_each_other(call, save_sequence_run):
+    first, second = save_sequence_run("first"), save_sequence_run("second", training={"seed": 7})
+    # Another list is measured than would be exported.
+    seen = ("--set", "evaluation.is_seen_excluded=false", "--set", "evaluation.metrics=[novelty]")
+    evaluate = ["evaluate", "--run", first, "--baselines", "none", *seen]
+    done = call(*evaluate, "--against", second, "--json")
+    assert done.exit_code == 0, done.stderr
+    told = json.loads(done.stdout)
+    name = "retrieval/novelty_at_10"
+    difference = told["model"][name] - told["against"][name]
+    assert told["paired"][name]["difference"] == pytest.approx(difference, abs=1e-6)
+    assert "retrieval/ndcg_at_10" in told["paired"]
+    assert "no metric is told of both runs" not in done.stderr
+
+
+def test_runs_without_a_metric_in_common_are_said_to_be_so(call, save_run, save_sequence_run):
+    first, second = save_run("first"), save_sequence_run("second")
+    evaluate = ["evaluate", "--run", first, "--against", second, "--baselines", "none", "--json"]
+    # Of a sequential run there are no judged rows to be told of.
+    done = call(*evaluate, "--set", "evaluation.metrics=[gauc]")
+    assert done.exit_code == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert set(told) == {"model", "against"}
+    assert "click/gauc" in told["model"]
+    assert "no metric is told of both runs: their tasks have other names" in done.stderr
