@@ -263,6 +263,47 @@ def test_fit_tells_its_findings_where_it_is_asked_to(rng, caplog):
     assert warnings(caplog) == []
 
 
+class Killed(Exception):
+    """Stands for a kill of the process."""
+
+
+class KillAfter(keras.callbacks.Callback):
+    """Ends the training when an epoch is to begin."""
+
+    def __init__(self, epoch):
+        super().__init__()
+        self.epoch = epoch
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == self.epoch:
+            raise Killed
+
+
+def test_resumed_fit_checks_by_itself_and_goes_on_alike(rng, caplog, tmp_path):
+    given, config = table(rng, num_cities=5), TrainingConfig(epochs=3, self_checks=True)
+
+    def trained(**options):
+        """What one process does: its weights, and how often it says what is wrong."""
+        caplog.clear()
+        keras.utils.set_random_seed(1)  # The seed of the process decides on orders, too.
+        model = ranker(np.random.default_rng(1), num_cities=5)
+        with caplog.at_level(logging.WARNING, "recsys_tf"):
+            try:
+                fit(model, one_sided(given), None, config, verbose=0, **options)
+            except Killed:
+                model = None
+        said = len([each for each in warnings(caplog) if each.startswith(CLICK)])
+        return model and model.get_weights(), said
+
+    whole, said = trained()
+    assert said == 1
+    assert trained(checkpoint_folder=tmp_path, callbacks=[KillAfter(1)]) == (None, 1)
+    resumed, said = trained(checkpoint_folder=tmp_path)
+    assert said == 1
+    for left, right in zip(resumed, whole, strict=True):
+        np.testing.assert_allclose(left, right, rtol=1e-5, atol=1e-7)
+
+
 def test_fit_checks_once_where_checks_are_brought(rng, caplog):
     given, told = one_sided(table(rng, num_cities=5)), []
     checks = SelfChecks(given, tell=told.append)
