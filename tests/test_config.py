@@ -208,6 +208,21 @@ def test_pipeline_refuses_a_sequence():
         RunConfig(sequence=SequenceConfig()).check_pipeline()
 
 
+def test_pipeline_refuses_what_evaluate_alone_tells():
+    asked = {"metrics": ["gini"], "slices": ["gender"], "confidence": 0.9, "cutoffs": [5]}
+    with pytest.raises(SpecError) as error:
+        RunConfig.from_dict({"sequence": {}, "evaluation": asked}).check_pipeline()
+    heading, *lines = str(error.value).splitlines()
+    assert heading == "RunConfig has 4 faults:"
+    assert lines[0].startswith("  evaluation.metrics: has no meaning for the TFX pipeline, which")
+    assert "received ('gini',); `recsys-tf evaluate` reads it" in lines[0]
+    assert [each.split(":")[0] for each in lines[1:]] == [
+        "  evaluation.slices",
+        "  evaluation.confidence",
+        "  sequence",
+    ]
+
+
 def test_presets_are_runs_that_come_back_from_a_file(tmp_path):
     for make in PRESETS.values():
         make().to_yaml(tmp_path / "run.yaml")

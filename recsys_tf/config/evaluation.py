@@ -9,6 +9,9 @@ from recsys_tf.spec import Spec
 class EvaluationConfig(Spec):
     """What is measured on the held-out rows.
 
+    The TFX pipeline, and so `recsys-tf demo`, tells metrics and slices of its own: it refuses
+    `metrics`, `slices` and `confidence`, which `recsys-tf evaluate` reads.
+
     Attributes:
         cutoffs: The `K`s of the ranking metrics.
         is_seen_excluded: Whether a user's training items are left out of the ranking. The pipeline

@@ -14,7 +14,7 @@ from recsys_tf.config.sequence import SequenceConfig
 from recsys_tf.config.training import TrainingConfig
 from recsys_tf.config.unread import sequence_faults
 from recsys_tf.schema import Schema
-from recsys_tf.spec import Spec, SpecError
+from recsys_tf.spec import Spec, SpecError, list_faults
 
 
 class RunConfig(Spec):
@@ -65,14 +65,24 @@ class RunConfig(Spec):
         """Checks that the TFX pipeline, and so `recsys-tf demo`, trains such a run.
 
         Raises:
-            SpecError: If the run has a `sequence`.
+            SpecError: If the run has a `sequence`, or its `evaluation` names what the pipeline does
+                not tell; the text lists every fault with its field's path.
         """
+        faults = [
+            f"evaluation.{name}: has no meaning for the TFX pipeline, which tells its own metrics "
+            f"and slices, received {getattr(self.evaluation, name)!r}; `recsys-tf evaluate` reads "
+            "it. Leave it out."
+            for name in ("metrics", "slices", "confidence")
+            if getattr(self.evaluation, name) != EvaluationConfig.model_fields[name].default
+        ]
         if self.sequence is not None:
-            raise SpecError(
+            faults.append(
                 "sequence: must be left out for the TFX pipeline, which trains the two towers and "
                 "heads of `model` alone; `recsys-tf train`, `evaluate` and `export` make, measure "
                 "and write a sequential recommender."
             )
+        if faults:
+            raise SpecError(list_faults("RunConfig", faults))
 
     def _sequence_faults(self) -> list[str]:
         parts = {name: each for name, each in self if isinstance(each, Spec) and name != "sequence"}

@@ -14,6 +14,7 @@ from pipeline.results import PipelineResult
 from pipeline.root_lock import PipelineError
 from pipeline.runner import run_pipeline
 from recsys_tf import SequenceConfig, SpecError
+from recsys_tf.config import EvaluationConfig
 from recsys_tf.datasets import Rejections
 
 pytestmark = pytest.mark.pipeline
@@ -43,9 +44,21 @@ def run(prepared, tmp_path, saved_model, monkeypatch):
     return call
 
 
-def test_a_sequential_recommender_is_refused_before_any_work(prepared, tmp_path):
-    config = prepared.config.model_copy(update={"sequence": SequenceConfig()})
-    with pytest.raises(SpecError, match="sequence: must be left out for the TFX pipeline"):
+@pytest.mark.parametrize(
+    ("section", "text"),
+    [
+        ({"sequence": SequenceConfig()}, "sequence: must be left out for the TFX pipeline"),
+        (
+            {"evaluation": EvaluationConfig(confidence=0.9)},
+            "evaluation.confidence: has no meaning for the TFX pipeline",
+        ),
+    ],
+)
+def test_what_the_pipeline_does_not_read_is_refused_before_any_work(
+    section, text, prepared, tmp_path
+):
+    config = prepared.config.model_copy(update=section)
+    with pytest.raises(SpecError, match=text):
         run_pipeline(config, tmp_path / "root", prepared)
     assert not (tmp_path / "root").exists()
 
