@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from recsys_tf.cli.console import plain_table
+from recsys_tf.cli.failures import ExitCode, failing_with
 from recsys_tf.cli.loading import load_interactions
 from recsys_tf.config import RunConfig
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from recsys_tf.datasets import Interactions
+    from recsys_tf.schema import Schema
     from serving import Recommendation, RecommenderClient
 
 
@@ -62,13 +64,22 @@ class Knowledge:
 
 
 def load_knowledge(run: RunConfig, user: str) -> Knowledge:
-    """Reads a data set for the titles and for one user."""
+    """Reads a data set for the titles and for one user.
+
+    Raises:
+        Failure: If the data are refused, or lack a column of the run's own schema.
+    """
     column = None if run.sequence is None else run.sequence.action_column
-    return knowledge_of(load_interactions(run), user, column)
+    interactions = load_interactions(run)
+    with failing_with(ExitCode.DATA_REJECTED, ValueError):
+        return knowledge_of(interactions, user, run.features_and_tasks, column)
 
 
 def knowledge_of(
-    interactions: Interactions, user: str, action_column: str | None = None
+    interactions: Interactions,
+    user: str,
+    schema: Schema | None = None,
+    action_column: str | None = None,
 ) -> Knowledge:
     """Returns the titles, and of a known user the history and the features.
 
@@ -78,24 +89,27 @@ def knowledge_of(
     Args:
         interactions: The data set.
         user: Id.
+        schema: That of the run that the model was trained by; None for the data set's own.
         action_column: The column with each event's kind, as a run's `sequence` names it.
+
+    Raises:
+        ValueError: If the data lack a column of `schema`; the text lists them.
     """
+    from recsys_tf.datasets.known_users import features_of_users, histories_of_users
+
+    if schema is not None:
+        interactions = replace(interactions, schema=schema)
     schema = interactions.schema
-    events = interactions.events
+    events, users = interactions.events, interactions.users
     own = events[events[schema.user_id] == user].sort_values(schema.timestamp, kind="stable")
     values = _of_events(own, interactions, action_column)
-    history = schema.history
-    if history is not None:
-        label = schema.history_label
-        if history.values_name is not None and label is not None and len(own):
-            values[history.values_name] = own[label].astype(float).tolist()
-    of_user = interactions.users[interactions.users[schema.user_id] == user]
-    features = {
-        feature.name: of_user[feature.name].iloc[0]
-        for feature in schema.features
-        if feature.side == "user" and feature.name in of_user and len(of_user)
-        if feature.name != schema.user_id
-    }
+    if schema.history is not None and len(own):
+        lists = histories_of_users(schema, own, [user])
+        values |= {name: lists[name][0] for name in lists.keys() - {schema.history.name}}
+    features: dict[str, Any] = {}
+    if (users[schema.user_id] == user).any():
+        of_user = features_of_users(schema, users, [user])
+        features = {name: value for name, (value,) in of_user.items()}
     return Knowledge(titles(interactions), tuple(own[schema.item_id]), values, features)
 
 

@@ -116,7 +116,7 @@ def _ask_three(run: RunConfig, interactions: Interactions, version: Path) -> Non
         target = f"127.0.0.1:{port}"
         with RecommenderClient(target, name, timeout_s=30.0) as client:
             for asked in asked_users(interactions):
-                known = knowledge_of(interactions, asked.user)
+                known = knowledge_of(interactions, asked.user, run.features_and_tasks)
                 start_s = time.monotonic()
                 inputs = known.inputs(client, has_history_values=True)
                 offer = client.recommend([asked.user], [asked.history], inputs, PLACES)[0]

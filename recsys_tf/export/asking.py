@@ -10,9 +10,9 @@ import pandas as pd
 import tensorflow as tf
 
 from recsys_tf.datasets import Interactions
+from recsys_tf.datasets.known_users import features_of_users, histories_of_users
 from recsys_tf.export.served_recommender import ServedRecommender
 from recsys_tf.naming import unknown_name_message
-from recsys_tf.schema import Schema
 from recsys_tf.types import IntArray, Tensor
 
 
@@ -118,11 +118,11 @@ def raw_queries(
         raise TypeError(f"`user_ids` must be a list of ids, received {user_ids!r}; put it in one.")
     schema, specs = served.schema, served.raw_specs(has_items=False)
     given: dict[str, Any] = {schema.user_id: user_ids}
-    given |= _features_of_users(schema, interactions.users, user_ids)
-    if schema.history is not None and histories is None:
+    given |= features_of_users(schema, interactions.users, user_ids)
+    if histories is None:
         events = interactions.events
         known = events if known_rows is None else events.iloc[known_rows]
-        given |= _histories_of_users(schema, known, user_ids)
+        given |= histories_of_users(schema, known, user_ids)
     elif schema.history is not None:
         given[schema.history.name] = histories
     given |= inputs or {}
@@ -135,35 +135,6 @@ def raw_queries(
                 f"{len(values)}."
             )
     return {name: _tensor(spec, given.get(name), len(user_ids)) for name, spec in specs.items()}
-
-
-def _features_of_users(
-    schema: Schema, users: pd.DataFrame, user_ids: Sequence[str]
-) -> dict[str, list[Any]]:
-    names = [f.name for f in schema.features if f.side == "user" and f.kind != "history"]
-    asking = users[users[schema.user_id].isin(user_ids)]
-    known = dict(zip(asking[schema.user_id], asking[names].to_dict("records"), strict=True))
-    return {
-        name: [known[user][name] if user in known else None for user in user_ids]
-        for name in names
-        if name != schema.user_id
-    }
-
-
-def _histories_of_users(
-    schema: Schema, events: pd.DataFrame, user_ids: Sequence[str]
-) -> dict[str, list[list[Any]]]:
-    history = schema.history
-    assert history is not None  # asked by the caller
-    own = events[events[schema.user_id].isin(user_ids)]
-    own = own.sort_values(schema.timestamp, kind="stable")
-    columns = {history.name: schema.item_id}
-    if history.values_name is not None and schema.history_label is not None:
-        columns[history.values_name] = schema.history_label
-    lists = {
-        name: own.groupby(schema.user_id)[column].agg(list) for name, column in columns.items()
-    }
-    return {name: [by_user.get(user, []) for user in user_ids] for name, by_user in lists.items()}
 
 
 def _tensor(spec: tf.TensorSpec, values: Sequence[Any] | None, num_rows: int) -> Tensor:

@@ -3,9 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from recsys_tf import NumericFeature
-from recsys_tf.cli.answers import Knowledge, answer_table, knowledge_of
+from recsys_tf import NumericFeature, RunConfig
+from recsys_tf.cli.answers import Knowledge, answer_table, knowledge_of, load_knowledge
 from recsys_tf.cli.console import ERR, OUT, metrics_table
+from recsys_tf.cli.failures import Failure
 from recsys_tf.datasets import load_synthetic
 from serving import Recommendation
 from serving.signatures import Signature
@@ -57,7 +58,7 @@ def test_known_user_brings_history_oldest_first_and_features(interactions):
 
 def test_known_user_brings_what_a_sequential_recommender_reads(interactions):
     own = interactions.events[interactions.events["user_id"] == "u00001"].sort_values("timestamp")
-    known = knowledge_of(interactions, "u00001", "click")
+    known = knowledge_of(interactions, "u00001", action_column="click")
     assert known.history_values["times"] == own["timestamp"].tolist()
     assert known.history_values["actions"] == [str(int(each)) for each in own["click"]]
 
@@ -67,8 +68,24 @@ def test_feature_of_the_name_of_times_is_no_history_s(interactions):
     features = (*interactions.schema.features, times)
     schema = interactions.schema.model_copy(update={"features": features})
     events = interactions.events.assign(times=1.0)
-    known = knowledge_of(replace(interactions, schema=schema, events=events), "u00001")
+    known = knowledge_of(replace(interactions, events=events), "u00001", schema)
     assert set(known.history_values) == {"history_rating"}
+
+
+def test_run_s_own_schema_tells_what_is_known_of_a_user(interactions, monkeypatch):
+    height = NumericFeature(name="height", side="user")
+    features = (*interactions.schema.features, height)
+    schema = interactions.schema.model_copy(update={"features": features})
+    measured = interactions.users.assign(height=range(40))
+    user = interactions.users["user_id"].iloc[7]
+    given = [replace(interactions, users=measured), interactions]
+    monkeypatch.setattr("recsys_tf.cli.answers.load_interactions", lambda _: given.pop(0))
+    run = RunConfig(features_and_tasks=schema)
+    known = load_knowledge(run, user)
+    assert known.features["height"] == 7
+    assert set(known.features) == {"age", "gender", "occupation", "height"}
+    with pytest.raises(Failure, match="users: lacks the column height"):
+        load_knowledge(run, user)
 
 
 def test_only_what_the_model_reads_is_sent(interactions):
