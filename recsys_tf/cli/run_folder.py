@@ -174,6 +174,8 @@ class RunFolder:
         shutil.rmtree(self.path / FEATURES, ignore_errors=True)
         for name in names:
             os.replace(writing / name, self.path / name)
+        # First, as `claim` knows by it what is cleared away: a tree is removed in any order.
+        (self.unfinished / CONFIG).unlink(missing_ok=True)
         shutil.rmtree(self.unfinished, ignore_errors=True)
 
     def config(self, data_dir: Path | None = None) -> RunConfig:

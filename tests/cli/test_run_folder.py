@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -109,6 +110,24 @@ def test_what_a_kill_left_of_an_ended_run_is_no_run_to_go_on_with(folder):
     other = RunConfig.from_dict({"training": {"seed": 7}})
     with pytest.raises(Failure, match="holds a finished run"):
         folder.claim(other, is_overwriting=False)
+
+
+def test_run_that_is_killed_while_it_is_cleared_away_has_ended(folder, monkeypatch):
+    folder.claim(RunConfig(), is_overwriting=False)
+    (folder.checkpoints / "epoch-000003-final").mkdir(parents=True)
+    rmtree = shutil.rmtree
+
+    def killed(path, **options):
+        if path == folder.unfinished:
+            raise KeyboardInterrupt
+        rmtree(path, **options)
+
+    monkeypatch.setattr(shutil, "rmtree", killed)
+    with pytest.raises(KeyboardInterrupt):
+        folder.save(RunConfig(), Part("new"), Part("new"), {"loss": [1.0]})
+    assert folder.has_checkpoint
+    with pytest.raises(Failure, match="holds a finished run"):
+        folder.claim(RunConfig(), is_overwriting=False)
 
 
 def test_run_that_ended_before_its_first_checkpoint_gives_way_to_another_configuration(folder):
