@@ -13,6 +13,7 @@ from recsys_tf.features import Examples
 from recsys_tf.layers.shapes import check_rank
 from recsys_tf.naming import look_up
 from recsys_tf.reranking import RERANKERS
+from recsys_tf.reranking.requests import checked_shares
 from recsys_tf.retrieval.candidate_index import EXCLUDED_SCORE
 from recsys_tf.schema import Schema
 from recsys_tf.types import Array, IntArray, Tensor
@@ -97,7 +98,9 @@ class ListOrder(tf.Module):
             best = tf.math.top_k(scores, num_places)
             return best.values, best.indices
         num_requests = tf.shape(scores)[0]
-        shares = _checked_shares([0.0] if diversity is None else diversity, num_requests)
+        given = [0.0] if diversity is None else diversity
+        # Here, as a NaN asks for no variety, and the reranker would not see it.
+        shares = checked_shares(checked_rows("diversity", given, tf.float32, num_requests))
         is_varied, caps = tf.reduce_any(shares > 0), None
         if max_per_category is not None:
             caps = checked_rows("max_per_category", max_per_category, tf.int32, num_requests)
@@ -229,15 +232,6 @@ def _codes(values: Array) -> IntArray:
     """Numbers strings from 0 on, in the order of the alphabet; "" is -1."""
     numbers = {name: number for number, name in enumerate(sorted(set(values) - {""}))}
     return np.fromiter((numbers.get(each, -1) for each in values), np.int32, len(values))
-
-
-def _checked_shares(diversity: Any, num_requests: Tensor) -> Tensor:
-    shares = checked_rows("diversity", diversity, tf.float32, num_requests)
-    # The comparison is written so that NaN fails it as well.
-    is_share = tf.reduce_all((shares >= 0) & (shares <= 1))
-    rule = "`diversity` must be from 0 (score only) to 1 (variety only) in every row, received"
-    with tf.control_dependencies([tf.debugging.Assert(is_share, [rule, shares])]):
-        return tf.identity(shares)
 
 
 def checked_rows(name: str, values: Any, dtype: tf.DType, num_requests: Tensor) -> Tensor:

@@ -13,6 +13,8 @@ from recsys_tf.reranking.category_caps import category_caps
 from recsys_tf.reranking.greedy import Rule, greedy_picks, in_whole_rounds
 from recsys_tf.types import Tensor
 
+_SHARE = "`diversity` must be from 0 (relevance only) to 1 (diversity only)"
+
 MakeRule = Callable[[Tensor, Tensor, Tensor, Tensor], Rule]
 """`(scores [B, N], similarity [B, N, N], diversity [B, 1], num_picks) -> rule`; the scores are
 `(1 - diversity) relevance`, -inf for what is no candidate."""
@@ -80,14 +82,29 @@ def _shares(diversity: Any) -> Tensor:
             "`diversity` must be one number or one a request, [B], received shape "
             f"{tuple(shares.shape)}."
         )
-    message = "`diversity` must be from 0 (relevance only) to 1 (diversity only)"
     known = tf.get_static_value(shares)
-    if known is not None:
-        if not ((known >= 0) & (known <= 1)).all():
-            raise ValueError(f"{message}, received {known.tolist()}.")
-        return tf.reshape(shares, [-1, 1])
+    if known is not None and not ((known >= 0) & (known <= 1)).all():
+        raise ValueError(f"{_SHARE}, received {known.tolist()}.")
+    return tf.reshape(checked_shares(shares), [-1, 1])
+
+
+def checked_shares(shares: Tensor) -> Tensor:
+    """Checks trade-offs that are known when a request is answered.
+
+    Args:
+        shares: float32, of any shape.
+
+    Returns:
+        The same.
+
+    Raises:
+        tf.errors.InvalidArgumentError: If one is NaN or outside of `[0, 1]`.
+
+    Example:
+        >>> checked_shares(tf.constant([0.0, 0.5])).numpy().tolist()
+        [0.0, 0.5]
+    """
     # The comparison is written so that NaN fails it as well.
     is_share = tf.reduce_all((shares >= 0) & (shares <= 1))
-    check = tf.debugging.Assert(is_share, [f"{message}, received", shares])
-    with tf.control_dependencies([check]):
-        return tf.reshape(shares, [-1, 1])
+    with tf.control_dependencies([tf.debugging.Assert(is_share, [f"{_SHARE}, received", shares])]):
+        return tf.identity(shares)

@@ -187,7 +187,7 @@ def test_empty_request_has_an_empty_answer(ask, diversity, cap):
 
 @pytest.mark.parametrize("diversity", [float("nan"), -0.01, 1.01, float("inf")])
 def test_diversity_that_is_no_share_is_refused(ask, known, diversity):
-    rule = r"`diversity` must be from 0 \(score only\) to 1 \(variety only\) in every row"
+    rule = r"`diversity` must be from 0 \(relevance only\) to 1 \(diversity only\)"
     with pytest.raises(tf.errors.InvalidArgumentError, match=rule):
         ask(*known, [3, 3], [0.0, diversity])
 
