@@ -22,6 +22,7 @@ from recsys_tf.config import (
     RetrievalConfig,
     RunConfig,
     SequenceConfig,
+    TableConfig,
     TextConfig,
     TrainingConfig,
 )
@@ -60,6 +61,7 @@ __all__ = [
     "Schema",
     "SequenceConfig",
     "SpecError",
+    "TableConfig",
     "TableSchema",
     "TaskSpec",
     "TextConfig",

@@ -159,6 +159,60 @@ def test_rate_of_tables_without_their_optimizer_is_refused():
         TrainingConfig.from_dict({"table_learning_rate": 0.1})
 
 
+def test_what_a_ranker_of_a_table_does_not_read_is_refused():
+    values = {
+        "table": {"test_rows": "published"},
+        "sequence": {"max_length": 20},
+        "features_and_tasks": {
+            "features": [
+                {"kind": "id", "name": "user_id", "side": "user"},
+                {"kind": "id", "name": "item_id", "side": "item"},
+            ],
+            "tasks": [{"kind": "retrieval", "name": "watch"}],
+        },
+        "data": {"split": "time", "history": "others", "test_share": 0.3},
+        "model": {"embedding_dim": 32, "tower_dims": [8], "target_attention": "din"},
+        "retrieval": {"loss": "gbce"},
+        "training": {"weighting": "cagrad", "recency_half_life_days": 14},
+        "evaluation": {"cutoffs": [5], "slices": ["shop"], "confidence": 0.9},
+        "export": {"max_k": 7},
+    }
+    with pytest.raises(SpecError) as error:
+        RunConfig.from_dict(values)
+    text = str(error.value)
+    assert text.startswith("RunConfig has 11 faults:")
+    for fault in (
+        "\n  sequence: must be left out with `table`: a row has no events before it",
+        "\n  features_and_tasks: must be left out with `table`: `table.features_and_tasks` tells",
+        "\n  data.split: must be random with `table`, whose rows tell no user and no moment, ",
+        "\n  data.history: has no meaning for a table, received 'others': a row has no history",
+        "\n  data.test_share: has no meaning with published test rows, received 0.3",
+        "\n  model.tower_dims: has no meaning for a table, received (8,): rows of a table",
+        "\n  model.target_attention: has no meaning for a table, received 'din'",
+        "\n  retrieval.loss: has no meaning for a table, received 'gbce': nothing is retrieved",
+        "\n  training.recency_half_life_days: has no meaning for a table, received 14.0",
+        "\n  evaluation.cutoffs: has no meaning for a table, received (5,)",
+        "\n  export.max_k: has no meaning for a table, received 7",
+    ):
+        assert fault in text
+
+
+def test_run_of_a_table_is_read_back(tmp_path):
+    run = RunConfig.from_dict(
+        {
+            "data": {"dataset": "csv", "split": "random"},
+            "table": {
+                "features_and_tasks": {
+                    "features": [{"kind": "numeric", "name": "age", "side": "user"}],
+                    "tasks": [{"kind": "binary", "name": "buys", "label": "buys"}],
+                }
+            },
+        }
+    )
+    run.to_yaml(tmp_path / "run.yaml")
+    assert RunConfig.from_yaml(tmp_path / "run.yaml") == run
+
+
 def test_what_a_sequential_recommender_does_not_read_is_refused():
     values = {
         "sequence": {"max_length": 20},

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from recsys_tf.datasets import Interactions
+    from recsys_tf.datasets import Interactions, LabelledTable
 
 _NUM_SHOWN = 12
 
@@ -18,27 +18,29 @@ class DataFingerprint:
     """Of two data sets equal where they are, wherever their files lie.
 
     Attributes:
-        digest: Of every value and of the schema; see `interactions_digest`.
-        num_events: Events.
-        num_users: Users.
-        num_items: Items.
+        digest: Of every value and of the schema; see `interactions_digest` and `table_digest`.
+        num_events: Events, or rows of a table.
+        num_users: Users; None of a table.
+        num_items: Items; None of a table.
     """
 
     digest: str
     num_events: int
-    num_users: int
-    num_items: int
+    num_users: int | None = None
+    num_items: int | None = None
 
     @classmethod
-    def of(cls, interactions: Interactions) -> DataFingerprint:
+    def of(cls, source: Interactions | LabelledTable) -> DataFingerprint:
         """Computes the fingerprint of a data set."""
-        from recsys_tf.datasets import interactions_digest
+        from recsys_tf.datasets import LabelledTable, interactions_digest, table_digest
 
+        if isinstance(source, LabelledTable):
+            return cls(table_digest(source), len(source))
         return cls(
-            digest=interactions_digest(interactions),
-            num_events=len(interactions.events),
-            num_users=len(interactions.users),
-            num_items=len(interactions.items),
+            digest=interactions_digest(source),
+            num_events=len(source.events),
+            num_users=len(source.users),
+            num_items=len(source.items),
         )
 
     @classmethod
@@ -54,7 +56,10 @@ class DataFingerprint:
 
     def __str__(self) -> str:
         """Says the sizes, and the digest's beginning, as sizes may be equal."""
-        return (
-            f"{self.num_events:,} events of {self.num_users:,} users and {self.num_items:,} items "
-            f"(digest {self.digest[:_NUM_SHOWN]})"
-        )
+        sizes = f"{self.num_events:,} rows"
+        if self.num_users is not None:
+            sizes = (
+                f"{self.num_events:,} events of {self.num_users:,} users and {self.num_items:,} "
+                "items"
+            )
+        return f"{sizes} (digest {self.digest[:_NUM_SHOWN]})"

@@ -13,13 +13,13 @@ import typer
 
 from recsys_tf.cli.console import bar, metrics_table, print_table, say, stage, to_json
 from recsys_tf.cli.failures import ExitCode, Failure, failing_with, reported
-from recsys_tf.cli.kinds import HeldOutPart, RunKind, load_run
+from recsys_tf.cli.kinds import HeldOutPart, RunKind, kind_of, load_run
 from recsys_tf.cli.options import AsJson, Changes, DataFolder, RunFolderOption, changed_run
 from recsys_tf.cli.run_folder import RunFolder
 from recsys_tf.config import RunConfig
 
 if TYPE_CHECKING:
-    from recsys_tf.evaluation import Measurements
+    from recsys_tf.evaluation import Measurements, TableMeasurements
     from recsys_tf.metrics import PairedTest
     from recsys_tf.preparation import PreparedData
 
@@ -40,12 +40,13 @@ def evaluate(
     run: RunFolderOption,
     part: Annotated[HeldOut, typer.Option("--part", help="Rows to measure on.")] = HeldOut.TEST,
     baselines: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--baselines",
-            help="Comma-separated: popularity, bias, item_knn, ease, implicit_als, bpr; or none.",
+            help="Comma-separated: popularity, bias, item_knn, ease, implicit_als, bpr; or none. "
+            f"By default {DEFAULT_BASELINES}.",
         ),
-    ] = DEFAULT_BASELINES,
+    ] = None,
     against: Annotated[
         Path | None,
         typer.Option("--against", help="Another run of the same data and split, to test beside."),
@@ -68,35 +69,42 @@ def evaluate(
     run names them, or --set does. --against tests whether the run differs from another on the same
     users: the differences, run minus other, with their intervals and p values.
 
+    A table's rows are measured by the metrics of their tasks; baselines and --against need users.
+
     Examples:
       recsys-tf evaluate --run runs/first
       recsys-tf evaluate --run runs/first --baselines popularity,ease,implicit_als --json
       recsys-tf evaluate --run runs/first --set evaluation.slices=[gender]
       recsys-tf evaluate --run runs/first --against runs/second
     """
-    names = _baseline_names(baselines)
+    names = _baseline_names(DEFAULT_BASELINES if baselines is None else baselines)
     rows = cast("HeldOutPart", part.value)
     folder = RunFolder(run)
     config = _changed(folder.config(data_dir), changes or ())
+    if not kind_of(config).has_users:
+        names = [] if baselines is None else names
+        _check_without_users(names, against)
     if against is not None:
         check_comparable(folder, RunFolder(against), data_dir)
     kind = prepared_run(folder, config)
     # What is wrong with the other run is told before anything long.
     other = None if against is None else run_beside(kind, RunFolder(against), data_dir, rows)
-    data, evaluation = kind.data, config.evaluation
+    evaluation = config.evaluation
     measured = measured_run(folder, kind, rows)
     columns = {"model": measured.metrics}
-    with stage("drawing users for intervals") if evaluation.confidence else nullcontext():
+    with stage("drawing resamples for intervals") if evaluation.confidence else nullcontext():
         intervals = measured.intervals()
     slices = measured.slices()
-    columns |= baseline_metrics(data, rows, names)
+    if names:
+        columns |= baseline_metrics(cast("PreparedData", kind.data), rows, names)
     heads = (*HEADLINES, *evaluation.metrics)
     shown = [n for n in columns["model"] if is_all or n.partition("/")[2].startswith(heads)]
     tests = {}
     if other is not None:
         measured_beside = measured_run(*other, rows)
         columns["against"] = measured_beside.metrics
-        tests = _tests(measured, measured_beside, shown)
+        both = cast("Measurements", measured), cast("Measurements", measured_beside)
+        tests = _tests(*both, shown)
         if not tests:
             say("no metric is told of both runs: their tasks have other names or kinds")
     if as_json:
@@ -139,6 +147,22 @@ def _baseline_names(text: str) -> list[str]:
     return names
 
 
+def _check_without_users(names: Sequence[str], against: Path | None) -> None:
+    """Refuses what needs users, of a run whose rows are of nobody."""
+    if names:
+        raise Failure(
+            f"`--baselines` must be none for a table, received {', '.join(names)}: baselines learn "
+            "from users and items.",
+            ExitCode.WRONG_USAGE,
+        )
+    if against is not None:
+        raise Failure(
+            f"`--against` must be left out for a table, received {against}: it compares lists and "
+            "rows of users. Measure each run by itself, with `--set evaluation.confidence=0.95`.",
+            ExitCode.WRONG_USAGE,
+        )
+
+
 def prepared_run(folder: RunFolder, config: RunConfig) -> RunKind:
     """Reads the data of a finished run.
 
@@ -146,7 +170,7 @@ def prepared_run(folder: RunFolder, config: RunConfig) -> RunKind:
         Failure: If the data have changed since the training.
     """
     kind = load_run(config)
-    change = folder.data_change(kind.data.interactions)
+    change = folder.data_change(kind.source)
     if change is not None:
         raise Failure(
             f"{change}; held-out rows of these may have been trained on. Name the folder "
@@ -157,11 +181,12 @@ def prepared_run(folder: RunFolder, config: RunConfig) -> RunKind:
     return kind
 
 
-def measured_run(folder: RunFolder, kind: RunKind, part: HeldOutPart) -> Measurements:
+def measured_run(
+    folder: RunFolder, kind: RunKind, part: HeldOutPart
+) -> Measurements | TableMeasurements:
     """Measures the model of a run on its data."""
-    data, model = kind.data, folder.load_model()
-    users = data.interactions.events[data.schema.user_id].iloc[data.rows(part)].nunique()
-    with bar("measuring the model", users) as advance:
+    model = folder.load_model()
+    with bar("measuring the model", kind.num_measured(part)) as advance:
         return kind.measure(model, part, advance)
 
 
@@ -181,12 +206,15 @@ def run_beside(
     from recsys_tf.metrics import ROW_METRICS
 
     config, evaluation = folder.config(data_dir), first.data.config.evaluation
+    if not kind_of(config).has_users:
+        _check_without_users([], folder.path)
     told: dict[str, object] = {"slices": (), "confidence": None}
     if config.sequence is not None:
         told["metrics"] = tuple(each for each in evaluation.metrics if each not in ROW_METRICS)
     evaluation = evaluation.model_copy(update=told)
     kind = prepared_run(folder, config.model_copy(update={"evaluation": evaluation}))
-    check_same_questions(first.data, kind.data, part)
+    both = cast("PreparedData", first.data), cast("PreparedData", kind.data)
+    check_same_questions(*both, part)
     return folder, kind
 
 

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from recsys_tf.cli.console import OUT, say
 from recsys_tf.cli.failures import ExitCode, Failure, check_writable, reported
-from recsys_tf.cli.kinds import load_run
+from recsys_tf.cli.kinds import RunKind, load_run
 from recsys_tf.cli.options import DataFolder, RunFolderOption
 from recsys_tf.cli.run_folder import RunFolder
 from recsys_tf.types import MAX_VERSION
-
-if TYPE_CHECKING:
-    from recsys_tf.preparation import PreparedData
 
 
 @reported
@@ -41,6 +38,8 @@ def export(
     version up by itself; it never sees half of one. Calibrations, and the weights of a goal
     (export.goal), are fitted on the validation rows.
 
+    The SavedModel of a table's ranker judges rows, by its signature `rank`.
+
     Examples:
       recsys-tf export --run runs/first --out models/recommender
       recsys-tf serve --model-dir models/recommender
@@ -57,18 +56,18 @@ def export(
             ExitCode.WRONG_USAGE,
         )
     kind = load_run(config)
-    _check_data(folder, kind.data)
+    _check_data(folder, kind)
     folder.use_saved_features(kind.data)
     kind.export(folder.load_model(), target)
     OUT.print(f"{target} is ready. Next: recsys-tf serve --model-dir {out}")
 
 
-def _check_data(folder: RunFolder, data: PreparedData) -> None:
+def _check_data(folder: RunFolder, kind: RunKind) -> None:
     """Refuses changed data where something is fitted to them, and tells of them elsewhere."""
-    change = folder.data_change(data.interactions)
+    change = folder.data_change(kind.source)
     if change is None:
         return
-    fitted = data.config.export.fitted
+    fitted = kind.data.config.export.fitted
     if fitted:
         raise Failure(
             f"{change}; the validation rows of these, which {' and '.join(fitted)} are fitted to, "
@@ -76,7 +75,8 @@ def _check_data(folder: RunFolder, data: PreparedData) -> None:
             "train a run on these.",
             ExitCode.DATA_REJECTED,
         )
-    say(f"{change}; the catalogue of these is exported")
+    exported = "the catalogue" if kind.has_users else "nothing"
+    say(f"{change}; {exported} of these is exported")
 
 
 def newest_version(folder: Path) -> int:

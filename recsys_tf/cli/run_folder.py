@@ -17,9 +17,9 @@ from recsys_tf.config import RunConfig
 if TYPE_CHECKING:
     import keras
 
-    from recsys_tf.datasets import Interactions
+    from recsys_tf.datasets import Interactions, LabelledTable
     from recsys_tf.features import FeatureState
-    from recsys_tf.preparation import PreparedData
+    from recsys_tf.preparation import PreparedData, PreparedTable
 
 MODEL = "model.keras"
 CONFIG = "run.yaml"
@@ -98,18 +98,18 @@ class RunFolder:
         run.to_yaml(begun)
         return self.has_checkpoint
 
-    def claim_data(self, interactions: Interactions) -> None:
+    def claim_data(self, source: Interactions | LabelledTable) -> None:
         """Notes which data the claimed run is trained on.
 
         Args:
-            interactions: The data set; a checkpoint is taken up only over the same one. Of a
+            source: The data set; a checkpoint is taken up only over the same one. Of a
                 checkpoint of an older version, which noted none, a line is said.
 
         Raises:
             Failure: If the checkpoint was trained on other data.
         """
         path = self.unfinished / DATA
-        now = _fingerprint(interactions)
+        now = _fingerprint(source)
         if not self.has_checkpoint:
             now.save(path)
             return
@@ -127,17 +127,17 @@ class RunFolder:
                 ExitCode.DATA_REJECTED,
             )
 
-    def data_change(self, interactions: Interactions) -> str | None:
+    def data_change(self, source: Interactions | LabelledTable) -> str | None:
         """Says how data differ from those that the finished run was trained on.
 
         Args:
-            interactions: The data set.
+            source: The data set.
 
         Returns:
             The beginning of a sentence; None where they are the same, or where a run of an older
             version does not tell its data, of which a line is said.
         """
-        then, now = DataFingerprint.load(self.path / DATA), _fingerprint(interactions)
+        then, now = DataFingerprint.load(self.path / DATA), _fingerprint(source)
         if then is None:
             say(f"{self.path} does not tell its data; whether they have changed is not known")
         if then is None or then == now:
@@ -200,7 +200,7 @@ class RunFolder:
         values["data"]["folder"] = str(data_dir.expanduser().absolute())
         return RunConfig.from_dict(values)
 
-    def use_saved_features(self, data: PreparedData) -> None:
+    def use_saved_features(self, data: PreparedData | PreparedTable) -> None:
         """Gives the data the preprocessing that the model was trained with."""
         from recsys_tf.features import FeatureState
 
@@ -222,6 +222,6 @@ class RunFolder:
         return model
 
 
-def _fingerprint(interactions: Interactions) -> DataFingerprint:
+def _fingerprint(source: Interactions | LabelledTable) -> DataFingerprint:
     with stage("computing the digest of the data"):
-        return DataFingerprint.of(interactions)
+        return DataFingerprint.of(source)

@@ -45,7 +45,7 @@ def train(
     data it was trained on), features (the fitted preprocessing) and history.json (losses and
     metrics by epoch), all of them or none. After the first epoch the self-checks tell what looks
     wrong, a line each; training.self_checks=false leaves them out. A configuration with a
-    `sequence` trains a sequential recommender.
+    `sequence` trains a sequential recommender, one with a `table` a ranker of its rows.
 
     Examples:
       recsys-tf train --dataset ml-100k --out runs/first
@@ -57,7 +57,7 @@ def train(
     folder = RunFolder(out)
     is_resumed = folder.claim(run, is_overwriting=overwrite)
     kind = load_run(run)
-    folder.claim_data(kind.data.interactions)
+    folder.claim_data(kind.source)
     with stage("fitting the preprocessing, building the model"):
         model = kind.build()
     if is_resumed:

@@ -15,6 +15,7 @@ from recsys_tf.config.pipeline import PipelineConfig
 from recsys_tf.config.retrieval import RetrievalConfig
 from recsys_tf.config.run import RunConfig
 from recsys_tf.config.sequence import SequenceConfig
+from recsys_tf.config.table import TableConfig
 from recsys_tf.config.text import TextConfig
 from recsys_tf.config.training import TrainingConfig
 
@@ -30,6 +31,7 @@ __all__ = [
     "RetrievalConfig",
     "RunConfig",
     "SequenceConfig",
+    "TableConfig",
     "TextConfig",
     "TrainingConfig",
 ]

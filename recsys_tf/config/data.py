@@ -12,12 +12,13 @@ class DataConfig(Spec):
     """Which data set is read and how it is cut.
 
     Attributes:
-        dataset: A name out of `recsys_tf.datasets.DATASETS`; `parquet` reads one's own files, whose
-            columns the run's `features_and_tasks` names.
+        dataset: A name out of `recsys_tf.datasets.DATASETS`, or of `TABLES` in a run with `table`;
+            `parquet` reads one's own files, whose columns the run's `features_and_tasks` names (of
+            a table, `table.features_and_tasks`), and `csv` those of a table.
         folder: Where its files lie; None looks in `RECSYS_DATA_DIR`, then in the cache, then
             downloads. One's own files need it.
         split: `time` cuts all rows at one moment, `last_out` keeps each user's last row for the
-            test and the one before for validation, `random` draws rows.
+            test and the one before for validation, `random` draws rows; those of a table are drawn.
         test_share: Share of the rows in the test part (`time` and `random`).
         validation_share: Share of the remaining rows in the validation part.
         seed: Seed of the random split.

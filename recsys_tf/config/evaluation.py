@@ -23,7 +23,8 @@ class EvaluationConfig(Spec):
             there are none with `sequence`.
         slices: Single-valued categorical features by whose values everything is told once more;
             those of items tell of the tasks with a label alone, and nothing with `sequence`.
-        confidence: Level of the bootstrap intervals over users, such as 0.95; None makes none.
+        confidence: Level of the bootstrap intervals over users (of a table over rows), such as
+            0.95; None makes none.
     """
 
     cutoffs: tuple[PositiveInt, ...] = (10, 50, 100)

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-import pyarrow as pa
 
-from recsys_tf.datasets.arrow_values import convert_arrow, convert_vectors
 from recsys_tf.datasets.interactions import Interactions
 from recsys_tf.datasets.joining import join_tables
-from recsys_tf.datasets.parquet_files import column_names, find_files, read_columns
-from recsys_tf.datasets.reading import Table, shown_rows, typed_table
-from recsys_tf.datasets.rejections import Rejections
-from recsys_tf.datasets.values import Column, Converted
+from recsys_tf.datasets.parquet_files import column_names, find_files
+from recsys_tf.datasets.parquet_frames import read_frame
+from recsys_tf.datasets.reading import Table
+from recsys_tf.datasets.schema_columns import feature_columns, label_columns
+from recsys_tf.datasets.values import Column
 from recsys_tf.schema import Schema
 from recsys_tf.spec import Spec
 
@@ -75,7 +72,7 @@ def load_parquet(folder: str | Path | None = None, schema: Schema | None = None)
     place = Path(folder).expanduser()
     described = _description(place, schema)
     schema = described.features_and_tasks
-    events = _read(place, "events", *_event_columns(schema))
+    events = read_frame(place, "events", *_event_columns(schema))
     return join_tables(
         schema,
         events,
@@ -92,7 +89,7 @@ def _side(
     """Reads users or items; without features and without a file they are made of the events."""
     key, side = str(ids.name), {"users": "user", "items": "item"}[name]
     features = described.features_and_tasks.features
-    columns, vectors = _columns(
+    columns, vectors = feature_columns(
         [each for each in features if each.side == side and each.name != key]
     )
     title = described.title_column
@@ -100,7 +97,7 @@ def _side(
         columns.setdefault(title, Column(title, title))
     if not columns and not vectors and not find_files(place, name):
         return pd.DataFrame({key: ids.unique().astype(object)})
-    return _read(place, name, {key: Column(key, key, "id"), **columns}, vectors)
+    return read_frame(place, name, {key: Column(key, key, "id"), **columns}, vectors)
 
 
 def _description(place: Path, schema: Schema | None) -> DataDescription:
@@ -127,80 +124,12 @@ def _description(place: Path, schema: Schema | None) -> DataDescription:
 
 
 def _event_columns(schema: Schema) -> tuple[dict[str, Column], dict[str, int]]:
-    of_event, vectors = _columns([each for each in schema.features if each.side == "context"])
+    of_event, vectors = feature_columns(
+        [each for each in schema.features if each.side == "context"]
+    )
     columns = {
         schema.user_id: Column(schema.user_id, schema.user_id, "id"),
         schema.item_id: Column(schema.item_id, schema.item_id, "id"),
         schema.timestamp: Column(schema.timestamp, schema.timestamp, "timestamp"),
     }
-    columns.update(of_event)
-    features = {each.name for each in schema.features}
-    for task in schema.tasks:
-        if task.label is not None and task.label not in features:
-            low, high = task.value_range or (-np.inf, np.inf)
-            before = columns.get(task.label, Column(task.label, task.label, "number"))
-            columns[task.label] = Column(
-                task.label, task.label, "number", max(low, before.low), min(high, before.high)
-            )
-    for task in schema.tasks:
-        name = task.sample_weight
-        if name is not None and name not in features:
-            columns[name] = Column(name, name, "number", low=0, is_required=True)
-    return columns, vectors
-
-
-def _columns(features: Sequence[Any]) -> tuple[dict[str, Column], dict[str, int]]:
-    """Returns the columns of features, and the sizes of those that are ready-made vectors."""
-    columns: dict[str, Column] = {}
-    vectors: dict[str, int] = {}
-    for feature in features:
-        if feature.kind == "history":
-            continue  # It is made of the events.
-        if feature.kind == "embedding":
-            vectors[feature.name] = feature.size
-        elif feature.kind == "numeric":
-            columns[feature.name] = Column(feature.name, feature.name, "number")
-        else:
-            is_list = getattr(feature, "is_multivalent", False)
-            columns[feature.name] = Column(
-                feature.name, feature.name, "list" if is_list else "text"
-            )
-    return columns, vectors
-
-
-def _read(
-    place: Path, name: str, columns: Mapping[str, Column], vectors: Mapping[str, int]
-) -> Table:
-    paths = find_files(place, name)
-    if not paths:
-        raise FileNotFoundError(
-            f"`folder` {str(place)!r} must hold {name}.parquet, or a folder {name} of .parquet "
-            f"files, with {', '.join([*columns, *vectors])}; it does not."
-        )
-    source = name if (place / name).is_dir() else f"{name}.parquet"
-    arrow = read_columns(paths, [*columns, *vectors])
-    if not len(arrow):
-        raise ValueError(f"`{source}` has no row.")
-    table = typed_table(
-        source,
-        _converted(arrow, columns, vectors, source),
-        pd.RangeIndex(1, len(arrow) + 1, name="line"),
-        Rejections({source: len(arrow)}),
-        lambda rows: shown_rows(arrow.take(rows).to_pylist()),
-    )
-    if not len(table.frame):
-        raise ValueError(f"No row of `{source}` could be used.\n{table.rejections.summary()}")
-    return table
-
-
-def _converted(
-    arrow: pa.Table, columns: Mapping[str, Column], vectors: Mapping[str, int], source: str
-) -> Iterable[tuple[str, Converted]]:
-    for name in [*columns, *vectors]:
-        try:
-            if name in vectors:
-                yield name, convert_vectors(arrow[name], name, vectors[name])
-            else:
-                yield name, convert_arrow(arrow[name], columns[name])
-        except TypeError as error:
-            raise TypeError(f"`{source}`: {error}") from None
+    return {**columns, **of_event, **label_columns(schema)}, vectors

@@ -15,11 +15,13 @@ from recsys_tf.evaluation.ranking import (
     ranking_problem,
 )
 from recsys_tf.evaluation.sequences import last_states, sequence_ranking, sequence_scores
+from recsys_tf.evaluation.table_measurements import TableMeasurements, measure_table
 
 __all__ = [
     "Measurements",
     "Metrics",
     "RankingProblem",
+    "TableMeasurements",
     "candidate_embeddings",
     "check_same_questions",
     "compare",
@@ -28,6 +30,7 @@ __all__ = [
     "evaluate_tasks",
     "last_states",
     "measure",
+    "measure_table",
     "model_ranking",
     "query_embeddings",
     "ranking_problem",

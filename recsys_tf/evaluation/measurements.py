@@ -33,7 +33,7 @@ from recsys_tf.types import NUM_RESERVED_INDICES, Array, IntArray
 Metrics = dict[str, float]
 """Values by `<task>/<metric>`, such as `watch/ndcg_at_10` or `rating/rmse`."""
 
-_OF_ROWS: dict[str, Callable[..., Statistic]] = {
+ROW_STATISTICS: dict[str, Callable[..., Statistic]] = {
     "auc": auc_of_users,
     "rmse": partial(error_of_users, power=2),
     "mae": partial(error_of_users, power=1),
@@ -167,7 +167,7 @@ class Measurements:
             f"{task}/{metric}"
             for task in self.rows
             for metric in TASK_METRICS[self.data.schema.task(task).kind]
-            if metric in _OF_ROWS
+            if metric in ROW_STATISTICS
         ]
 
     def statistic(self, name: str) -> Statistic:
@@ -185,7 +185,7 @@ class Measurements:
             return mean_of_users(values, self.ranking.weights(metric))
         labels, predictions, weights = look_up(self.rows, task, "task")
         function = look_up(TASK_METRICS[self.data.schema.task(task).kind], metric, "metric")
-        make = _OF_ROWS.get(metric, partial(metric_of_users, function))
+        make = ROW_STATISTICS.get(metric, partial(metric_of_users, function))
         return make(labels, predictions, self._users, weights)
 
     @cached_property

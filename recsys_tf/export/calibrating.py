@@ -104,16 +104,20 @@ def calibrations_of_batches(
     }
 
 
-def validation_labels(data: PreparedData, tasks: Sequence[TaskSpec]) -> dict[str, FloatArray]:
+def validation_labels(
+    data: PreparedData | PreparedTable, tasks: Sequence[TaskSpec]
+) -> dict[str, FloatArray]:
     """Reads what calibrations would be fitted to, before there is a model.
 
     Args:
-        data: The data; no feature is preprocessed.
+        data: The data; no feature of users and items is preprocessed.
         tasks: Tasks with a label, of one number a row.
 
     Returns:
         Labels of the validation rows by task, NaN where a row does not count.
     """
+    if isinstance(data, PreparedTable):
+        return _labels_and_scenarios(data.schema, tasks, data.dataset("validation"))[0]
     labels, weights, _ = labelled_rows(data, tasks)
     return {task.name: counted(task, labels[task.name], weights[task.name]) for task in tasks}
 
@@ -186,7 +190,7 @@ def check_scenario(config: ExportConfig, schema: FeaturesAndTasks) -> None:
 
 
 def _labels_and_scenarios(
-    schema: FeaturesAndTasks, tasks: list[TaskSpec], validation: tf.data.Dataset
+    schema: FeaturesAndTasks, tasks: Sequence[TaskSpec], validation: tf.data.Dataset
 ) -> tuple[dict[str, FloatArray], Array | None]:
     """Reads the labels, NaN where a row does not count, and the index of each row's scenario."""
     labels: dict[str, list[Array]] = {task.name: [] for task in tasks}

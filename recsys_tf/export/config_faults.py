@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from recsys_tf.config import EvaluationConfig, ExportConfig
-from recsys_tf.config.unread import table_export_faults
+from recsys_tf.config.unread import table_faults
 from recsys_tf.export.answer_fitting import stacked_task
 from recsys_tf.export.answer_lists import success_rows, success_task
 from recsys_tf.export.answer_score import SCORE, answer_tasks, fusion_option_faults
@@ -22,7 +22,7 @@ from recsys_tf.export.list_order import check_category_feature, check_input_name
 from recsys_tf.export.raw_spec import check_parameter_names
 from recsys_tf.export.validation_rows import validation_rows
 from recsys_tf.naming import look_up
-from recsys_tf.preparation import PreparedData
+from recsys_tf.preparation import PreparedData, PreparedTable
 from recsys_tf.reranking import RERANKERS
 from recsys_tf.schema import FeaturesAndTasks, Schema
 from recsys_tf.score_fusion import CALIBRATIONS, SCORE_FUSIONS, make_score_fusion
@@ -89,7 +89,7 @@ def check_table_export(config: ExportConfig, schema: FeaturesAndTasks) -> None:
     Raises:
         SpecError: If anything is wrong; the text lists every fault with its field's path.
     """
-    faults = [*table_export_faults(config), *_fusion_faults(config, schema)]
+    faults = [*table_faults({"export": config}), *_fusion_faults(config, schema)]
     fusion = SCORE_FUSIONS.get(config.score_fusion)
     if fusion is not None and fusion.reads_list:
         usable = (name for name, each in SCORE_FUSIONS.items() if not each.reads_list)
@@ -141,7 +141,24 @@ def check_export_labels(config: ExportConfig, data: PreparedData) -> None:
         raise SpecError(list_faults("RunConfig", faults))
 
 
-def _calibration_label_faults(config: ExportConfig, data: PreparedData) -> list[str]:
+def check_table_labels(config: ExportConfig, data: PreparedTable) -> None:
+    """Checks that the validation rows' labels define the calibrations of `export`.
+
+    Args:
+        config: The `export` of a run, of known names; see `check_table_export`.
+        data: The data of the run.
+
+    Raises:
+        SpecError: As of `check_export_labels`.
+    """
+    faults = _calibration_label_faults(config, data)
+    if faults:
+        raise SpecError(list_faults("RunConfig", faults))
+
+
+def _calibration_label_faults(
+    config: ExportConfig, data: PreparedData | PreparedTable
+) -> list[str]:
     if not config.calibration:
         return []
     tasks = [calibrated_task(data.schema, name) for name in config.calibration]

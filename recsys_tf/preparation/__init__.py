@@ -9,7 +9,7 @@ from recsys_tf.preparation.prepared_data import (
     prepare,
     recency_weights,
 )
-from recsys_tf.preparation.prepared_table import PreparedTable
+from recsys_tf.preparation.prepared_table import PreparedTable, prepare_table
 from recsys_tf.preparation.sequence_data import SequenceData, action_indices, action_names
 
 __all__ = [
@@ -23,5 +23,6 @@ __all__ = [
     "catalogue_content",
     "check_no_recency",
     "prepare",
+    "prepare_table",
     "recency_weights",
 ]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from recsys_tf.config import EvaluationConfig
 from recsys_tf.metrics import FURTHER_METRICS, ROW_METRICS
 from recsys_tf.naming import unknown_name_message
-from recsys_tf.schema import Schema
+from recsys_tf.schema import FeaturesAndTasks
 from recsys_tf.spec import SpecError, list_faults
 
 
 def check_evaluation_config(
-    config: EvaluationConfig, schema: Schema, *, has_rows: bool = True
+    config: EvaluationConfig, schema: FeaturesAndTasks, *, has_rows: bool = True
 ) -> None:
     """Checks the names of `evaluation` that the schema and the tables of names decide.
 

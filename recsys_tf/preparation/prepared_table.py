@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from recsys_tf.config import RunConfig
-from recsys_tf.datasets import LabelledTable
+from recsys_tf.datasets import LabelledTable, load_configured_table, split_table
 from recsys_tf.features import (
     Examples,
     FeatureState,
@@ -18,6 +18,8 @@ from recsys_tf.features import (
     make_table_dataset,
     table_examples,
 )
+from recsys_tf.models.block_options import check_run_blocks
+from recsys_tf.preparation.evaluation_faults import check_evaluation_config
 from recsys_tf.preparation.prepared_data import Part, check_no_recency
 from recsys_tf.schema import TableSchema
 from recsys_tf.types import Array, IntArray
@@ -28,13 +30,14 @@ class PreparedTable:
     """A labelled table, cut into parts; preprocessing is learned from the training rows alone.
 
     Attributes:
-        config: The run; `model` and `training` are read.
+        config: The run; `model`, `training` and `evaluation` are read.
         table: The data set.
         train: Positions of the training rows.
         validation: Positions of the rows that settings are chosen on.
         test: Positions of the rows that are measured once.
 
     Raises:
+        SpecError: If the configuration's `evaluation` names what there is not.
         ValueError: If a part is empty, holds no positions in the table or shares a row with
             another, or rows are to be weighed by an age that they do not tell.
         TypeError: If a part is no array of whole numbers.
@@ -61,6 +64,7 @@ class PreparedTable:
 
     def __post_init__(self) -> None:
         """Checks that the parts are there and do not leak into each other."""
+        check_evaluation_config(self.config.evaluation, self.schema)
         check_no_recency(self.config, "a table, whose rows tell no moment")
         parts = {"train": self.train, "validation": self.validation, "test": self.test}
         for name, rows in parts.items():
@@ -107,6 +111,45 @@ class PreparedTable:
             self.config.training.batch_size,
             shuffle_seed=self.config.training.seed if is_train else None,
         )
+
+
+def prepare_table(config: RunConfig, table: LabelledTable | None = None) -> PreparedTable:
+    """Loads and splits the table of a run.
+
+    Args:
+        config: The run; its `data` says how rows are drawn, and its `table` whether those of the
+            test are.
+        table: The data set; None loads the one that `config.data` names.
+
+    Returns:
+        The data.
+
+    Raises:
+        SpecError: If a block of the model, or an option, is not known, or `evaluation` names what
+            there is not; the text lists every fault.
+        ValueError: If the data set is unknown, a part stays empty, or the published test rows are
+            asked for where there are none.
+    """
+    check_run_blocks(config)
+    if table is None:
+        table = load_configured_table(config)
+    data = config.data
+    if config.table is None or config.table.test_rows == "drawn":
+        # Of all rows, where a run tells the share of those that the test leaves.
+        share = data.validation_share * (1 - data.test_share)
+        return PreparedTable(
+            config, table, *split_table(len(table), data.test_share, share, data.seed)
+        )
+    test = table.published_test_rows
+    if test is None:
+        raise ValueError(
+            f"`table.test_rows` must be drawn for {data.dataset}, of which no test rows are "
+            "published; received 'published'."
+        )
+    rest = np.setdiff1d(np.arange(len(table)), test)
+    order = np.random.default_rng(data.seed).permutation(rest)
+    validation, train = np.split(order, [round(len(rest) * data.validation_share)])
+    return PreparedTable(config, table, np.sort(train), np.sort(validation), test)
 
 
 def _check_positions(name: str, rows: Array, num_rows: int) -> None:

@@ -5,13 +5,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recsys_tf.datasets import Interactions, interactions_digest
+from recsys_tf.datasets import Interactions, LabelledTable, interactions_digest, table_digest
 from recsys_tf.schema import (
     CategoricalFeature,
     EmbeddingFeature,
     IdFeature,
     NumericFeature,
     Schema,
+    TableSchema,
     TaskSpec,
 )
 
@@ -114,3 +115,28 @@ def test_every_row_of_a_long_column_counts(row):
     ages[row] = 1
     digests.add(digest(users={"user_id": ids, "age": ages, "city": cities}))
     assert len(digests) == 3
+
+
+def table(schema_update=None, published=None, **columns):
+    schema = TableSchema(
+        features=(NumericFeature(name="age", side="user"),),
+        tasks=(TaskSpec(name="buys", kind="binary", label="buys"),),
+    )
+    schema = schema.model_copy(update=schema_update or {})
+    rows = pd.DataFrame({"age": [1.0, 2.0], "buys": [0.0, 1.0], **columns})
+    return LabelledTable(schema, rows, published)
+
+
+def test_table_has_a_digest_of_its_values_its_schema_and_its_test_rows():
+    task = TaskSpec(name="sells", kind="binary", label="buys")
+    digests = [
+        table_digest(each)
+        for each in (
+            table(),
+            table(age=[1.0, 3.0]),
+            table({"tasks": (task,)}),
+            table(published=np.array([1])),
+        )
+    ]
+    assert len(set(digests)) == 4
+    assert table_digest(table()) == digests[0]

@@ -2,9 +2,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recsys_tf import NumericFeature, RunConfig, TableSchema, TaskSpec, TrainingConfig
+from recsys_tf import DataConfig, NumericFeature, RunConfig, TableSchema, TaskSpec, TrainingConfig
+from recsys_tf.config import EvaluationConfig, TableConfig
 from recsys_tf.datasets import LabelledTable
-from recsys_tf.preparation import PreparedTable
+from recsys_tf.preparation import PreparedTable, prepare_table
+from recsys_tf.spec import SpecError
 
 SCHEMA = TableSchema(
     features=(NumericFeature(name="age", side="user"),),
@@ -57,3 +59,40 @@ def test_weights_by_age_are_refused():
     text = r"`training.recency_half_life_days` must be None for a table, .*; received 3\."
     with pytest.raises(ValueError, match=text):
         PreparedTable(config, TABLE, np.array([0]), np.array([1]), np.array([2]))
+
+
+def of_rows(num_rows, published=None):
+    numbers = np.arange(float(num_rows))
+    return LabelledTable(SCHEMA, pd.DataFrame({"age": numbers, "buys": numbers % 2}), published)
+
+
+def run(test_rows="drawn", **shares):
+    data = DataConfig(split="random", **shares)
+    return RunConfig(data=data, table=TableConfig(test_rows=test_rows))
+
+
+def test_validation_share_is_of_the_rows_that_the_test_leaves():
+    data = prepare_table(run(test_share=0.5, validation_share=0.2), of_rows(100))
+    assert [len(data.test), len(data.validation), len(data.train)] == [50, 10, 40]
+
+
+def test_published_test_rows_are_held_out_and_the_rest_is_drawn():
+    table = of_rows(50, published=np.arange(40, 50))
+    data = prepare_table(run("published", validation_share=0.25), table)
+    assert data.test.tolist() == list(range(40, 50))
+    assert [len(data.validation), len(data.train)] == [10, 30]
+    assert sorted([*data.validation, *data.train]) == list(range(40))
+    assert data.validation.tolist() != list(range(10))
+    again = prepare_table(run("published", validation_share=0.25), table)
+    np.testing.assert_array_equal(data.validation, again.validation)
+
+
+def test_test_rows_that_were_never_published_are_told():
+    with pytest.raises(ValueError, match=r"`table.test_rows` must be drawn .* 'published'"):
+        prepare_table(run("published"), of_rows(50))
+
+
+def test_slice_by_what_is_no_category_is_told():
+    config = run().model_copy(update={"evaluation": EvaluationConfig(slices=("age",))})
+    with pytest.raises(SpecError, match=r"evaluation.slices: must be empty, .* 'age'"):
+        prepare_table(config, of_rows(50))

@@ -5,12 +5,22 @@ A command asks `load_run(run)` and then the `RunKind` that it gets; none asks wh
 
 from __future__ import annotations
 
-from recsys_tf.cli.kinds.kind import HeldOutPart, RunKind
+from recsys_tf.cli.kinds.kind import HeldOutPart, InteractionsKind, RunKind
 from recsys_tf.cli.kinds.next_items import NextItems
+from recsys_tf.cli.kinds.table_rows import TableRows
 from recsys_tf.cli.kinds.two_towers import TwoTowers
 from recsys_tf.config import RunConfig
 
-__all__ = ["HeldOutPart", "NextItems", "RunKind", "TwoTowers", "kind_of", "load_run"]
+__all__ = [
+    "HeldOutPart",
+    "InteractionsKind",
+    "NextItems",
+    "RunKind",
+    "TableRows",
+    "TwoTowers",
+    "kind_of",
+    "load_run",
+]
 
 
 def kind_of(run: RunConfig) -> type[RunKind]:
@@ -20,6 +30,8 @@ def kind_of(run: RunConfig) -> type[RunKind]:
         >>> kind_of(RunConfig()).__name__
         'TwoTowers'
     """
+    if run.table is not None:
+        return TableRows
     return TwoTowers if run.sequence is None else NextItems
 
 

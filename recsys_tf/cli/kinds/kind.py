@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from typing_extensions import Self
 
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from recsys_tf.config import RunConfig
-    from recsys_tf.evaluation import Measurements
-    from recsys_tf.preparation import PreparedData
+    from recsys_tf.datasets import Interactions, LabelledTable
+    from recsys_tf.evaluation import Measurements, TableMeasurements
+    from recsys_tf.preparation import PreparedData, PreparedTable
 
 HeldOutPart = Literal["validation", "test"]
 
@@ -32,14 +33,21 @@ class RunKind(ABC):
 
     Attributes:
         data: The prepared data; `state` is the preprocessing that is kept with the model.
+        has_users: Whether the rows are of users, whom baselines and paired tests tell apart.
     """
 
-    data: PreparedData
+    has_users: ClassVar[bool] = True
+    data: PreparedData | PreparedTable
 
     @classmethod
+    @abstractmethod
     def load(cls, run: RunConfig) -> Self:
         """Reads and splits the data of a run; see `load_prepared` for the errors."""
-        return cls(load_prepared(run))
+
+    @property
+    @abstractmethod
+    def source(self) -> Interactions | LabelledTable:
+        """What was read; a run folder keeps its fingerprint."""
 
     @staticmethod
     @abstractmethod
@@ -59,15 +67,19 @@ class RunKind(ABC):
         """Makes the batches of the validation rows."""
 
     @abstractmethod
+    def num_measured(self, part: HeldOutPart) -> int:
+        """Returns how many `measure` is done with in the end: users, or rows of a table."""
+
+    @abstractmethod
     def measure(
-        self, model: Any, part: HeldOutPart, on_users_done: Callable[[int], object]
-    ) -> Measurements:
+        self, model: Any, part: HeldOutPart, on_done: Callable[[int], object]
+    ) -> Measurements | TableMeasurements:
         """Measures a trained model on held-out rows.
 
         Args:
             model: The model.
             part: The rows.
-            on_users_done: Called with the number of users after each block that was ranked.
+            on_done: Called with their number after each block of those that `num_measured` counts.
 
         Returns:
             What it made of them.
@@ -76,3 +88,25 @@ class RunKind(ABC):
     @abstractmethod
     def export(self, model: Any, target: Path) -> None:
         """Writes a trained model as a SavedModel into a new folder."""
+
+
+@dataclass(frozen=True)
+class InteractionsKind(RunKind):
+    """A run over users, items and events."""
+
+    data: PreparedData
+
+    @classmethod
+    def load(cls, run: RunConfig) -> Self:
+        """See `RunKind`."""
+        return cls(load_prepared(run))
+
+    @property
+    def source(self) -> Interactions:
+        """See `RunKind`."""
+        return self.data.interactions
+
+    def num_measured(self, part: HeldOutPart) -> int:
+        """Returns the number of users."""
+        events, rows = self.data.interactions.events, self.data.rows(part)
+        return events[self.data.schema.user_id].iloc[rows].nunique()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recsys_tf.cli.console import stage
-from recsys_tf.cli.kinds.kind import HeldOutPart, RunKind
+from recsys_tf.cli.kinds.kind import HeldOutPart, InteractionsKind
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class NextItems(RunKind):
+class NextItems(InteractionsKind):
     """A run whose model is a `SequenceRecommender`. Its data are of a run with `sequence`."""
 
     @cached_property
@@ -59,12 +59,12 @@ class NextItems(RunKind):
         self,
         model: SequenceRecommender,
         part: HeldOutPart,
-        on_users_done: Callable[[int], object],
+        on_done: Callable[[int], object],
     ) -> Measurements:
         """See `RunKind`; all of a user's held-out items are looked for, as of other runs."""
         from recsys_tf.evaluation import Measurements, sequence_ranking
 
-        ranking = sequence_ranking(model, self.sequences, part, on_users_done=on_users_done)
+        ranking = sequence_ranking(model, self.sequences, part, on_users_done=on_done)
         return Measurements(self.data, part, ranking, {})
 
     def export(self, model: SequenceRecommender, target: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recsys_tf.cli.console import say, stage
-from recsys_tf.cli.kinds.kind import HeldOutPart, RunKind
+from recsys_tf.cli.kinds.kind import HeldOutPart, InteractionsKind
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class TwoTowers(RunKind):
+class TwoTowers(InteractionsKind):
     """A run whose model is a `Recommender`."""
 
     @staticmethod
@@ -44,12 +44,12 @@ class TwoTowers(RunKind):
         return self.data.dataset("validation")
 
     def measure(
-        self, model: Recommender, part: HeldOutPart, on_users_done: Callable[[int], object]
+        self, model: Recommender, part: HeldOutPart, on_done: Callable[[int], object]
     ) -> Measurements:
         """See `RunKind`."""
         from recsys_tf.evaluation import measure
 
-        return measure(model, self.data, part, on_users_done=on_users_done)
+        return measure(model, self.data, part, on_users_done=on_done)
 
     def export(self, model: Recommender, target: Path) -> None:
         """See `RunKind`; calibrations and a goal's weights are fitted on the validation rows."""
