@@ -11,10 +11,12 @@ import keras
 import numpy as np
 import pytest
 
-# Its neighbour is found by name wherever the tests stand.
+# Its neighbours are found by name wherever the tests stand.
 sys.path.append(str(Path(__file__).parent))
 
-from contract_cases import CASES, FEATURES, LAYERS
+from contract_cases import CASES
+from contract_inputs import FEATURES
+from contract_layers import LAYERS
 
 
 def pytest_generate_tests(metafunc):

@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from contract_cases import D, L, sequence_encoder
+from contract_cases import sequence_encoder
+from contract_inputs import D, L
 from keras import ops
 
 from recsys_tf.sequences import SEQUENCE_ENCODERS, last_state

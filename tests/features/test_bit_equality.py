@@ -1,6 +1,7 @@
 """One row gives the same bits in every place where it is preprocessed.
 
-TensorFlow Transform is held to the same by tests/pipeline/test_runs.py, in a run of the pipeline.
+TensorFlow Transform is held to the same by tests/pipeline/test_trainer_module.py, in a run of the
+pipeline.
 """
 
 from __future__ import annotations
