@@ -16,9 +16,9 @@ class FirstBrokenStep(keras.metrics.Metric):
     """Remembers of each task the first step since the last reset whose loss was not finite.
 
     Of a call of several steps, the running means tell only that a loss has broken in one of them:
-    this tells in which. What no step keeps out, such as a finite loss whose gradient is NaN, breaks
-    the weights that tasks share, and with them all losses of the next step. It is a metric so that
-    it is reset with the others and saved with none; it reports nothing.
+    this tells in which. What no step keeps out breaks the weights that tasks share, and with them
+    all losses of the next step. It is a metric so that it is reset with the others and saved with
+    none; it reports nothing.
 
     Args:
         task_names: Names of the tasks.

@@ -56,13 +56,14 @@ def without_loss_scale(optimizer: Any) -> keras.optimizers.Optimizer:
 
 
 def take_loss_step(model: Any, data: Any) -> Any:
-    """Takes a step by the joined loss, or none where that is not finite.
+    """Takes a step by the joined loss, or none where that or its gradient is not finite.
 
     One task's NaN would reach every variable that the task shares, and by the clipping of the joint
     norm all others: such a step trains no variable and leaves the optimiser's. What the batch is
     counted and drawn by goes on: sights of ids, seeds, moving statistics as far as they are finite,
     and what the weighting follows of the other tasks. The broken task cannot be taken out of the
-    sum instead: 0 times the NaN of its derivatives is NaN.
+    sum instead: 0 times the NaN of its derivatives is NaN. A finite loss whose gradient is not is
+    told as NaN, so that whoever trains hears of it.
 
     Args:
         model: A compiled `MultitaskModel`.
@@ -82,12 +83,13 @@ def take_loss_step(model: Any, data: Any) -> Any:
     if not model.optimizer.built:
         with tf.init_scope():
             model.optimizer.build(variables)
-    tf.cond(
-        tf.math.is_finite(loss),
-        lambda: model.optimizer.apply(gradients, variables),
-        lambda: None,
-    )
-    _tell_loss(model, features, loss)
+    is_sound = tf.math.is_finite(loss)
+    # One that scales losses looks at the gradients itself, and scales less where they overflow.
+    if not isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer):
+        # A CPU's fused dense layer and ReLU make 0 of a NaN, and its gradient is NaN still.
+        is_sound &= tf.math.is_finite(tf.linalg.global_norm(gradients))
+    tf.cond(is_sound, lambda: model.optimizer.apply(gradients, variables), lambda: None)
+    _tell_loss(model, features, tf.where(is_sound, loss, float("nan")))
     return model.compute_metrics(features, labels, outputs, weights)
 
 

@@ -216,6 +216,24 @@ def test_broken_loss_is_named_and_not_spread(data, batch, name):
     assert_finite(model)
 
 
+def test_step_of_a_finite_loss_without_a_finite_gradient_is_left_out_and_told(data, batch):
+    model = make(data)
+    plain = model.compute_loss
+
+    def steep(*args, **kwargs):
+        loss = plain(*args, **kwargs)
+        return loss + tf.sqrt(0.0 * loss)  # Adds 0, whose slope is infinity times 0.
+
+    model.compute_loss = steep
+    before = [np.array(each) for each in model.trainable_variables]
+    rows = tf.data.Dataset.from_tensors(batch)
+    with pytest.raises(NonFiniteLossError, match="^loss stopped being finite at step 1 of"):
+        model.fit(rows, callbacks=[StopAtNonFiniteLoss()], verbose=0)
+    for left, right in zip(model.trainable_variables, before, strict=True):
+        np.testing.assert_array_equal(left, right)
+    assert_finite(model)
+
+
 @pytest.mark.parametrize("name", WEIGHTINGS)
 def test_held_out_loss_is_the_sum_by_the_schemas_factors(untrained, batch, name):
     model, start, before = untrained
