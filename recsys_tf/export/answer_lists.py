@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
+from recsys_tf.export.answer_candidates import Candidates
 from recsys_tf.export.answer_score import answer_tasks
-from recsys_tf.export.served_recommender import Candidates, ServedRecommender
+from recsys_tf.export.served_recommender import ServedRecommender
 from recsys_tf.export.validation_rows import ValidationRows, validation_rows
 from recsys_tf.naming import look_up
 from recsys_tf.preparation import PreparedData
