@@ -58,7 +58,9 @@ def ordered_answer(
     """
     predictions, is_item, rows = candidates.predictions, candidates.is_item, candidates.rows
     k = checked_k(k, tf.shape(rows)[0], max_k)
-    num_places = tf.minimum(tf.reduce_max(tf.pad(k, [[0, 1]])), tf.shape(rows)[1])
+    # Of several models there are more candidates than items.
+    num_candidates = tf.minimum(tf.shape(rows)[1], tf.shape(item_ids)[0])
+    num_places = tf.minimum(tf.reduce_max(tf.pad(k, [[0, 1]])), num_candidates)
     scores, places = order(
         candidates.scores, is_item, rows, num_places, diversity, max_per_category
     )

@@ -7,12 +7,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import tensorflow as tf
-
 from recsys_tf.export.answer_fitting import AnswerFit
 from recsys_tf.export.served_recommender import ServedRecommender
 from recsys_tf.export.warm_up import write_warm_up
-from recsys_tf.export.writing import examples_signature, traced_signature, write_saved_model
+from recsys_tf.export.writing import (
+    examples_signature,
+    no_wishes,
+    recommend_signature,
+    traced_signature,
+    write_saved_model,
+)
 from recsys_tf.score_fusion import score_fusion_to_dict
 from recsys_tf.types import Tensor
 
@@ -67,29 +71,19 @@ def export_saved_model(
         if answer_fit is not None and answer_fit.goal is not None:
             learned = json.dumps(answer_fit.to_dict(), indent=2)
             (extra / "answer_fit.json").write_text(learned + "\n", encoding="utf-8")
-        inputs = {**served.raw_specs(has_items=False), **served.wish_specs()}
-        write_warm_up(extra, inputs, _defaults(served))
+        wishes = served.wish_specs()
+        inputs = {**served.raw_specs(has_items=False), **wishes}
+        write_warm_up(extra, inputs, no_wishes(wishes))
 
     return write_saved_model(served, folder, signatures, describe)
 
 
 def _signatures(served: ServedRecommender) -> dict[str, Any]:
-    query, wishes = served.raw_specs(has_items=False), served.wish_specs()
     return {
         "serving_default": examples_signature(served.rank_examples),
         "rank": traced_signature(served.rank, served.raw_specs(has_items=True)),
-        "recommend": traced_signature(
-            lambda raw: served.recommend(
-                {name: raw[name] for name in query}, **{name: raw[name] for name in wishes}
-            ),
-            {**query, **wishes},
-            _defaults(served),
+        "recommend": recommend_signature(
+            served.recommend, served.raw_specs(has_items=False), served.wish_specs()
         ),
         "evaluate": examples_signature(served.evaluate_examples),
     }
-
-
-def _defaults(served: ServedRecommender) -> dict[str, Tensor]:
-    """Returns what leaving a wish out means: no wish."""
-    wishes = served.wish_specs()
-    return {name: tf.zeros([1], wishes[name].dtype) for name in wishes if name != "k"}

@@ -112,3 +112,32 @@ def examples_signature(function: Callable[[Tensor], dict[str, Tensor]]) -> Any:
     """
     serialized = {"examples": tf.TensorSpec([None], tf.string, name="examples")}
     return traced_signature(lambda raw: function(raw["examples"]), serialized)
+
+
+def recommend_signature(
+    recommend: Callable[..., dict[str, Tensor]],
+    raw: Mapping[str, tf.TensorSpec],
+    wishes: Mapping[str, tf.TensorSpec],
+) -> Any:
+    """Makes a signature of raw features and wishes.
+
+    Args:
+        recommend: Takes the raw features by name, and each wish as an argument of its own.
+        raw: The raw features' shapes and types by name.
+        wishes: Those of the wishes; but for `k`, a request by gRPC may leave them out.
+
+    Returns:
+        A `tf.function`.
+    """
+
+    def named(inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        return recommend(
+            {name: inputs[name] for name in raw}, **{name: inputs[name] for name in wishes}
+        )
+
+    return traced_signature(named, {**raw, **wishes}, no_wishes(wishes))
+
+
+def no_wishes(wishes: Mapping[str, tf.TensorSpec]) -> dict[str, Tensor]:
+    """Returns what leaving a wish out means, by name; `k` must be given."""
+    return {name: tf.zeros([1], spec.dtype) for name, spec in wishes.items() if name != "k"}
