@@ -23,8 +23,8 @@ DatasetName = Annotated[
     str | None,
     typer.Option(
         "--dataset",
-        help="Data set: ml-100k, ml-1m, ml-latest-small, parquet or synthetic; of a run with "
-        "`table` adult, census-income, csv or parquet.",
+        help="Data set: ml-100k, ml-1m, ml-latest-small, parquet or synthetic. Of a run with "
+        "`table`: adult, census-income, csv or parquet.",
     ),
 ]
 DataFolder = Annotated[

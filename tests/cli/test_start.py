@@ -52,11 +52,12 @@ def test_examples_use_options_that_the_command_has(call, command):
 
 
 def test_data_sets_in_the_help_are_the_ones_there_are(call):
-    from recsys_tf.datasets import DATASETS
+    from recsys_tf.datasets import DATASETS, TABLES
 
-    text = " ".join(call("data", "--help").stdout.split())
-    listed = re.search(r"Data set: (.*?)\. ", text)[1]
-    assert set(re.split(r", | or ", listed)) == set(DATASETS)
+    text = " ".join(call("train", "--help").stdout.split())
+    for start, names in (("Data set", DATASETS), ("`table`", TABLES)):
+        listed = re.search(rf"{start}: (.*?)\.( |$)", text)[1]
+        assert set(re.split(r", | or ", listed)) == set(names)
 
 
 def test_baselines_in_the_help_are_the_ones_there_are(call):
