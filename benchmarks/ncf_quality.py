@@ -96,7 +96,7 @@ def make_rows(runs: list[Values], baselines: dict[str, Values]) -> list[Row]:
     for baseline, values in baselines.items():
         for name, (shown, _) in NAMES.items():
             reference = PUBLISHED[baseline][name]
-            source = "measured on these files before"
+            source = f"{baseline}, measured on these files before"
             rows.append(Row(f"{shown}, {baseline}", values[name], "", None, reference, source))
     return rows
 

@@ -110,11 +110,14 @@ def by_method(rows: Rows) -> str:
     methods = list(dict.fromkeys(_parts(row)[1] for row in rows))
     measures = list(dict.fromkeys(_parts(row)[0] for row in rows))
     values = {_parts(row): _value(row) for row in rows}
-    references = {_parts(row)[0]: _reference(row) for row in rows if row["reference_name"]}
+    references: dict[str, dict[str, None]] = {}  # Each once, in the order of the rows.
+    for row in rows:
+        if row["reference_name"]:
+            references.setdefault(_parts(row)[0], {})[_reference(row)] = None
     cells = [["", *measures]]
     cells += [[way, *(values.get((what, way), "") for what in measures)] for way in methods]
     if references:
-        cells.append(["for comparison", *(references.get(what, "") for what in measures)])
+        cells.append(["for comparison", *("; ".join(references.get(m, ())) for m in measures)])
     return lay_out(cells)
 
 

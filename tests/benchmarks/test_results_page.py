@@ -53,6 +53,12 @@ def test_shared_measures_become_a_table_of_methods_and_claims_are_listed(page):
     ]
 
 
+def test_all_that_a_measure_is_compared_with_stands_below_it(page):
+    rows = [row("click, ple", 0.75, reference_name="a"), row("buy, ple", 0.5)]
+    rows += [row("click, trees", 0.25, reference_name="b"), row("buy, trees", 0.125)]
+    assert page.by_method(rows).splitlines()[-1] == "| for comparison | (a); (b) |       |"
+
+
 def test_measures_of_one_method_and_claims_of_one_name_make_no_table(page):
     rows = [row("click, ple", 1), row("buy, ple", 1)]
     rows += 2 * [row("click, chosen", 1, "at_least", 0.5)]
