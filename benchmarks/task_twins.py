@@ -9,8 +9,9 @@ missing. User, film, gender, occupation, zip code, first genre and age are read.
 70/15/15; the seed draws the unrated rows, the parts, weights, order and dropout.
 
 A twin is one ranker a task, of the sizes of the shared bottom. Every model ends at its best epoch
-on the validation rows; the best block is chosen on them as well, and is held to its twins on the
-test rows. Each trial is logged, and a second call goes on where the first was broken off.
+on the validation rows; the block whose smallest gain over the twins is the largest is chosen on
+them as well, and is held to its twins on the test rows. Each trial is logged, and a second call
+goes on where the first was broken off.
 
 The ratings are read from `ml1m_recovered.parquet`, put together from public pieces: 4 and above is
 exact; in 6,448 rows it is not known whether 4 or 5 was given, and these are left out of `loved`.

@@ -41,6 +41,20 @@ def test_chosen_by_validation_rows_and_held_to_twin_trees_and_paper(script):
     assert [row.value for row in rows if row.name.startswith("parameters")] == [9.0] * 3
 
 
+def test_chosen_is_what_is_worse_than_no_twin(script):
+    def run(click, buy):
+        return {"click/validation_auc": click, "buy/validation_auc": buy} | {
+            f"{task}/test_auc": 0.5 for task in ("click", "buy")
+        }
+
+    runs = {
+        ("single_task", ""): [run(0.6, 0.6), run(0.8, 0.6)],
+        ("ple", "fixed"): [run(0.69, 0.9), run(0.69, 0.9)],  # Best by the mean.
+        ("stem", "fixed"): [run(0.71, 0.62), run(0.71, 0.62)],
+    }
+    assert "chosen by validation: stem" in script.make_rows(runs, ["click", "buy"], {})[-1].name
+
+
 def test_stem_gets_wider_embeddings_and_keeps_crosses_and_trunk(script):
     settings = script.PROBLEMS["census"].settings
     settings = replace(settings, embedding_dim=8, trunk_dims=(128,), num_cross_layers=1)
