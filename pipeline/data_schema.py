@@ -10,6 +10,8 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from recsys_tf.features import label_columns
 from recsys_tf.schema import Schema
 
+_ALIGNED = {"values": schema_pb2.FLOAT, "actions": schema_pb2.BYTES, "times": schema_pb2.INT}
+
 
 def curated_schema(schema: Schema) -> schema_pb2.Schema:
     """Writes down what each raw column must be.
@@ -57,9 +59,9 @@ def _add_feature(result: Any, feature: Any, is_required: bool) -> None:
         column.value_count.min = 0
     else:
         column.value_count.min, column.value_count.max = 1, 1
-    if feature.kind == "history" and feature.values_name is not None:
-        values = result.feature.add(name=feature.values_name, type=schema_pb2.FLOAT)
-        values.value_count.min = 0
+    if feature.kind == "history":
+        for told, name in feature.aligned.items():
+            result.feature.add(name=name, type=_ALIGNED[told]).value_count.min = 0
 
 
 def _add_number(result: Any, name: str) -> None:

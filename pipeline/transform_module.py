@@ -155,8 +155,8 @@ def _widths(schema: Schema) -> dict[str, list[int]]:
     widths: dict[str, list[int]] = {}
     for feature in schema.features:
         widths[feature.name] = _width(feature)
-        if isinstance(feature, HistoryFeature) and feature.values_name is not None:
-            widths[feature.values_name] = _width(feature)
+        if isinstance(feature, HistoryFeature):
+            widths |= {name: _width(feature) for name in feature.aligned.values()}
     return widths
 
 

@@ -119,6 +119,27 @@ def test_all_faults_are_reported_together():
             "values_name: 'w' is the column of tasks.1.sample_weight too",
         ),
         (
+            {"features": [{**HISTORY, "times_name": "timestamp"}]},
+            "features.2.times_name: 'timestamp' is the column of timestamp too",
+        ),
+        (
+            {"features": [{**HISTORY, "values_name": "v", "times_name": "v"}]},
+            "features: the name 'v' is given twice",
+        ),
+        (
+            {"features": [{**HISTORY, "actions_name": "kinds", "actions": ["a"]}]},
+            "`actions_name`, `actions` and `action_column` are given together or not at all, "
+            r"received 'kinds', \('a',\) and None",
+        ),
+        (
+            {
+                "features": [
+                    {**HISTORY, "actions_name": "k", "actions": ["a", "a"], "action_column": "k"}
+                ]
+            },
+            r"actions: must be different names, none empty, received \('a', 'a'\)",
+        ),
+        (
             {"features": [{**HISTORY, "values_name": "timestamp"}]},
             "values_name: 'timestamp' is the column of timestamp too",
         ),

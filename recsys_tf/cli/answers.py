@@ -125,9 +125,8 @@ def _of_events(
         values["times"] = own[schema.timestamp].tolist()
     if len(own) and action_column is not None:
         from recsys_tf.features.frames import FrameColumns
-        from recsys_tf.preparation import action_names
 
-        values["actions"] = action_names(FrameColumns(own, "events"), action_column).tolist()
+        values["actions"] = FrameColumns(own, "events").names(action_column).tolist()
     taken = {feature.name for feature in schema.features}
     return {name: each for name, each in values.items() if name not in taken}
 

@@ -103,6 +103,8 @@ def _column_faults(data: Interactions) -> list[str]:
         # A history is not a column: it is made of the user's events.
         if feature.kind != "history":
             wanted[frame_of_side[feature.side]].append(feature.name)
+        elif feature.action_column is not None:
+            wanted["events"].append(feature.action_column)
     for task in schema.tasks:
         wanted["events"] += [
             name for name in (task.label, task.sample_weight) if name and name not in features

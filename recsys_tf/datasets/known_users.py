@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from recsys_tf.datasets.values import names_of
 from recsys_tf.schema import Schema
 
 
@@ -53,13 +54,14 @@ def histories_of_users(
     """Gathers the whole histories of users.
 
     Args:
-        schema: Names the history and its values.
+        schema: Names the history and what it reads of its events.
         events: The events that may be known.
         user_ids: Who asks, `[B]`; may be new.
 
     Returns:
-        By input, one list a user, oldest event first, empty of a new user: the items' ids, and the
-        label that the history reads. Nothing where the schema has no history.
+        By input, one list a user, oldest event first, empty of a new user: the items' ids, and what
+        the history reads of its events: their label, kind and time. Nothing where the schema has no
+        history.
 
     Example:
         >>> from recsys_tf import HistoryFeature, IdFeature, Schema, TaskSpec
@@ -80,10 +82,16 @@ def histories_of_users(
         return {}
     own = events[events[schema.user_id].isin(user_ids)]
     own = own.sort_values(schema.timestamp, kind="stable")
-    columns = {history.name: schema.item_id}
-    if history.values_name is not None and schema.history_label is not None:
-        columns[history.values_name] = schema.history_label
-    lists = {
-        name: own.groupby(schema.user_id)[column].agg(list) for name, column in columns.items()
+    sources = {
+        "values": schema.history_label,
+        "actions": history.action_column,
+        "times": schema.timestamp,
     }
+    columns = {history.name: own[schema.item_id]}
+    for told, name in history.aligned.items():
+        if sources[told] is not None:
+            column = own[sources[told]]
+            columns[name] = names_of(column) if told == "actions" else column
+    users = own[schema.user_id]
+    lists = {name: column.groupby(users).agg(list) for name, column in columns.items()}
     return {name: [by_user.get(user, []) for user in user_ids] for name, by_user in lists.items()}

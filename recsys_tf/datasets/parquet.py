@@ -127,6 +127,10 @@ def _event_columns(schema: Schema) -> tuple[dict[str, Column], dict[str, int]]:
     of_event, vectors = feature_columns(
         [each for each in schema.features if each.side == "context"]
     )
+    action = None if schema.history is None else schema.history.action_column
+    if action is not None:
+        # A label or a feature of that name is read as what it is.
+        of_event = {action: Column(action, action), **of_event}
     columns = {
         schema.user_id: Column(schema.user_id, schema.user_id, "id"),
         schema.item_id: Column(schema.item_id, schema.item_id, "id"),

@@ -168,6 +168,33 @@ def _timestamps(texts: pd.Series, column: Column) -> Converted:
     return to_seconds(parsed.values, parsed.reasons, column)
 
 
+def names_of(column: pd.Series) -> pd.Series:
+    """Reads a column as names: a number is known by its digits, and what is missing is "".
+
+    Args:
+        column: Strings or numbers.
+
+    Returns:
+        The same rows, of dtype object; what is neither stays as it is.
+
+    Example:
+        >>> names_of(pd.Series([4.0, None, 3.5])).tolist()
+        ['4', '', '3.5']
+    """
+    if pd.api.types.is_numeric_dtype(column):
+        codes, numbers = pd.factorize(column)
+        # Behind the last stands what is missing, whose code is -1.
+        names = np.array([*map(_digits, numbers), ""], object)[codes]
+    else:
+        names = column.to_numpy(object)
+        names = np.where(pd.isna(names), "", names)
+    return pd.Series(names, column.index, object)
+
+
+def _digits(number: float) -> str:
+    return str(int(number)) if float(number).is_integer() else f"{number:.9g}"
+
+
 def seconds_of_dates(dates: pd.Series) -> str:
     """Tells how a column of dates becomes seconds since 1970; `pandas.to_numeric` keeps its unit.
 

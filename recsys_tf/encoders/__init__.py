@@ -20,6 +20,7 @@ from recsys_tf.encoders.history_makers import (
     HISTORY_ENCODERS,
     POOLINGS,
     LayerDict,
+    make_event_encoder,
 )
 from recsys_tf.encoders.id_encoder import IdEncoder
 from recsys_tf.encoders.id_tables import ID_TABLES, id_arguments
@@ -72,8 +73,8 @@ def make_encoder(
         A layer from the transformed tensor to float `[B, D]`, `D` being `model.embedding_dim`:
         int `[B]` for ids and categories, int `[B, V]` for multivalent ones, float `[B, 2]` for
         numbers (`[B, 3]` with bins), int `[B, W]` for text, float `[B, size]` for ready-made
-        vectors. A history's layer is called with int `[B, L]`, followed by the values, float
-        `[B, L]`, where `spec.values_name` is given.
+        vectors. A history's layer is called with int `[B, L]` and, by the names in `spec.aligned`,
+        `values`, float `[B, L]`, `actions` and `times`, int `[B, L]`.
 
     Raises:
         ImportError: If the feature is a text and keras-nlp is not installed.
@@ -226,6 +227,7 @@ __all__ = [
     "TextEncoder",
     "load_text_backbone",
     "make_encoder",
+    "make_event_encoder",
     "make_fusion",
     "make_text_backbone",
 ]

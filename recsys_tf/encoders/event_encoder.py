@@ -183,6 +183,26 @@ class EventEncoder(keras.layers.Layer):
         return {**super().get_config(), **config}
 
 
+def build_event_encoder(
+    encoder: keras.layers.Layer | None,
+    events_shape: tuple[int | None, ...],
+    actions_shape: tuple[int | None, ...] | None,
+    times_shape: tuple[int | None, ...] | None,
+) -> None:
+    """Builds the encoder of what is known of events beside their items, where there is one.
+
+    Raises:
+        ValueError: If something is given that is not read, or the other way round.
+    """
+    if encoder is not None and not encoder.built:
+        encoder.build(events_shape, events_shape[:2], actions_shape, times_shape)
+    if encoder is None and (actions_shape is not None or times_shape is not None):
+        raise ValueError(
+            "`actions` and `times` must be given exactly where an `event_encoder` reads them, "
+            f"received shapes {actions_shape} and {times_shape} without one."
+        )
+
+
 def time_gaps(times: Tensor, is_event: Tensor, positions: Tensor | None = None) -> Tensor:
     """Classifies the time between each event and the one before it; see `EventEncoder`.
 

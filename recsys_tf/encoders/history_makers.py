@@ -10,6 +10,7 @@ import keras
 
 from recsys_tf.config import ModelConfig
 from recsys_tf.encoders.bag_history_encoder import BagHistoryEncoder
+from recsys_tf.encoders.event_encoder import EventEncoder
 from recsys_tf.encoders.history_encoder import HistoryEncoder
 from recsys_tf.encoders.id_encoder import IdEncoder
 from recsys_tf.encoders.id_tables import id_arguments
@@ -36,6 +37,13 @@ def _bag(
             f"`id_tables` must not hold {spec.of!r} with the history encoder 'bag', which has a "
             f"table of its own with a row an item, received {model.id_tables[spec.of]!r}. Take "
             "another encoder, such as 'mean', which reads the history by the item's own vectors."
+        )
+    unread = [name for told, name in spec.aligned.items() if told != "values"]
+    if unread:
+        raise ValueError(
+            f"`history_encoder` must be another one than 'bag', which counts items and reads no "
+            f"kinds or times, received the history {spec.name!r} with {' and '.join(unread)}; take "
+            "'attention' or an encoder of sequences, or leave these lists out of the schema."
         )
     options: dict[str, Any] = {**model.history_encoder_options}
     return BagHistoryEncoder(
@@ -71,7 +79,8 @@ def _last_state(
 ) -> HistoryEncoder:
     block = SEQUENCE_ENCODERS[sequence_encoder]
     # A table of positions is as long as the histories are, unless the options say otherwise.
-    options = known_arguments(block, {"max_length": spec.max_length})
+    sizes = {"max_length": spec.max_length, "has_times": spec.times_name is not None}
+    options = known_arguments(block, sizes)
     options = {**options, **model.history_encoder_options}
     layer = LastState(block(**options, name="encoder"), name=f"{name}_pooling")
     return _history(layer, spec, num_items, model, shared, name)
@@ -94,8 +103,28 @@ def _history(
         has_values=spec.values_name is not None,
         history_dropout=model.history_dropout,
         empty_history_share=model.empty_history_share,
+        event_encoder=make_event_encoder(spec, item_encoder.initial_stddev, f"{name}_events"),
         name=name,
     )
+
+
+def make_event_encoder(
+    spec: HistoryFeature, initial_stddev: float, name: str
+) -> EventEncoder | None:
+    """Makes the layer of what is known of a history's events beside their items.
+
+    Args:
+        spec: The history.
+        initial_stddev: Standard deviation of the items' vectors at first.
+        name: Name of the layer.
+
+    Returns:
+        The layer; None where nothing is known.
+    """
+    if not {"actions", "times"} & set(spec.aligned):
+        return None
+    has_times = spec.times_name is not None
+    return EventEncoder(spec.num_actions, has_times, initial_stddev=initial_stddev, name=name)
 
 
 def _class_of(make: Any) -> type[keras.layers.Layer]:

@@ -103,12 +103,12 @@ def raw_queries(
         histories: Ids of the items that each user met, oldest first, in place of the events of
             `interactions`. An empty list is an empty history.
         inputs: Other raw features by name, one value a user, such as `{"hour": ["20"]}`; they go
-            before what `interactions` says. The history's values are a list a user.
+            before what `interactions` says. What is told of a history's events is a list a user.
         known_rows: Positions in `interactions.events` that may be known; None for all. Give
             `PreparedData.known_rows` to ask as of the moment of the split.
 
     Returns:
-        Every raw input by name, `""` or NaN where nothing is known.
+        Every raw input by name, `""`, NaN or the time 0 where nothing is known.
 
     Raises:
         ValueError: If a name is no input, or there are not as many values as users.
@@ -139,7 +139,7 @@ def raw_queries(
 
 def _tensor(spec: tf.TensorSpec, values: Sequence[Any] | None, num_rows: int) -> Tensor:
     """Makes a dense tensor; None is a missing value, shorter lists are filled up."""
-    missing: Any = "" if spec.dtype == tf.string else float("nan")
+    missing: Any = {tf.string: "", tf.int64: 0}.get(spec.dtype, float("nan"))
     rows = [None] * num_rows if values is None else list(values)
     if spec.shape.rank == 1:
         rows = [missing if row is None else row for row in rows]

@@ -186,7 +186,7 @@ def check_input_names(config: ExportConfig, schema: Schema) -> None:
     wishes = {"k": True, "diversity": config.reranker, "max_per_category": config.category_feature}
     names = {each.name for each in schema.query_features}
     if schema.history is not None:
-        names.add(schema.history.values_name)
+        names |= set(schema.history.aligned.values())
     for wish, is_input in wishes.items():
         if is_input and wish in names:
             raise ValueError(

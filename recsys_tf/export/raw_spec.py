@@ -8,6 +8,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from recsys_tf.features.raw_values import ALIGNED
+
 
 def raw_specs(features: Iterable[Any]) -> dict[str, tf.TensorSpec]:
     """Returns the raw inputs of features by name, as a signature takes them."""
@@ -34,10 +36,10 @@ def check_parameter_names(names: Iterable[str | None]) -> None:
 def raw_spec(spec: Any) -> Mapping[str, tuple[Sequence[int | None], tf.DType]]:
     """Returns the shape and type of each raw input of a feature, by name."""
     if spec.kind == "history":
-        shapes = {spec.name: ([None, None], tf.string)}
-        if spec.values_name is not None:
-            shapes[spec.values_name] = ([None, None], tf.float32)
-        return shapes
+        lists = {name: ALIGNED[told][0] for told, name in spec.aligned.items()}
+        return {
+            name: ([None, None], dtype) for name, dtype in {spec.name: tf.string, **lists}.items()
+        }
     if spec.kind == "numeric":
         return {spec.name: ([None], tf.float32)}
     if spec.kind == "embedding":

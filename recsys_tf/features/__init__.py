@@ -5,6 +5,7 @@ from the training rows, `Preprocessor` applies them, `make_dataset` makes batche
 `make_record_dataset` makes them of written examples that memory need not hold.
 """
 
+from recsys_tf.features.actions import action_indices
 from recsys_tf.features.dataset import make_dataset
 from recsys_tf.features.examples import (
     Examples,
@@ -32,6 +33,7 @@ __all__ = [
     "Preprocessor",
     "Sequences",
     "WordPieceTokenizer",
+    "action_indices",
     "catalogue_examples",
     "check_labels",
     "fit_state",

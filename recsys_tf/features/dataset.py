@@ -25,7 +25,7 @@ from recsys_tf.features.transformed import (
     transform_features,
 )
 from recsys_tf.schema import Schema
-from recsys_tf.types import PADDING_INDEX, UNKNOWN_INDEX, Array, FloatArray, IntArray, Tensor
+from recsys_tf.types import UNKNOWN_INDEX, Array, FloatArray, IntArray, Tensor
 
 
 def make_dataset(
@@ -54,9 +54,10 @@ def make_dataset(
         shuffle_seed: Draws the order of the rows, anew in each epoch and equally in each run;
             None keeps the order of `examples`.
         drop_remainder: Whether a last batch with fewer rows is left out.
-        is_target_masked: Whether the row's own item becomes padding in its history (and its value
-            0), so that the answer is not read off. None does so where a history may hold the row's
-            own event (`examples.has_target`): what was met before and is met again is no leak.
+        is_target_masked: Whether the row's own item becomes padding in its history (and what is
+            told of the event 0), so that the answer is not read off. None does so where a history
+            may hold the row's own event (`examples.has_target`): what was met before and is met
+            again is no leak.
         row_weights: float `[len(examples)]`, 0 or more: factors of each row's weight in all
             tasks; None weighs all alike.
 
@@ -181,7 +182,7 @@ def _target_finder(
 def without_target(
     features: Mapping[str, Tensor], is_target: Tensor, schema: Schema
 ) -> dict[str, Tensor]:
-    """Makes each row's own item padding in its history, and its value there 0.
+    """Makes each row's own item padding in its history, and what is told of the event 0.
 
     Args:
         features: Transformed features, the history among them.
@@ -189,15 +190,15 @@ def without_target(
         schema: Features, with a history.
 
     Returns:
-        The history and its values, by name.
+        The history and what is told of its events, by name.
     """
     history = schema.history
     assert history is not None
-    events = features[history.name]
-    masked = {history.name: tf.where(is_target, tf.cast(PADDING_INDEX, tf.int64), events)}
-    if history.values_name is not None:
-        masked[history.values_name] = tf.where(is_target, 0.0, features[history.values_name])
-    return masked
+    columns = {name: features[name] for name in (history.name, *history.aligned.values())}
+    # Padding is 0, too.
+    return {
+        name: tf.where(is_target, tf.zeros_like(column), column) for name, column in columns.items()
+    }
 
 
 def label_values(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -11,7 +11,7 @@ import pandas as pd
 
 from recsys_tf.features.frames import FrameColumns
 from recsys_tf.features.windows import history_windows
-from recsys_tf.schema import Schema
+from recsys_tf.schema import Aligned, Schema
 from recsys_tf.types import Array, IntArray
 
 
@@ -252,11 +252,14 @@ def _history(
     order, starts, ends = history_windows(
         frame.strings(schema.user_id), frame.integers(schema.timestamp), rows, reference, kind
     )
-    columns = {feature.name: ListColumn(frame.strings(schema.item_id)[order], starts, ends)}
-    if feature.values_name is not None:
-        source = values_column or _values_column(schema)
-        columns[feature.values_name] = ListColumn(frame.floats(source)[order], starts, ends)
-    return columns
+    read: dict[Aligned, Callable[[], Array]] = {
+        "values": lambda: frame.floats(values_column or _values_column(schema)),
+        "actions": lambda: frame.names(str(feature.action_column)),
+        "times": lambda: frame.integers(schema.timestamp),
+    }
+    columns = {feature.name: frame.strings(schema.item_id)}
+    columns |= {name: read[told]() for told, name in feature.aligned.items()}
+    return {name: ListColumn(each[order], starts, ends) for name, each in columns.items()}
 
 
 def _values_column(schema: Schema) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from recsys_tf.datasets.values import seconds_of_dates
+from recsys_tf.datasets.values import names_of, seconds_of_dates
 from recsys_tf.naming import unknown_name_message
 from recsys_tf.types import Array, FloatArray, IntArray
 
@@ -42,14 +42,9 @@ class FrameColumns:
         series = self._series(column)
         return self._as_strings(series, column)
 
-    def is_number(self, column: str) -> bool:
-        """Whether the column's type is one of numbers."""
-        return pd.api.types.is_numeric_dtype(self._series(column))
-
-    def distinct(self, column: str) -> tuple[IntArray, Array]:
-        """Returns which of the different values each row has, int64 `[n]`, -1 missing, and them."""
-        codes, values = pd.factorize(self._series(column))
-        return codes.astype(np.int64), np.asarray(values)
+    def names(self, column: str) -> Array:
+        """Returns an object array `[n]` of `str` as `strings`, of numbers by their digits."""
+        return self._as_strings(names_of(self._series(column)), column)
 
     def floats(self, column: str) -> FloatArray:
         """Returns float32 `[n]`; what is missing becomes NaN."""

@@ -11,9 +11,17 @@ from typing import Any, Protocol
 
 import tensorflow as tf
 
+from recsys_tf.features.actions import look_up_actions
 from recsys_tf.features.bins import find_bins
-from recsys_tf.features.raw_values import as_lists, as_rows, as_vectors, fit_width, is_given
-from recsys_tf.schema import FeaturesAndTasks
+from recsys_tf.features.raw_values import (
+    ALIGNED,
+    as_lists,
+    as_rows,
+    as_vectors,
+    fit_width,
+    is_given,
+)
+from recsys_tf.schema import Aligned, FeaturesAndTasks
 from recsys_tf.types import NUM_RESERVED_INDICES, PADDING_INDEX, Tensor
 
 
@@ -87,6 +95,8 @@ def preprocess(
     | embedding | float `[B, size]` | the same, 0 where a row is not finite |
     | history | string `[B, any]`, oldest first | int64 `[B, max_length]`, the newest ones |
     | its `values_name` | float `[B, any]` | float32 `[B, max_length]`, 0 where missing |
+    | its `actions_name` | string `[B, any]` | int64 `[B, max_length]`, 1 where unknown |
+    | its `times_name` | int `[B, any]` | int64 `[B, max_length]`, 0 where missing |
 
     Index 0 is missing or padding, 1 unknown, from 2 on the vocabulary. Missing is `""` or NaN.
     Bins are numbered from 1 on; 0 is missing.
@@ -178,17 +188,22 @@ def _history(raw: Mapping[str, Tensor], feature: Any, analysis: Analysis) -> dic
     events = tf.ragged.boolean_mask(strings, is_event)[:, -feature.max_length :]
     indices = events.with_values(_indices(feature.of, events.values, analysis))
     outputs = {feature.name: fit_width(indices, feature.max_length, PADDING_INDEX)}
-    if feature.values_name is None:
-        return outputs
-    if is_given(raw, feature.values_name):
-        values = as_lists(feature.values_name, raw[feature.values_name], tf.float32)
-        values = fit_width(values, tf.shape(strings)[1], 0.0)
-        values = tf.where(tf.math.is_finite(values), values, tf.zeros_like(values))
-    else:
-        values = tf.zeros_like(is_event, tf.float32)
-    values = tf.ragged.boolean_mask(values, is_event)[:, -feature.max_length :]
-    outputs[feature.values_name] = fit_width(values, feature.max_length, 0.0)
+    for told, name in feature.aligned.items():
+        dtype, missing = ALIGNED[told]
+        if is_given(raw, name):
+            values = fit_width(as_lists(name, raw[name], dtype), tf.shape(strings)[1], missing)
+        else:
+            values = tf.fill(tf.shape(strings), tf.constant(missing, dtype))
+        values = tf.ragged.boolean_mask(values, is_event)[:, -feature.max_length :]
+        values = values.with_values(_event_values(told, values.values, feature))
+        outputs[name] = fit_width(values, feature.max_length, 0)
     return outputs
+
+
+def _event_values(told: Aligned, values: Tensor, feature: Any) -> Tensor:
+    if told == "values":
+        return tf.where(tf.math.is_finite(values), values, tf.zeros_like(values))
+    return look_up_actions(values, feature.actions) if told == "actions" else values
 
 
 _BY_KIND: dict[str, Callable[[Mapping[str, Tensor], Any, Analysis], dict[str, Tensor]]] = {

@@ -7,9 +7,19 @@ from typing import Any
 
 import tensorflow as tf
 
+from recsys_tf.schema import Aligned
 from recsys_tf.types import Tensor
 
-_MISSING: dict[Any, Any] = {tf.string: "", tf.float32: float("nan")}
+_MISSING: dict[Any, Any] = {tf.string: "", tf.float32: float("nan"), tf.int64: 0}
+
+ALIGNED: dict[Aligned, tuple[Any, Any]] = {
+    "values": (tf.float32, 0.0),
+    "actions": (tf.string, ""),
+    "times": (tf.int64, 0),
+}
+"""Type of the raw lists that are aligned with a history, and what stands for a missing value."""
+
+_CALLED = {tf.string: "strings", tf.float32: "numbers", tf.int64: "whole numbers"}
 
 
 def is_given(raw: Mapping[str, Tensor], name: str) -> bool:
@@ -41,12 +51,12 @@ def as_rows(name: str, value: Tensor, dtype: Any) -> Tensor:
 
 
 def as_lists(name: str, value: Tensor, dtype: Any) -> Tensor:
-    """Returns a list a row, dense `[B, any]`, filled up at the right with `""` or NaN.
+    """Returns a list a row, dense `[B, any]`, filled up at the right with `""`, NaN or 0.
 
     Args:
         name: Stands in errors.
         value: Dense, ragged or sparse `[B, any]`.
-        dtype: `tf.string` or `tf.float32`.
+        dtype: `tf.string`, `tf.float32` or `tf.int64`.
 
     Raises:
         ValueError: If the rank is another.
@@ -109,11 +119,12 @@ def _checked(name: str, value: Tensor, dtype: Any) -> Tensor:
         value = tf.convert_to_tensor(value)
     if value.dtype == dtype:
         return value
-    if dtype == tf.float32 and (value.dtype.is_floating or value.dtype.is_integer):
-        return tf.cast(value, tf.float32)
-    wanted = "strings" if dtype == tf.string else "numbers"
+    if value.dtype.is_integer and dtype != tf.string:
+        return tf.cast(value, dtype)
+    if value.dtype.is_floating and dtype == tf.float32:
+        return tf.cast(value, dtype)
     raise TypeError(
-        f"`{name}` must hold {wanted}, received {value.dtype.name}."
+        f"`{name}` must hold {_CALLED[dtype]}, received {value.dtype.name}."
         + (
             " Ids and categories are strings, also those that look like numbers."
             if dtype == tf.string

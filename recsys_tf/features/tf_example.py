@@ -16,6 +16,7 @@ from recsys_tf.features.examples import Examples, ListColumn
 from recsys_tf.features.fitting import item_rows
 from recsys_tf.features.json_files import WRITING, write_json
 from recsys_tf.features.labels import label_columns
+from recsys_tf.features.raw_values import ALIGNED
 from recsys_tf.features.shards import MANIFEST, Manifest, check_shards
 from recsys_tf.schema import FeaturesAndTasks, Schema
 from recsys_tf.types import Array, Tensor
@@ -46,8 +47,9 @@ def raw_feature_spec(schema: FeaturesAndTasks, *, has_labels: bool = True) -> di
             spec[feature.name] = tf.io.FixedLenFeature([feature.size], tf.float32, missing)
         else:
             spec[feature.name] = tf.io.FixedLenFeature([], tf.string, "")
-        if feature.kind == "history" and feature.values_name is not None:
-            spec[feature.values_name] = tf.io.RaggedFeature(tf.float32, row_splits_dtype=tf.int64)
+        if feature.kind == "history":
+            for told, name in feature.aligned.items():
+                spec[name] = tf.io.RaggedFeature(ALIGNED[told][0], row_splits_dtype=tf.int64)
     if has_labels:
         for name in label_columns(schema):
             spec[name] = tf.io.FixedLenFeature([], tf.float32, float("nan"))
@@ -185,7 +187,7 @@ def _scalar(column: Array) -> _Encode:
     if column.dtype == object:
         return lambda row: _strings([column[row].encode()]) if column[row] else None
     if np.issubdtype(column.dtype, np.integer):
-        return lambda row: tf.train.Feature(int64_list=tf.train.Int64List(value=[column[row]]))
+        return lambda row: _integers([column[row]])
     if column.ndim == 1:
         return lambda row: _floats([column[row]]) if column[row] == column[row] else None
     return lambda row: _floats(column[row])
@@ -197,12 +199,12 @@ def _lists(
     target: Array | None = None,
     max_history: int | None = None,
 ) -> dict[str, _Encode]:
-    """Encodes the list columns; a history and its values lose the row's own item."""
+    """Encodes the list columns; a history and what is told of its events lose the row's own."""
     history = schema.history
-    values_name = history.values_name if history is not None else None
+    of_history = [] if history is None else [history.name, *history.aligned.values()]
     encoders: dict[str, _Encode] = {}
     for name, column in examples.lists.items():
-        if history is not None and name in (history.name, values_name):
+        if history is not None and name in of_history:
             events = examples.lists[history.name].values
             encoders[name] = _window(column, events, max_history or history.max_length, target)
         else:
@@ -211,11 +213,12 @@ def _lists(
 
 
 def _window(column: ListColumn, events: Array, max_length: int, target: Array | None) -> _Encode:
-    is_text = column.values.dtype == object
     values = column.values
-    if is_text:
+    feature_of = _floats if np.issubdtype(values.dtype, np.floating) else _integers
+    if values.dtype == object:
         # Each value once, not once a window that holds it.
         values = np.array([each.encode() for each in values] + [b""], dtype=object)[:-1]
+        feature_of = _strings
 
     def encode(row: int) -> tf.train.Feature:
         end = column.ends[row]
@@ -223,13 +226,17 @@ def _window(column: ListColumn, events: Array, max_length: int, target: Array | 
         window = values[start:end]
         if target is not None:
             window = window[events[start:end] != target[row]]
-        return _strings(window) if is_text else _floats(window)
+        return feature_of(window)
 
     return encode
 
 
 def _strings(values: Any) -> tf.train.Feature:
     return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
+
+
+def _integers(values: Any) -> tf.train.Feature:
+    return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
 
 
 def _floats(values: Any) -> tf.train.Feature:

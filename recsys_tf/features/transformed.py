@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from recsys_tf.features.actions import action_indices
 from recsys_tf.features.examples import Examples, ListColumn
 from recsys_tf.features.preprocessor import Preprocessor
 from recsys_tf.schema import FeatureSpec, Schema
@@ -104,12 +105,12 @@ class _Rows:
 class _Windows:
     """The newest `max_length` events of each row's window, aligned at the left, then 0.
 
-    Gathering costs by the position and not by the byte, so an event's index and the bits of its
-    value lie side by side and are gathered together.
+    Gathering costs by the position and not by the byte, so the bits of all that is told of an event
+    lie side by side and are gathered together.
     """
 
-    names: tuple[str, ...]  # Of the index, and of the value where there is one.
-    events: Tensor  # int32 [M, 1 or 2]
+    columns: Mapping[str, tuple[Any, int]]  # By name the type, and how many of the numbers it has.
+    events: Tensor  # int32 [M, all of these]
     starts: Tensor
     ends: Tensor
     max_length: int
@@ -119,9 +120,12 @@ class _Windows:
         events = positions.with_values(tf.gather(self.events, positions.values))
         shape = [None, self.max_length, self.events.shape[1]]
         dense = events.to_tensor(PADDING_INDEX, shape=shape)
-        outputs = {self.names[0]: tf.cast(dense[:, :, 0], tf.int64)}
-        for name in self.names[1:]:
-            outputs[name] = tf.bitcast(dense[:, :, 1], tf.float32)
+        outputs, first = {}, 0
+        for name, (dtype, width) in self.columns.items():
+            bits = dense[:, :, first : first + width] if width > 1 else dense[:, :, first]
+            is_narrowed = dtype == tf.int64 and width == 1
+            outputs[name] = tf.cast(bits, dtype) if is_narrowed else tf.bitcast(bits, dtype)
+            first += width
         return outputs
 
 
@@ -140,9 +144,13 @@ def _history(feature: Any, examples: Examples, preprocessor: Preprocessor) -> Ga
     item = preprocessor.schema.feature(feature.of)
     table, codes = _table_and_codes(item, Examples({item.name: window.values}), preprocessor)
     columns = {feature.name: table[codes]}
-    if feature.values_name is not None:
-        numbers = examples.lists[feature.values_name].values
-        columns[feature.values_name] = np.where(np.isfinite(numbers), numbers, np.float32(0))
+    for told, name in feature.aligned.items():
+        values = examples.lists[name].values
+        if told == "values":
+            values = np.where(np.isfinite(values), values, np.float32(0))
+        elif told == "actions":
+            values = action_indices(values, feature.actions)
+        columns[name] = values
     return gather_events(columns, window, feature.max_length)
 
 
@@ -150,7 +158,7 @@ def gather_events(columns: Mapping[str, Array], windows: ListColumn, max_length:
     """Lays out what is told of the events in each row's window.
 
     Args:
-        columns: Of all events by name: first int64 `[M]`, then float32 `[M]` if any.
+        columns: Of all events by name, int64 or float32 `[M]`.
         windows: Each row's window on the events.
         max_length: Events that are laid out, the newest.
 
@@ -163,17 +171,23 @@ def gather_events(columns: Mapping[str, Array], windows: ListColumn, max_length:
     if num_bytes * len(distinct) <= _MAX_TABLE_BYTES:
         gathers = _history_tables(columns, distinct, of_row, max_length)
         return lambda rows: {k: v for each in gathers for k, v in each(rows).items()}
-    bits = [
-        column.astype(np.int32 if column.dtype == np.int64 else np.float32).view(np.int32)
-        for column in columns.values()
-    ]
+    bits = {name: _bits(column) for name, column in columns.items()}
     return _Windows(
-        tuple(columns),
-        _constant(np.stack(bits, axis=1)),
+        {name: (tf.as_dtype(columns[name].dtype), each.shape[1]) for name, each in bits.items()},
+        _constant(np.concatenate(list(bits.values()), axis=1)),
         _constant(starts),
         _constant(windows.ends),
         max_length,
     )
+
+
+def _bits(column: Array) -> IntArray:
+    """Returns the bits of numbers as int32 `[M, 1]`, `[M, 2]` of int64 that need so many."""
+    if column.dtype == np.int64:
+        limits = np.iinfo(np.int32)
+        if limits.min <= column.min(initial=0) and column.max(initial=0) <= limits.max:
+            column = column.astype(np.int32)
+    return np.ascontiguousarray(column).view(np.int32).reshape(len(column), column.itemsize // 4)
 
 
 def _history_tables(

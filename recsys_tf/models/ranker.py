@@ -34,7 +34,7 @@ from recsys_tf.models.target_reading import (
 )
 from recsys_tf.models.task_steps import with_steps
 from recsys_tf.models.text_backbones import make_backbones
-from recsys_tf.models.towers import input_shapes
+from recsys_tf.models.towers import aligned_inputs, input_shapes
 from recsys_tf.schema import FeaturesAndTasks, FeatureSpec, Schema, TableSchema
 
 MAX_JOINED_INDICES = 1_000
@@ -210,12 +210,12 @@ def _encode(
             shared[spec.name] = encoder = make_encoder(spec, num_indices, of_spec, shared=shared)
             if spec.kind == "text":
                 encoder = OncePerRow(encoder, name=f"{spec.name}_once")
-            first, *others = (inputs[name] for name, _, _ in input_shapes(spec))
-            first = drop_events(first, spec, config)
-            vectors[spec.name] = encoder(first, *others)
+            given = drop_events(inputs[spec.name], spec, config)
+            told = aligned_inputs(spec, inputs)
+            vectors[spec.name] = encoder(given, **told)
             parts.append(ops.expand_dims(vectors[spec.name], 1))
             if spec.kind == "history" and config.target_attention is not None:
-                events = history_events(first, shared[spec.of])
+                events = history_events(given, told, spec, shared[spec.of])
                 attended = attend(**events, target=vectors[spec.of], config=config)
                 parts.append(ops.expand_dims(attended, 1))
     return parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=1), vectors

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 from keras import ops
 
 from recsys_tf.config import ModelConfig
-from recsys_tf.encoders import HistoryEvents
+from recsys_tf.encoders import HistoryEvents, make_event_encoder
 from recsys_tf.layers import HistoryDropout
 from recsys_tf.naming import known_arguments, look_up
-from recsys_tf.schema import FeaturesAndTasks, FeatureSpec
+from recsys_tf.schema import FeaturesAndTasks, FeatureSpec, HistoryFeature
 from recsys_tf.target_attention import TARGET_ATTENTIONS
 from recsys_tf.types import PADDING_INDEX
 
@@ -73,17 +74,25 @@ def drop_events(ids: Any, spec: FeatureSpec, config: ModelConfig) -> Any:
     return dropout(ids)
 
 
-def history_events(ids: Any, item_encoder: keras.layers.Layer) -> dict[str, Any]:
+def history_events(
+    ids: Any, told: Mapping[str, Any], spec: HistoryFeature, item_encoder: keras.layers.Layer
+) -> dict[str, Any]:
     """Looks up what a target attention reads.
 
     Args:
         ids: Symbolic indices of the events, int `[B, L]`.
+        told: What else is given of the events, symbolic `[B, L]` by the names of `spec.aligned`;
+            values are not read.
+        spec: The history.
         item_encoder: The item's own encoder, with the table that the target is of, too.
 
     Returns:
         Symbolic `events`, float `[B, L, D]`, and `is_event`, bool `[B, L]`.
     """
-    events = HistoryEvents(item_encoder, name="target_attention_events")(ids)
+    name = "target_attention_events"
+    of_events = make_event_encoder(spec, item_encoder.initial_stddev, f"{name}_told")
+    read = {each: tensor for each, tensor in told.items() if each != "values"}
+    events = HistoryEvents(item_encoder, of_events, name=name)(ids, **read)
     return {"events": events, "is_event": ops.not_equal(ids, PADDING_INDEX)}
 
 

@@ -187,18 +187,17 @@ class _TowerBuilder:
         of_trunk: dict[str, Any] = {}
         scenario = self.schema.scenario
         for spec in specs:
-            arguments = []
             for name, shape, dtype in input_shapes(spec):
                 inputs[name] = keras.Input(shape, dtype=dtype, name=name)
-                arguments.append(inputs[name])
-            arguments[0] = drop_events(arguments[0], spec, self.config)
-            arguments[0] = drop_scenarios(arguments[0], spec, self.schema, self.config)
-            vectors[spec.name] = self.encoders[spec.name](*arguments)
+            given = drop_events(inputs[spec.name], spec, self.config)
+            given = drop_scenarios(given, spec, self.schema, self.config)
+            told = aligned_inputs(spec, inputs)
+            vectors[spec.name] = self.encoders[spec.name](given, **told)
             if spec.kind == "history" and self.config.target_attention is not None:
-                of_trunk |= history_events(arguments[0], self.encoders[spec.of])
+                of_trunk |= history_events(given, told, spec, self.encoders[spec.of])
             is_scenario = scenario is not None and spec.name == scenario.feature
             if is_scenario and self.config.multiscenario is not None:
-                of_trunk["scenario"] = ops.cast(arguments[0], "int32")
+                of_trunk["scenario"] = ops.cast(given, "int32")
         return inputs, vectors, of_trunk
 
 
@@ -207,13 +206,19 @@ def vector_name(feature: str) -> str:
     return f"vector_{feature}"
 
 
+def aligned_inputs(spec: Any, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Picks the inputs that tell more of a history's events, by what they tell."""
+    aligned = spec.aligned if spec.kind == "history" else {}
+    return {told: inputs[name] for told, name in aligned.items()}
+
+
 def input_shapes(spec: Any) -> list[InputShape]:
     """Tells the name, shape (without the batch) and dtype of a feature's transformed tensors."""
     if spec.kind == "history":
-        shapes: list[InputShape] = [(spec.name, (spec.max_length,), "int64")]
-        if spec.values_name is not None:
-            shapes.append((spec.values_name, (spec.max_length,), "float32"))
-        return shapes
+        dtypes = {spec.name: "int64"}
+        for told, name in spec.aligned.items():
+            dtypes[name] = "float32" if told == "values" else "int64"
+        return [(name, (spec.max_length,), dtype) for name, dtype in dtypes.items()]
     if spec.kind == "numeric":
         # The scaled value, whether there is one, and with bins where it lies in which.
         return [(spec.name, (spec.width,), "float32")]

@@ -10,7 +10,7 @@ from recsys_tf.preparation.prepared_data import (
     recency_weights,
 )
 from recsys_tf.preparation.prepared_table import PreparedTable, prepare_table
-from recsys_tf.preparation.sequence_data import SequenceData, action_indices, action_names
+from recsys_tf.preparation.sequence_data import SequenceData
 
 __all__ = [
     "EventPairs",
@@ -18,8 +18,6 @@ __all__ = [
     "PreparedData",
     "PreparedTable",
     "SequenceData",
-    "action_indices",
-    "action_names",
     "catalogue_content",
     "check_no_recency",
     "prepare",

@@ -42,7 +42,8 @@ class PreparedData:
 
     Raises:
         SpecError: If the configuration's `evaluation` names what there is not.
-        ValueError: If rows are to be weighed by their age where only the events' order is known.
+        ValueError: If rows are to be weighed by their age, or the history to tell times, where only
+            the events' order is known.
     """
 
     config: RunConfig
@@ -56,6 +57,13 @@ class PreparedData:
         has_rows = self.config.sequence is None
         check_evaluation_config(self.config.evaluation, self.schema, has_rows=has_rows)
         if not self.interactions.is_time_comparable:
+            history = self.schema.history
+            if history is not None and history.times_name is not None:
+                raise ValueError(
+                    f"`times_name` of the history {history.name!r} must be None for a data set "
+                    "that knows only the order of the events within each user: its timestamps are "
+                    "places in a row, and the time between two of them means nothing."
+                )
             check_no_recency(
                 self.config,
                 "a data set that knows only the order of the events within each user: its "

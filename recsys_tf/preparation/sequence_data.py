@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from dataclasses import InitVar, dataclass, field
 from functools import cached_property
 
@@ -15,6 +14,7 @@ from recsys_tf.config import SequenceConfig
 from recsys_tf.features import (
     Examples,
     Sequences,
+    action_indices,
     id_indices,
     make_question_dataset,
     make_sequence_dataset,
@@ -101,7 +101,7 @@ class SequenceData:
                 "`config.action_column` must name the column of `events` that holds each event's "
                 f"kind, one of {', '.join(map(repr, self.config.actions))}, received None."
             )
-        return action_indices(self._events, name, self.config.actions)
+        return action_indices(self._events.names(name), self.config.actions)
 
     @cached_property
     def catalogue_items(self) -> IntArray:
@@ -273,51 +273,3 @@ class SequenceData:
         schema = self.data.schema
         column = Examples({schema.item_id: items})
         return id_indices(schema.item_id, column, self.data.preprocessor, schema)
-
-
-def action_indices(frame: FrameColumns, column: str, actions: Sequence[str]) -> IntArray:
-    """Returns the index of each event's kind.
-
-    Args:
-        frame: The events.
-        column: Strings, or whole numbers, which are known by their digits; "" and NaN are missing.
-        actions: The kinds' names.
-
-    Returns:
-        int64 `[E]`: 0 where the kind is missing, 1 where it is no name of `actions`, then 2 on.
-
-    Raises:
-        ValueError: If there is no such column.
-        TypeError: If it holds neither strings nor numbers.
-
-    Example:
-        >>> events = FrameColumns(pd.DataFrame({"stars": [5.0, None, 2.0]}), "events")
-        >>> action_indices(events, "stars", ["4", "5"]).tolist()
-        [3, 0, 1]
-    """
-    codes, names = pd.factorize(action_names(frame, column))
-    found = pd.Index(["", *actions]).get_indexer(pd.Index(names, dtype=object))
-    indices = np.where(found > 0, found + 1, found == -1)
-    return indices[codes].astype(np.int64)
-
-
-def action_names(frame: FrameColumns, column: str) -> Array:
-    """Returns each event's kind by name, object `[E]` of `str`; "" where it is missing.
-
-    Args:
-        frame: The events.
-        column: Strings, or whole numbers, which are known by their digits.
-
-    Raises:
-        ValueError: If there is no such column.
-        TypeError: If it holds neither strings nor numbers.
-    """
-    if not frame.is_number(column):
-        return frame.strings(column)
-    codes, numbers = frame.distinct(column)
-    # Behind the last stands what is missing, whose code is -1.
-    return np.array([*map(_digits, numbers), ""], object)[codes]
-
-
-def _digits(number: float) -> str:
-    return str(int(number)) if float(number).is_integer() else f"{number:.9g}"

@@ -5,6 +5,7 @@ and sides from it, so that a feature, task or scenario name is typed in one plac
 """
 
 from recsys_tf.schema.features import (
+    Aligned,
     CategoricalFeature,
     EmbeddingFeature,
     FeatureSpec,
@@ -20,6 +21,7 @@ from recsys_tf.schema.table_schema import TableSchema
 from recsys_tf.schema.tasks import TaskSpec
 
 __all__ = [
+    "Aligned",
     "CategoricalFeature",
     "EmbeddingFeature",
     "FeatureSpec",

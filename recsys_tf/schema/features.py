@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from recsys_tf.spec import Spec
+from recsys_tf.types import NUM_RESERVED_INDICES
 
 Side = Literal["user", "item", "context"]
 """Who a feature describes: the one who asks, what is recommended, or the moment."""
+
+Aligned = Literal["values", "actions", "times"]
+"""What a list that is aligned with a history tells of its events."""
 
 
 class _Feature(Spec):
@@ -92,14 +96,51 @@ class TextFeature(_Feature):
 class HistoryFeature(_Feature):
     """The items that a user met before, oldest first; only the newest `max_length` are read.
 
-    `of` names the item's id feature. `values_name` names an aligned list of numbers, one for each
-    event of the history, such as the rating that was given.
+    `of` names the item's id feature. What else is known of each event are lists aligned with the
+    items, each under a name of its own: `values_name` numbers, such as the rating that was given,
+    `times_name` its time, in whole seconds since 1970, and `actions_name` its kind, out of
+    `actions`, by the names that `action_column` of the events holds; a whole number there is known
+    by its digits. A kind that `actions` does not name counts as unknown.
     """
 
     kind: Literal["history"] = "history"
     of: str
     max_length: Annotated[int, Field(ge=1, le=10_000)] = 100
     values_name: str | None = None
+    times_name: str | None = None
+    actions_name: str | None = None
+    actions: tuple[str, ...] = ()
+    action_column: str | None = None
+
+    @model_validator(mode="after")
+    def _check_actions(self) -> HistoryFeature:
+        together = (self.actions_name, self.action_column, self.actions or None)
+        if any(together) and not all(together):
+            raise ValueError(
+                "actions: `actions_name`, `actions` and `action_column` are given together or not "
+                f"at all, received {self.actions_name!r}, {self.actions} and "
+                f"{self.action_column!r}"
+            )
+        if "" in self.actions or len(set(self.actions)) < len(self.actions):
+            raise ValueError(
+                f"actions: must be different names, none empty, received {self.actions}"
+            )
+        return self
+
+    @property
+    def aligned(self) -> dict[Aligned, str]:
+        """The names of the lists aligned with the items, by what they tell of an event."""
+        names: dict[Aligned, str | None] = {
+            "values": self.values_name,
+            "actions": self.actions_name,
+            "times": self.times_name,
+        }
+        return {told: name for told, name in names.items() if name is not None}
+
+    @property
+    def num_actions(self) -> int | None:
+        """Indices of kinds with the two reserved ones; None where kinds are not told apart."""
+        return len(self.actions) + NUM_RESERVED_INDICES if self.actions else None
 
 
 class EmbeddingFeature(_Feature):

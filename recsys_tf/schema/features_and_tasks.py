@@ -81,11 +81,8 @@ class FeaturesAndTasks(Spec):
 
     def _name_faults(self) -> Iterable[str]:
         names = [each.name for each in self.features]
-        names += [
-            each.values_name
-            for each in self.features
-            if isinstance(each, HistoryFeature) and each.values_name is not None
-        ]
+        histories = [each for each in self.features if isinstance(each, HistoryFeature)]
+        names += [name for each in histories for name in each.aligned.values()]
         for name in _repeated(names):
             yield f"features: the name {name!r} is given twice"
 

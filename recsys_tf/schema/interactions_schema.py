@@ -83,13 +83,14 @@ class Schema(FeaturesAndTasks):
                     "(`timestamp`), which the feature would take the place of; give it a column "
                     "of its own"
                 )
-            values = getattr(feature, "values_name", None)
-            if values is not None and (values == self.timestamp or values in of_tasks):
-                yield (
-                    f"features.{index}.values_name: {values!r} is the column of "
-                    f"{of_tasks.get(values, 'timestamp')} too, of one number a row; give the "
-                    f"history's values another name, such as {'history_' + values!r}"
-                )
+            aligned = feature.aligned if feature.kind == "history" else {}
+            for told, name in aligned.items():
+                if name == self.timestamp or name in of_tasks:
+                    yield (
+                        f"features.{index}.{told}_name: {name!r} is the column of "
+                        f"{of_tasks.get(name, 'timestamp')} too, of one number a row; give the "
+                        f"history's {told} another name, such as {'history_' + name!r}"
+                    )
         if self.timestamp in of_tasks:
             yield (
                 f"{of_tasks[self.timestamp]}: {self.timestamp!r} is the column of the times "

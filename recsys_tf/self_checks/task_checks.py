@@ -81,7 +81,8 @@ def _read_by(task: TaskSpec, features: Mapping[str, Array], schema: Any) -> dict
     if task.from_features is None:
         return dict(features)
     read = set(task.from_features)
-    read |= {f.values_name for f in schema.features if f.kind == "history" and f.name in read}
+    histories = [each for each in schema.features if each.kind == "history" and each.name in read]
+    read |= {name for each in histories for name in each.aligned.values()}
     return {name: values for name, values in features.items() if name in read}
 
 

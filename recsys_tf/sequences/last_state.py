@@ -63,28 +63,48 @@ class LastState(keras.layers.Layer):
         super().__init__(**kwargs)
         self.encoder = encoder
 
+    @property
+    def has_times(self) -> bool:
+        """Whether the encoder reads the events' times."""
+        return bool(getattr(self.encoder, "has_times", False))
+
     def build(
-        self, events_shape: tuple[int | None, ...], is_valid_shape: tuple[int | None, ...]
+        self,
+        events_shape: tuple[int | None, ...],
+        is_valid_shape: tuple[int | None, ...],
+        times_shape: tuple[int | None, ...] | None = None,
     ) -> None:
         """Builds the encoder if it is not built yet."""
         if not self.encoder.built:
-            self.encoder.build(events_shape, is_valid_shape)
+            times = {} if times_shape is None else {"times_shape": times_shape}
+            self.encoder.build(events_shape, is_valid_shape, **times)
 
-    def call(self, events: Tensor, is_valid: Tensor, training: bool = False) -> Tensor:
+    def call(
+        self,
+        events: Tensor,
+        is_valid: Tensor,
+        times: Tensor | None = None,
+        training: bool = False,
+    ) -> Tensor:
         """Encodes each row and takes its newest state.
 
         Args:
             events: Float `[B, L, D]`.
             is_valid: Bool `[B, L]`, True at the positions that count.
+            times: Int `[B, L]`, seconds; given exactly where `has_times`.
             training: Whether the model is being trained.
 
         Returns:
             Float `[B, D]`; zeros for a row without any valid position.
         """
-        return last_state(self.encoder(events, is_valid, training=training), is_valid)
+        told = {} if times is None else {"times": times}
+        return last_state(self.encoder(events, is_valid, **told, training=training), is_valid)
 
     def compute_output_shape(
-        self, events_shape: tuple[int | None, ...], is_valid_shape: tuple[int | None, ...]
+        self,
+        events_shape: tuple[int | None, ...],
+        is_valid_shape: tuple[int | None, ...],
+        times_shape: tuple[int | None, ...] | None = None,
     ) -> tuple[int | None, ...]:
         """Returns `[B, D]`."""
         return (events_shape[0], events_shape[2])

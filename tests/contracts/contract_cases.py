@@ -15,6 +15,7 @@ from contract_inputs import (
     NUM_ROWS,
     NUM_SCENARIOS,
     SIZES,
+    TOLD,
     Case,
     D,
     L,
@@ -22,8 +23,11 @@ from contract_inputs import (
     floats,
     indices,
     join,
+    kinds,
     named,
+    ratings,
     scenarios,
+    times,
 )
 from contract_layers import LAYERS, VARIANTS
 
@@ -41,6 +45,7 @@ from recsys_tf.encoders import (
     HistoryEvents,
     IdEncoder,
     make_encoder,
+    make_event_encoder,
 )
 from recsys_tf.multiscenario import SCENARIO_BLOCKS, make_scenario_block
 from recsys_tf.multitask import MULTITASK_BLOCKS, make_multitask_block
@@ -142,6 +147,18 @@ def cases_of_events() -> dict[str, Case]:
             join(indices(L)),
             (D,),
         )
+        if name != "bag":
+            told = TOLD.model_copy(update={"values_name": "r"})
+            cases[f"history {name} with kinds and times"] = Case(
+                lambda config=config, told=told: make_encoder(told, NUM_ROWS, config),
+                join(indices(L), ratings, kinds, times),
+                (D,),
+            )
+    cases["history events with kinds and times"] = Case(
+        lambda: HistoryEvents(IdEncoder(NUM_INDICES, D), make_event_encoder(TOLD, 0.05, "told")),
+        join(indices(L), kinds, times),
+        (L, D),
+    )
     cases["history events"] = Case(
         lambda: HistoryEvents(IdEncoder(NUM_INDICES, D)), join(indices(L)), (L, D)
     )

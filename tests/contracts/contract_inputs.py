@@ -77,9 +77,24 @@ def times(rng: np.random.Generator, rows: int) -> np.ndarray:
     return np.cumsum(rng.integers(0, 100_000, (rows, L)), axis=1) + 1_000_000_000
 
 
+def kinds(rng: np.random.Generator, rows: int) -> np.ndarray:
+    return rng.integers(0, 4, (rows, L))
+
+
 def moments(rng: np.random.Generator, rows: int) -> np.ndarray:
     return rng.integers(1_000_000_000, 1_001_000_000, rows)
 
+
+TOLD = schema.HistoryFeature(
+    name="h",
+    side="user",
+    of="item_id",
+    times_name="t",
+    actions_name="a",
+    actions=("buy", "view"),
+    action_column="a",
+)
+"""A history with all that may be told of its events but values."""
 
 FEATURES = {
     "categorical": (schema.CategoricalFeature(name="genres", side="item"), join(indices())),

@@ -31,6 +31,17 @@ NUM_INDICES = {"item_id": 30, "genres": 9}
 CONFIG = ModelConfig(embedding_dim=4)
 
 
+TOLD = schema.HistoryFeature(
+    name="history",
+    side="user",
+    of="item_id",
+    times_name="moments",
+    actions_name="kinds",
+    actions=("buy", "view"),
+    action_column="kind",
+)
+
+
 def test_history_equals_the_twin(twin, rng):
     encoder = HistoryEncoder(IdEncoder(20, 4), MaskedMeanPooling(), has_values=True)
     ids = rng.integers(0, 20, (8, 6)) * (rng.random((8, 6)) < 0.6)
@@ -49,6 +60,52 @@ def test_history_equals_the_twin(twin, rng):
     found = ops.convert_to_numpy(encoder(ids, values))
     np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
     np.testing.assert_array_equal(found[0], np.zeros(4))
+
+
+def test_kinds_and_times_are_added_to_the_items(rng):
+    encoder = make_encoder(TOLD, NUM_INDICES, CONFIG.model_copy(update={"history_encoder": "mean"}))
+    ids, kinds = np.array([[3, 0, 5, 3]]), np.array([[2, 3, 3, 0]])
+    times = np.array([[100, 0, 100, 109]])  # Gaps of no event, padding, none, and 2^3 seconds.
+    found = ops.convert_to_numpy(encoder(ids, actions=kinds, times=times))
+    items, of_kinds, gaps = (
+        ops.convert_to_numpy(table)
+        for table in (
+            encoder.item_encoder.table,
+            encoder.event_encoder.action_table.embeddings,
+            encoder.event_encoder.gap_table.embeddings,
+        )
+    )
+    rows = items[[3, 5, 3]] + of_kinds[[2, 3, 0]] + gaps[[0, 1, 5]]
+    np.testing.assert_allclose(found[0], rows.mean(axis=0), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", [name for name in HISTORY_ENCODERS if name != "bag"])
+def test_every_encoder_reads_kinds_and_times(rng, name):
+    encoder = make_encoder(TOLD, NUM_INDICES, CONFIG.model_copy(update={"history_encoder": name}))
+    ids, kinds, times = np.array([[3, 5, 7]]), np.array([[2, 3, 2]]), np.array([[10, 20, 30]])
+    vectors = [
+        ops.convert_to_numpy(encoder(ids, actions=each, times=moments))
+        for each, moments in (
+            (kinds, times), (kinds, times + 9_000), (kinds[:, ::-1], times), (kinds * 0, times),
+            (kinds, times * 9_000),
+        )
+    ]  # fmt: skip
+    # Moved as a whole, times are the same: only gaps are read.
+    np.testing.assert_allclose(vectors[0], vectors[1], rtol=1e-5, atol=1e-6)
+    assert np.abs(vectors[0] - vectors[3]).max() > 1e-5
+    assert np.abs(vectors[0] - vectors[4]).max() > 1e-5
+
+
+def test_bag_refuses_kinds_and_times():
+    bag = CONFIG.model_copy(update={"history_encoder": "bag"})
+    with pytest.raises(ValueError, match="reads no kinds or times, .* with kinds and moments"):
+        make_encoder(TOLD, NUM_INDICES, bag)
+
+
+def test_kinds_without_a_reader_are_refused():
+    encoder = make_encoder(HISTORY.model_copy(update={"values_name": None}), NUM_INDICES, CONFIG)
+    with pytest.raises(ValueError, match="`actions` and `times` must be given exactly where"):
+        encoder(np.array([[3, 5]]), times=np.array([[1, 2]]))
 
 
 def test_bags_tables_larger_than_memory_are_refused_before_they_are_made():

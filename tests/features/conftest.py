@@ -22,7 +22,14 @@ from recsys_tf.schema import (
 )
 
 LENGTH = 4
-LISTS = {"tags": tf.string, "history": tf.string, "genres": tf.string, "ratings": tf.float32}
+LISTS = {
+    "tags": tf.string,
+    "history": tf.string,
+    "genres": tf.string,
+    "ratings": tf.float32,
+    "surfaces": tf.string,
+    "moments": tf.int64,
+}
 
 
 def make_schema(has_text=True):
@@ -32,7 +39,15 @@ def make_schema(has_text=True):
         NumericFeature(name="age", side="user"),
         CategoricalFeature(name="tags", side="user", is_multivalent=True, max_values=2),
         HistoryFeature(
-            name="history", side="user", of="item_id", max_length=LENGTH, values_name="ratings"
+            name="history",
+            side="user",
+            of="item_id",
+            max_length=LENGTH,
+            values_name="ratings",
+            times_name="moments",
+            actions_name="surfaces",
+            actions=("tv", "phone"),
+            action_column="device",
         ),
         CategoricalFeature(name="device", side="context", values=("phone", "tv")),
         NumericFeature(name="hour", side="context", scaling="none", num_bins=4),
@@ -126,6 +141,8 @@ class World:
             "tags": list(user.tags),
             "history": list(past.item_id),
             "ratings": list(past.rating),
+            "surfaces": list(past.device),
+            "moments": list(past.timestamp),
             "device": event.device,
             "hour": event.hour,
             "item_id": event.item_id,

@@ -30,7 +30,7 @@ def test_rows_equal_the_preprocessor_on_each_row(plain_world, monkeypatch, table
     raw = [world.raw(row, is_target_masked=False) for row in world.train]
     if history == "others":
         for row, values in enumerate(raw):
-            for name in ("history", "ratings"):
+            for name in ("history", "ratings", "surfaces", "moments"):
                 values[name] = examples.lists[name].row(row).tolist()[-LENGTH:]
     wanted = world.eager_rows(raw)
     assert set(found) == set(wanted)
@@ -59,8 +59,8 @@ def test_own_item_is_taken_out_of_the_history_with_its_value(
     assert is_target.any()
     is_same_index = kept["history"] == kept["item_id"][:, None]
     assert (is_same_index & ~is_target).any() == (num_known == 4)
-    np.testing.assert_array_equal(masked["history"], np.where(is_target, 0, kept["history"]))
-    np.testing.assert_array_equal(masked["ratings"], np.where(is_target, 0, kept["ratings"]))
+    for name in ("history", "ratings", "surfaces", "moments"):
+        np.testing.assert_array_equal(masked[name], np.where(is_target, 0, kept[name]))
 
 
 def test_what_was_met_before_and_is_met_again_stays_in_the_history(plain_world):
@@ -68,7 +68,7 @@ def test_what_was_met_before_and_is_met_again_stays_in_the_history(plain_world):
         plain_world.dataset_rows(batches(plain_world, is_target_masked=flag))
         for flag in (None, False, True)
     )
-    for name in ("history", "ratings"):
+    for name in ("history", "ratings", "surfaces", "moments"):
         np.testing.assert_array_equal(found[name], kept[name])
         assert np.any(found[name] != masked[name])
 

@@ -39,6 +39,26 @@ def test_past_holds_strictly_earlier_events_oldest_first():
     assert histories(examples, "ratings") == [[3.0], [], [], [3.0], [3.0, 1.0, 4.0], []]
 
 
+def test_history_tells_the_kind_and_the_time_of_its_events():
+    told = HistoryFeature(
+        name="history",
+        side="user",
+        of="item_id",
+        times_name="moments",
+        actions_name="stars",
+        actions=("3", "4"),
+        action_column="rating",
+    )
+    schema = SCHEMA.model_copy(update={"features": (SCHEMA.features[0], told, SCHEMA.features[2])})
+    examples = make_examples(schema, EVENTS, USERS, np.array([4]))
+    assert histories(examples, "moments") == [[10, 30, 30]]
+    assert examples.lists["moments"].values.dtype == np.int64
+    # A number is known by its digits.
+    assert histories(examples, "stars") == [["3", "1", "4"]]
+    with pytest.raises(ValueError, match="lacks the column 'rating'"):
+        make_examples(schema, EVENTS.drop(columns="rating"), USERS, np.array([4]))
+
+
 def test_others_holds_all_reference_events_of_the_user():
     examples = make_examples(SCHEMA, EVENTS, USERS, np.array([0, 4]), "others", np.array([0, 1, 2]))
     assert histories(examples) == [["y", "x"], ["y", "x"]]

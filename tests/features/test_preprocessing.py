@@ -19,7 +19,15 @@ SCHEMA = Schema(
     features=(
         IdFeature(name="user_id", side="user"),
         HistoryFeature(
-            name="history", side="user", of="item_id", max_length=3, values_name="ratings"
+            name="history",
+            side="user",
+            of="item_id",
+            max_length=3,
+            values_name="ratings",
+            times_name="moments",
+            actions_name="kinds",
+            actions=("buy", "view"),
+            action_column="kind",
         ),
         NumericFeature(name="age", side="user"),
         NumericFeature(name="income", side="user", scaling="log"),
@@ -79,9 +87,30 @@ def test_values_shorter_or_longer_than_the_history_are_fitted(preprocessor, widt
     ]
 
 
-def test_history_without_its_values_gets_zeros(preprocessor):
+def test_history_without_what_is_told_of_it_gets_zeros(preprocessor):
     found = preprocessor({"history": tf.constant([["x"]])})
-    assert found["ratings"].numpy().tolist() == [[0.0, 0.0, 0.0]]
+    for name in ("ratings", "kinds", "moments"):
+        assert found[name].numpy().tolist() == [[0, 0, 0]]
+
+
+def test_kinds_and_times_follow_their_events(preprocessor):
+    second = 2**33 + 1  # No float32, and beyond 32 bits.
+    raw = {
+        "history": tf.constant([["x", "y", "z", "x"], ["", "y", "", "?"]]),
+        "kinds": tf.constant([["view", "buy", "sell", "view"], ["buy", "", "view", "buy"]]),
+        "moments": tf.constant([[1, 2, 3, second], [5, 6, 7, -8]], tf.int64),
+    }
+    found = preprocessor(raw)
+    # 0 missing, 1 unknown, then the kinds in their order.
+    assert found["kinds"].numpy().tolist() == [[2, 1, 3], [0, 2, 0]]
+    assert found["moments"].numpy().tolist() == [[2, 3, second], [6, -8, 0]]
+    assert found["kinds"].dtype == found["moments"].dtype == tf.int64
+
+
+def test_times_with_a_point_are_refused(preprocessor):
+    raw = {"history": tf.constant([["x"]]), "moments": tf.constant([[1.5]])}
+    with pytest.raises(TypeError, match="`moments` must hold whole numbers, received float32"):
+        preprocessor(raw)
 
 
 def test_numbers_are_scaled_and_tell_whether_they_were_there(preprocessor):
@@ -126,13 +155,13 @@ def test_ragged_and_sparse_lists_equal_dense_ones(preprocessor, form):
     ragged = {
         "history": tf.ragged.constant([["x", "y", "z", "y"], [], ["?"]]),
         "ratings": tf.ragged.constant([[1.0, 2.0, 3.0, 4.0], [], [5.0]]),
+        "kinds": tf.ragged.constant([["buy", "", "view", "buy"], [], ["sell"]]),
+        "moments": tf.ragged.constant([[1, 2, 3, 4], [], [5]], tf.int64),
         "genres": tf.ragged.constant([["g", "h", "g"], ["h"], []]),
         "image": tf.ragged.constant([[1.0, 2.0], [], [3.0, 4.0]]),
     }
-    dense = {
-        name: value.to_tensor("" if value.dtype == tf.string else float("nan"))
-        for name, value in ragged.items()
-    }
+    missing = {tf.string: "", tf.int64: 0, tf.float32: float("nan")}
+    dense = {name: value.to_tensor(missing[value.dtype]) for name, value in ragged.items()}
     given = ragged if form == "ragged" else {k: v.to_sparse() for k, v in ragged.items()}
     wanted, found = preprocessor(dense), preprocessor(given)
     for name in wanted:
@@ -151,6 +180,8 @@ RAW = {
     "user_id": ["a", "?", ""],
     "history": [["x", "y", "", ""], ["", "", "", ""], ["z", "x", "y", "?"]],
     "ratings": [[1.0, 2.0, 0, 0], [0, 0, 0, 0], [1, 2, 3, 4.0]],
+    "kinds": [["buy", "view", "", ""], ["", "", "", ""], ["?", "buy", "view", "buy"]],
+    "moments": [[1, 2, 0, 0], [0, 0, 0, 0], [1, 2, 3, 4]],
     "age": [1.5, float("nan"), 2.5],
     "income": [3.5, float("nan"), 1e30],
     "gain": [3.5, float("nan"), 0.7],

@@ -25,7 +25,7 @@ def test_written_rows_are_read_back(plain_world, tmp_path):
         wanted = plain_world.raw(row)
         for name, value in wanted.items():
             found = raw[name][row].numpy()
-            if name in ("tags", "history", "genres"):
+            if name in ("tags", "history", "genres", "surfaces"):
                 assert [each.decode() for each in found] == value
             elif isinstance(value, str):
                 assert found.decode() == value

@@ -20,7 +20,16 @@ from recsys_tf.schema import (
 SCHEMA = Schema(
     features=(
         IdFeature(name="user_id", side="user"),
-        HistoryFeature(name="history", side="user", of="item_id", values_name="ratings"),
+        HistoryFeature(
+            name="history",
+            side="user",
+            of="item_id",
+            values_name="ratings",
+            times_name="moments",
+            actions_name="kinds",
+            actions=("buy",),
+            action_column="kind",
+        ),
         IdFeature(name="item_id", side="item"),
         CategoricalFeature(name="genres", side="item", is_multivalent=True),
         NumericFeature(name="price", side="item"),
@@ -49,14 +58,15 @@ def columns():
 def test_every_raw_column_is_there_once(columns):
     assert len(columns) == len(curated_schema(SCHEMA).feature)
     assert set(columns) == {
-        "user_id", "history", "ratings", "item_id", "genres", "price", "vector", "stars",
-        "clicked", "importance", "timestamp",
+        "user_id", "history", "ratings", "kinds", "moments", "item_id", "genres", "price",
+        "vector", "stars", "clicked", "importance", "timestamp",
     }  # fmt: skip
 
 
 def test_types(columns):
     kinds = {name: schema_pb2.FeatureType.Name(column.type) for name, column in columns.items()}
-    assert kinds["user_id"] == kinds["history"] == kinds["genres"] == "BYTES"
+    assert kinds["user_id"] == kinds["history"] == kinds["genres"] == kinds["kinds"] == "BYTES"
+    assert kinds["moments"] == "INT"
     assert kinds["ratings"] == kinds["price"] == kinds["vector"] == kinds["stars"] == "FLOAT"
     assert kinds["timestamp"] == "INT"
 

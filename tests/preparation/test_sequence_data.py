@@ -10,9 +10,10 @@ from recsys_tf import SequenceConfig
 from recsys_tf.config import EvaluationConfig
 from recsys_tf.encoders import make_text_backbone
 from recsys_tf.evaluation import last_states, sequence_ranking
+from recsys_tf.features import action_indices
 from recsys_tf.features.frames import FrameColumns
 from recsys_tf.models import SequenceRecommender
-from recsys_tf.preparation import SequenceData, action_indices, catalogue_content
+from recsys_tf.preparation import SequenceData, catalogue_content
 
 CONFIG = SequenceConfig(
     embedding_dim=8,
@@ -45,9 +46,9 @@ def test_kinds_have_indices_in_the_order_of_the_configuration():
         {"kind": ["b", "", "c", "a", None], "stars": [4.0, np.nan, 3.5, 5.0, 4.0]}
     )
     frame = FrameColumns(events, "events")
-    assert action_indices(frame, "kind", ["a", "b"]).tolist() == [3, 0, 1, 2, 0]
-    assert action_indices(frame, "stars", ["4", "5"]).tolist() == [2, 0, 1, 3, 2]
-    assert action_indices(frame, "stars", ["3.5"]).tolist() == [1, 0, 2, 1, 1]
+    assert action_indices(frame.names("kind"), ["a", "b"]).tolist() == [3, 0, 1, 2, 0]
+    assert action_indices(frame.names("stars"), ["4", "5"]).tolist() == [2, 0, 1, 3, 2]
+    assert action_indices(frame.names("stars"), ["3.5"]).tolist() == [1, 0, 2, 1, 1]
 
 
 @pytest.mark.parametrize("kind", ["int64", "float64", "Int64"])
@@ -55,16 +56,16 @@ def test_kinds_that_are_large_numbers_keep_their_digits(kind):
     events = pd.DataFrame({"kind": pd.array([2**24 + 1, 2**24, 12_345_678_901], kind)})
     frame = FrameColumns(events, "events")
     actions = ["16777217", "12345678901"]
-    assert action_indices(frame, "kind", actions).tolist() == [2, 1, 3]
+    assert action_indices(frame.names("kind"), actions).tolist() == [2, 1, 3]
     with_missing = FrameColumns(events.reindex([0, 3, 2]), "events")
-    assert action_indices(with_missing, "kind", actions).tolist() == [2, 0, 3]
+    assert action_indices(with_missing.names("kind"), actions).tolist() == [2, 0, 3]
 
 
 def test_kinds_may_be_booleans_or_none():
     frame = FrameColumns(pd.DataFrame({"kind": [True, False, True]}), "events")
-    assert action_indices(frame, "kind", ["0", "1"]).tolist() == [3, 2, 3]
+    assert action_indices(frame.names("kind"), ["0", "1"]).tolist() == [3, 2, 3]
     frame = FrameColumns(pd.DataFrame({"kind": ["a"]})[:0], "events")
-    assert action_indices(frame, "kind", ["a"]).tolist() == []
+    assert action_indices(frame.names("kind"), ["a"]).tolist() == []
 
 
 def test_places_in_a_row_are_not_read_as_times(small_data):
