@@ -31,7 +31,7 @@ from recsys_tf.export import (
     fit_configured_answer,
 )
 from recsys_tf.features import FeatureState, transform_catalogue
-from recsys_tf.preparation import recency_weights
+from recsys_tf.preparation import history_content, recency_weights
 from recsys_tf.schema import Schema
 from recsys_tf.training import fit, new_recommender
 from recsys_tf.types import FloatArray
@@ -78,6 +78,7 @@ def run_fn(fn_args: Any) -> None:
         weights,
         of_items,
         num_unknown_items=num_unknown_items(fn_args.train_files, schema, train),
+        history_content=history_content(config.model, schema, catalogue, preprocessor),
     )
     size = config.training.batch_size
     held_out = None

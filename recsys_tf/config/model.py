@@ -33,6 +33,10 @@ class ModelConfig(Spec):
         history_encoder: A name out of `recsys_tf.encoders.HISTORY_ENCODERS`.
         history_encoder_options: Further arguments of that block (of the pooling, where it is one)
             by name, such as `{"length_power": 0.5}`.
+        history_features: Names of features of the item that are read of each event of the history
+            besides its id, by the encoder and by the target attention: as fixed numbers, see
+            `ItemContent`. Ready-made embeddings, categories, numbers, and texts, which the
+            pretrained encoder of `text.preset` reads once.
         target_attention: A name out of `recsys_tf.target_attention.TARGET_ATTENTIONS`, which reads
             the history once more for the very item that is judged, and whose output joins the
             trunk's input; None for none. Retrieval does not read it. Judging `K` items of a user
@@ -114,6 +118,7 @@ class ModelConfig(Spec):
     fusion_options: BlockOptions = {}
     history_encoder: str = "attention"
     history_encoder_options: BlockOptions = {}
+    history_features: tuple[str, ...] = ()
     target_attention: str | None = None
     target_attention_options: BlockOptions = {}
     num_cross_layers: Annotated[int, Field(ge=0)] = 1

@@ -70,8 +70,9 @@ _TABLE = _Reading(
         "data": ("history",),
         "model": (
             *("output_dim", "tower_dims", "tower_dropout", "fusion", "fusion_options"),
-            *("history_encoder", "history_encoder_options", "history_dropout"),
-            *("empty_history_share", "target_attention", "target_attention_options"),
+            *("history_encoder", "history_encoder_options", "history_features"),
+            *("history_dropout", "empty_history_share"),
+            *("target_attention", "target_attention_options"),
         ),
         "training": ("recency_half_life_days",),
     },

@@ -10,6 +10,7 @@ import keras
 from recsys_tf.config import ModelConfig
 from recsys_tf.encoders.bag_history_encoder import BagHistoryEncoder
 from recsys_tf.encoders.categorical_encoder import CategoricalEncoder
+from recsys_tf.encoders.described_items import DescribedItems
 from recsys_tf.encoders.embedding_encoder import EmbeddingEncoder
 from recsys_tf.encoders.event_encoder import EventEncoder
 from recsys_tf.encoders.fusion import ConcatFusion, GatedFusion
@@ -215,6 +216,7 @@ __all__ = [
     "BagHistoryEncoder",
     "CategoricalEncoder",
     "ConcatFusion",
+    "DescribedItems",
     "EmbeddingEncoder",
     "EventEncoder",
     "GatedFusion",

@@ -13,6 +13,7 @@ from recsys_tf.heads import TaskHeads
 from recsys_tf.models.towers import build_towers, vector_name
 from recsys_tf.models.trunk import build_trunk, trunk_inputs
 from recsys_tf.schema import FeaturesAndTasks, Schema, TaskSpec
+from recsys_tf.types import FloatArray
 
 
 def build_core(
@@ -22,6 +23,7 @@ def build_core(
     retrieval: RetrievalConfig,
     initial_biases: Mapping[str, float],
     text_backbones: Mapping[str, keras.Model],
+    history_content: FloatArray | None = None,
 ) -> keras.Model:
     """Builds the model from transformed features to embeddings and logits.
 
@@ -32,13 +34,16 @@ def build_core(
         retrieval: Temperature and normalisation of the dot product.
         initial_biases: Where the ranking heads start, by task.
         text_backbones: By the name of a text, its transformer, where it is there already.
+        history_content: See `build_towers`.
 
     Returns:
         A functional model with the layers `query_tower`, `candidate_tower` and, where there are
         ranking tasks, `trunk`. Inputs are the features by name; outputs are `query_embedding`,
         `candidate_embedding` and each task's logits.
     """
-    query, candidate = build_towers(schema, num_indices, config, retrieval, text_backbones)
+    query, candidate = build_towers(
+        schema, num_indices, config, retrieval, text_backbones, history_content
+    )
     inputs = {**query.inputs, **candidate.inputs}
     of_query = query.model({name: inputs[name] for name in query.inputs})
     of_candidate = candidate.model({name: inputs[name] for name in candidate.inputs})

@@ -55,6 +55,8 @@ class Recommender(MultitaskModel):
             over the whole catalogue and an item has more features than its id.
         text_backbones: By the name of a text, its transformer, in place of what
             `config.text.preset` holds: so a saved model is made again where that is gone.
+        history_content: float `[N + 2, F]`, what `config.history_features` say of each item by its
+            index, as `recsys_tf.preparation.history_content` makes it; needed exactly there.
         **kwargs: Arguments of `keras.Model`; `dtype` is that of the layers.
 
     Raises:
@@ -74,6 +76,7 @@ class Recommender(MultitaskModel):
         initial_biases: Mapping[str, float] | None = None,
         catalogue: Mapping[str, Array] | None = None,
         text_backbones: Mapping[str, keras.Model] | None = None,
+        history_content: FloatArray | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(schema, num_indices, config, initial_biases, **kwargs)
@@ -87,7 +90,9 @@ class Recommender(MultitaskModel):
                 self.retrieval,
                 self.initial_biases,
                 text_backbones or {},
+                history_content,
             )
+        self._content_dim = None if history_content is None else np.shape(history_content)[1]
         # Share of the training rows that hold each item; even until `set_item_counts`.
         self.item_probability = self.add_weight(
             name="item_probability",
@@ -296,7 +301,8 @@ class Recommender(MultitaskModel):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments as plain values."""
-        return {**super().get_config(), "retrieval": self.retrieval.to_dict()}
+        config = {"retrieval": self.retrieval.to_dict(), "content_dim": self._content_dim}
+        return {**super().get_config(), **config}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Recommender:
@@ -310,7 +316,9 @@ class Recommender(MultitaskModel):
         config["text_backbones"] = make_backbones(config.get("text_backbones", {}))
         # The numbers themselves are weights.
         nothing = {name: np.zeros((0, *s), dtype) for name, s, dtype in _item_inputs(schema)}
-        return cls(schema, catalogue=nothing, **config)
+        width, num_items = config.pop("content_dim", None), config["num_indices"][schema.item_id]
+        content = None if width is None else np.zeros((num_items, width), np.float32)
+        return cls(schema, catalogue=nothing, history_content=content, **config)
 
 
 def _item_inputs(schema: Schema) -> list[InputShape]:

@@ -14,6 +14,7 @@ from recsys_tf.encoders import make_encoder, make_fusion
 from recsys_tf.layers import DenseStack, EmbeddingTable
 from recsys_tf.layers.precision import full_precision
 from recsys_tf.models.bilinear_logits import check_bilinear, is_bilinear_alone
+from recsys_tf.models.history_items import check_history_features, described_items
 from recsys_tf.models.id_table_features import check_id_tables
 from recsys_tf.models.item_bias import ItemBias
 from recsys_tf.models.judgement import reads_parts
@@ -31,6 +32,7 @@ from recsys_tf.models.target_reading import (
     history_events,
 )
 from recsys_tf.schema import Schema
+from recsys_tf.types import FloatArray
 
 InputShape = tuple[str, tuple[int, ...], str]
 """Name, shape without the batch, and dtype of a tensor."""
@@ -66,6 +68,7 @@ def build_towers(
     config: ModelConfig,
     retrieval: RetrievalConfig,
     text_backbones: Mapping[str, keras.Model],
+    history_content: FloatArray | None = None,
 ) -> tuple[Tower, Tower]:
     """Builds the query and the candidate tower; the history shares the item's table.
 
@@ -78,14 +81,16 @@ def build_towers(
         config: Sizes and blocks.
         retrieval: Whether the vectors are scaled to length 1.
         text_backbones: By the name of a text, its transformer, where it is there already.
+        history_content: float `[N + 2, F]`, what the history reads of its items besides their ids,
+            by their indices; None for nothing.
 
     Returns:
         The query tower and the candidate tower.
 
     Raises:
         ValueError: If the bilinear model names a feature that is not on its side, the target
-            attention has no history, no task has a use for either, or a table of ids is of a
-            feature without ids.
+            attention or `history_features` have no history, no task has a use for either, or a
+            table of ids is of a feature without ids.
     """
     check_bilinear(
         config,
@@ -97,15 +102,19 @@ def build_towers(
     check_id_tables(schema, config, retrieval)
     check_scenario_dropout(schema, config)
     check_scenario_prior(schema, config)
+    check_history_features(schema, config, history_content)
     shared: dict[str, keras.layers.Layer] = {**text_backbones}
     encoders = {}
     # The item's own encoder first, since the history borrows it.
     for spec in sorted(schema.features, key=lambda spec: spec.kind == "history"):
+        if spec.kind == "history":
+            shared[spec.of] = described_items(spec, shared[spec.of], config, history_content)
         encoders[spec.name] = make_encoder(spec, num_indices, encoder_config(config), shared=shared)
         shared[spec.name] = encoders[spec.name]
         if spec.kind == "text":
             encoders[spec.name] = OncePerRow(encoders[spec.name], name=f"{spec.name}_once")
-    builder = _TowerBuilder(schema, num_indices, encoders, config, retrieval)
+    items = shared[schema.item_id]
+    builder = _TowerBuilder(schema, num_indices, encoders, items, config, retrieval)
     history = schema.history
     query = builder.build("query", schema.query_features, history.name if history else None)
     bias = ItemBias(num_indices[schema.item_id], name="item_bias")
@@ -118,6 +127,7 @@ class _TowerBuilder:
     schema: Schema
     num_indices: Mapping[str, int]
     encoders: Mapping[str, keras.layers.Layer]
+    history_items: keras.layers.Layer
     config: ModelConfig
     retrieval: RetrievalConfig
 
@@ -194,7 +204,7 @@ class _TowerBuilder:
             told = aligned_inputs(spec, inputs)
             vectors[spec.name] = self.encoders[spec.name](given, **told)
             if spec.kind == "history" and self.config.target_attention is not None:
-                of_trunk |= history_events(given, told, spec, self.encoders[spec.of])
+                of_trunk |= history_events(given, told, spec, self.history_items)
             is_scenario = scenario is not None and spec.name == scenario.feature
             if is_scenario and self.config.multiscenario is not None:
                 of_trunk["scenario"] = ops.cast(given, "int32")

@@ -1,7 +1,7 @@
 """From a data set and a run's configuration to rows, batches and a fitted preprocessing by part."""
 
 from recsys_tf.preparation.event_pairs import EventPairs
-from recsys_tf.preparation.item_content import catalogue_content
+from recsys_tf.preparation.item_content import catalogue_content, history_content
 from recsys_tf.preparation.prepared_data import (
     Part,
     PreparedData,
@@ -20,6 +20,7 @@ __all__ = [
     "SequenceData",
     "catalogue_content",
     "check_no_recency",
+    "history_content",
     "prepare",
     "prepare_table",
     "recency_weights",

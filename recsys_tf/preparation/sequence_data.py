@@ -22,9 +22,9 @@ from recsys_tf.features import (
 )
 from recsys_tf.features.frames import FrameColumns
 from recsys_tf.models.block_options import check_sequence_blocks
-from recsys_tf.preparation.item_content import catalogue_content
+from recsys_tf.preparation.item_content import by_index, catalogue_content
 from recsys_tf.preparation.prepared_data import Part, PreparedData, check_no_recency
-from recsys_tf.types import NUM_RESERVED_INDICES, UNKNOWN_INDEX, Array, FloatArray, IntArray
+from recsys_tf.types import UNKNOWN_INDEX, Array, FloatArray, IntArray
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -118,10 +118,7 @@ class SequenceData:
         content, indices = self._catalogue_content, self.catalogue_items
         if content is None:
             return None
-        table = np.zeros((self.num_rows, content.shape[1]), np.float32)
-        is_known = indices >= NUM_RESERVED_INDICES
-        table[indices[is_known]] = content[is_known]
-        return table
+        return by_index(content, indices, self.num_rows)
 
     @cached_property
     def num_unsorted(self) -> int:
@@ -254,7 +251,11 @@ class SequenceData:
     @cached_property
     def _catalogue_content(self) -> FloatArray | None:
         names = self.config.content_features
-        return catalogue_content(self.data, names) if names else None
+        if not names:
+            return None
+        preset = self.data.config.model.text.preset
+        of_items = self.data.schema, self.data.catalogue, self.data.preprocessor
+        return catalogue_content(names, *of_items, preset)
 
     @cached_property
     def _catalogue_ids(self) -> Array:

@@ -16,7 +16,12 @@ from recsys_tf.features import id_indices, transform_catalogue
 from recsys_tf.models import MultitaskModel, Ranker, Recommender, SequenceRecommender
 from recsys_tf.models.first_broken_step import FirstBrokenStep
 from recsys_tf.naming import known_arguments, look_up, unknown_name_message
-from recsys_tf.preparation import PreparedData, PreparedTable, SequenceData
+from recsys_tf.preparation import (
+    PreparedData,
+    PreparedTable,
+    SequenceData,
+    history_content,
+)
 from recsys_tf.self_checks import NUM_BATCHES, SeenBatches, SelfChecks
 from recsys_tf.training.callbacks import (
     EpochCheckpoint,
@@ -72,6 +77,9 @@ def build_recommender(data: PreparedData) -> Recommender:
         data.row_weights(rows),
         catalogue,
         num_unknown_items=max(len(set(rare)), 1),
+        history_content=history_content(
+            data.config.model, data.schema, data.catalogue, data.preprocessor
+        ),
     )
 
 

@@ -31,6 +31,7 @@ def new_recommender(
     row_weights: FloatArray | None = None,
     catalogue: Mapping[str, Array] | None = None,
     num_unknown_items: int = 1,
+    history_content: FloatArray | None = None,
 ) -> Recommender:
     """Builds the model of a run and starts it at what the training rows say of users and items.
 
@@ -52,6 +53,8 @@ def new_recommender(
         num_unknown_items: Different items that the rows with the index of the unknown one are of,
             where `min_count` of the item's id leaves several without an index of their own; 1
             where it is none.
+        history_content: What `history_content` of `recsys_tf.preparation` returned; needed where
+            `model.history_features` names some.
 
     Returns:
         The model, with the other weights drawn from `training.seed`.
@@ -78,6 +81,7 @@ def new_recommender(
         config.retrieval,
         initial_biases=initial,
         catalogue=catalogue,
+        history_content=history_content,
         dtype=layers_dtype(config.training),
     )
     model.set_item_counts(

@@ -42,8 +42,10 @@ from recsys_tf.encoders import (
     HISTORY_ENCODERS,
     ID_TABLES,
     POOLINGS,
+    DescribedItems,
     HistoryEvents,
     IdEncoder,
+    ItemContent,
     make_encoder,
     make_event_encoder,
 )
@@ -157,6 +159,11 @@ def cases_of_events() -> dict[str, Case]:
     cases["history events with kinds and times"] = Case(
         lambda: HistoryEvents(IdEncoder(NUM_INDICES, D), make_event_encoder(TOLD, 0.05, "told")),
         join(indices(L), kinds, times),
+        (L, D),
+    )
+    cases["described items"] = Case(
+        lambda: DescribedItems(IdEncoder(NUM_INDICES, D), ItemContent(NUM_INDICES, 3, D)),
+        join(indices(L)),
         (L, D),
     )
     cases["history events"] = Case(

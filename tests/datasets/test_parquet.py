@@ -105,6 +105,20 @@ def test_columns_of_the_schema_get_their_types(tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    ("column", "values"), [("session", ["not", "asked", "for"]), ("stars", [4, np.nan, 1.5])]
+)
+def test_kinds_of_action_are_read_as_what_they_are(tmp_path, column, values):
+    told = {"actions_name": "kinds", "actions": ("asked", "4"), "action_column": column}
+    features = tuple(
+        each.model_copy(update=told) if each.kind == "history" else each for each in SCHEMA.features
+    )
+    data = load_parquet(write(tmp_path), SCHEMA.model_copy(update={"features": features}))
+    np.testing.assert_array_equal(
+        data.events[column].to_numpy(), np.array(values, data.events[column].dtype)
+    )
+
+
 def test_written_frames_are_read_back(tmp_path):
     data = load_synthetic(num_users=20, num_items=20, num_events=150)
     split = make_split(data, DataConfig(split="random"))

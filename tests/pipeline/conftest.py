@@ -54,6 +54,7 @@ def small_config() -> RunConfig:
         model=ModelConfig(
             embedding_dim=8,
             output_dim=8,
+            history_features=("genres", "poster"),
             trunk_dims=(8,),
             num_experts=2,
             expert_dim=8,
@@ -94,6 +95,12 @@ def small_interactions() -> Interactions:
         "age": {"num_bins": 4},
         "price": {"num_bins": 4},
         "occupation": {"values": None},
+        "history": {
+            "times_name": "history_times",
+            "actions_name": "history_surfaces",
+            "actions": ("mail", "search"),
+            "action_column": "surface",
+        },
     }
     features = [
         each.model_copy(update=changes.get(each.name, {}))

@@ -53,7 +53,8 @@ def test_transform_learns_what_fit_state_learns_and_gives_the_same_bits(first_ru
         np.testing.assert_allclose(learned.moments[name], moments, rtol=1e-6)
 
     served = Preprocessor(data.schema, learned)(parse_raw(serialized, data.schema))
-    assert {"tags", "poster", "title", "history", "history_rating"} <= set(served)
+    told = {"history_rating", "history_times", "history_surfaces"}
+    assert {"tags", "poster", "title", "history", *told} <= set(served)
     for name, values in served.items():
         assert values.numpy().tobytes() == transformed[name].numpy().tobytes(), name
 

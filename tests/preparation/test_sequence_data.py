@@ -116,12 +116,8 @@ def test_a_text_is_read_by_the_pretrained_encoder(small_data, monkeypatch):
     monkeypatch.setattr(
         "recsys_tf.preparation.item_content.load_text_backbone", {"folder": backbone}.__getitem__
     )
-    text = small_data.config.model.text.model_copy(update={"preset": "folder"})
-    model = small_data.config.model.model_copy(update={"text": text})
-    config = small_data.config.model_copy(update={"model": model})
-    prepared = replace(small_data, config=config)
-    prepared.__dict__["state"] = small_data.state  # As if learned from the encoder's words.
-    content = catalogue_content(prepared, ["title"])
+    of_items = small_data.schema, small_data.catalogue, small_data.preprocessor
+    content = catalogue_content(["title"], *of_items, "folder")
     assert content.shape == (len(small_data.catalogue), 16)
     np.testing.assert_allclose(np.linalg.norm(content, axis=1), 1, rtol=1e-5)
 
