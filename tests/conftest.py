@@ -169,3 +169,14 @@ def trained(small_data):
         verbose=0,
     )
     return model, history.history
+
+
+@pytest.fixture
+def add_to_item_biases(trained):
+    """Returns a function that sets the trained model's item biases off by a number, for a test."""
+    import numpy as np
+
+    bias = trained[0].candidate_tower.get_layer("item_bias").bias.embeddings
+    before = np.array(bias)
+    yield lambda number: bias.assign(before + number)
+    bias.assign(before)

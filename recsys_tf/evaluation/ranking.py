@@ -95,7 +95,8 @@ def model_ranking(
         problem,
         lambda users: queries[place[users]] @ candidates,
         asked,
-        vectors,
+        # Without the item's bias, the last unit: it is the same for everybody, and no likeness.
+        vectors[:, :-1],
         data.config.evaluation,
         on_users_done,
     )
@@ -115,7 +116,7 @@ def ranked(
         problem: The problem.
         score: Scores the catalogue for some users, see `ScoresFn`.
         users: int `[U]`, who is asked for; None takes all that have held-out positives.
-        vectors: float `[N, D]`, what the model knows each item by.
+        vectors: float `[N, D]`, whose directions tell which items are alike.
         config: Cut-offs, and which metrics of the lists are told; with any the lists are kept.
         on_users_done: Called with the number of users after each block that was ranked.
 
@@ -147,7 +148,7 @@ def ranked(
 def query_embeddings(
     model: Recommender, data: PreparedData, part: Part, rows: IntArray
 ) -> FloatArray:
-    """Computes the query tower's output for rows of `events`, float32 `[len(rows), D]`."""
+    """Computes the query tower's output for rows of `events`, float32 `[len(rows), D + 1]`."""
     dataset = make_dataset(
         data.examples(part, rows),
         data.catalogue,
@@ -169,7 +170,10 @@ def query_embeddings(
 
 
 def candidate_embeddings(model: Recommender, data: PreparedData) -> FloatArray:
-    """Computes the candidate tower's output for the whole catalogue, float32 `[N, D]`."""
+    """Computes the candidate tower's output for the whole catalogue, float32 `[N, D + 1]`.
+
+    The last unit is the item's bias; the others' direction tells which items are alike.
+    """
     columns = transform_catalogue(data.catalogue, data.preprocessor, data.schema)
     outputs = model.candidate_tower.predict(columns, batch_size=1024, verbose=0)
     return outputs["embedding"]

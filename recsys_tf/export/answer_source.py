@@ -32,7 +32,6 @@ class AnswerSource(tf.Module):
         answer_tasks: Names of the tasks whose scores stand in an answer.
         preprocessor: Makes features of raw values.
         index: The catalogue's vectors.
-        embeddings: float `[N, D]`, the same by row.
 
     Raises:
         ValueError: If the schema has no retrieval task.
@@ -59,7 +58,6 @@ class AnswerSource(tf.Module):
             for part in TRUNK_PARTS
             if part in of_items
         }
-        self.embeddings: tf.Variable = self._of_items["embedding"]
 
     @property
     def _model(self) -> Recommender:
@@ -69,6 +67,18 @@ class AnswerSource(tf.Module):
         """Runs the query tower over preprocessed features; `embedding` is its vector `[B, D]`."""
         tower = self._model.query_tower
         return tower({name: features[name] for name in tower.input}, training=False)
+
+    def likeness_vectors(self, rows: Tensor) -> Tensor:
+        """Returns the vectors whose directions tell what is alike.
+
+        Args:
+            rows: int32 `[B, C]`, rows of the catalogue.
+
+        Returns:
+            float32 `[B, C, D]`.
+        """
+        # Without the item's bias, the last unit: it is the same for everybody.
+        return tf.gather(self._of_items["embedding"], rows)[:, :, :-1]
 
     def predictions(self, query: TensorDict, retrieved: Tensor, rows: Tensor) -> dict[str, Tensor]:
         """Predicts every answer task for each query with each of its candidates.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -29,21 +30,25 @@ class ListOrder(tf.Module):
         config: Its `reranker`, `list_order`, `similarity_feature` and `category_feature`.
         schema: Names the features.
         catalogue: The items.
-        embeddings: float `[N, D]`, their vectors, whose directions tell what is alike where no
-            `similarity_feature` does.
+        vectors: Rows of the catalogue, int32 `[B, C]` -> float32 `[B, C, D]`, whose directions tell
+            what is alike where no `similarity_feature` does.
 
     Raises:
         ValueError: If a name is not known.
     """
 
     def __init__(
-        self, config: ExportConfig, schema: Schema, catalogue: Examples, embeddings: tf.Variable
+        self,
+        config: ExportConfig,
+        schema: Schema,
+        catalogue: Examples,
+        vectors: Callable[[Tensor], Tensor],
     ) -> None:
         super().__init__(name="list_order")
         self._rerank: Any = None
         self._categories: tf.Variable | None = None
         self._kinds: tf.Variable | None = None
-        self._embeddings = embeddings
+        self._vectors = vectors
         self._is_sorted = config.list_order == "relevance"
         if config.reranker is not None:
             self._rerank = look_up(RERANKERS, config.reranker, "reranker")
@@ -126,7 +131,7 @@ class ListOrder(tf.Module):
     def _likeness(self, rows: Tensor) -> dict[str, Tensor | None]:
         """Returns what a reranker compares candidates by: `vectors`, or their `similarity`."""
         if self._kinds is None:
-            return {"vectors": tf.gather(self._embeddings, rows)}
+            return {"vectors": self._vectors(rows)}
         kinds = tf.gather(self._kinds, rows)
         if kinds.shape.rank == 3:
             return {"vectors": tf.cast(kinds, tf.float32)}

@@ -89,11 +89,8 @@ class ServedEnsemble(tf.Module):
         members = with_equal_rows(members)
         self._sources = {name: AnswerSource(*member) for name, member in members.items()}
         self._first: AnswerSource = next(iter(self._sources.values()))
-        # Of unit length side by side: alike by the mean of the models' cosines.
-        vectors = [tf.math.l2_normalize(each.embeddings, 1) for each in self._sources.values()]
-        embeddings = tf.Variable(tf.concat(vectors, axis=1), trainable=False, name="embeddings")
         catalogue = next(iter(members.values())).catalogue
-        self._order = ListOrder(config, self._first.schema, catalogue, embeddings)
+        self._order = ListOrder(config, self._first.schema, catalogue, self._likeness_vectors)
 
     @property
     def answer_tasks(self) -> tuple[str, ...]:
@@ -149,6 +146,11 @@ class ServedEnsemble(tf.Module):
     def wish_specs(self) -> dict[str, tf.TensorSpec]:
         """Returns the other inputs of `recommend` by name: `k`, and what the configuration adds."""
         return {"k": tf.TensorSpec([None], tf.int32, name="k"), **self._order.specs()}
+
+    def _likeness_vectors(self, rows: Tensor) -> Tensor:
+        """Returns the models' vectors side by side: alike by the mean of the models' cosines."""
+        vectors = [each.likeness_vectors(rows) for each in self._sources.values()]
+        return tf.concat([tf.math.l2_normalize(each, axis=2) for each in vectors], axis=2)
 
     def _candidates(self, raw: TensorDict) -> Candidates:
         """Finds what an answer is made of: the candidates of all models, each item once."""

@@ -69,7 +69,7 @@ class ServedRecommender(tf.Module):
             config.score_weights or config.calibration
         )
         self._source = AnswerSource(model, preprocessor, catalogue)
-        self._order = ListOrder(config, schema, catalogue, self._source.embeddings)
+        self._order = ListOrder(config, schema, catalogue, self._source.likeness_vectors)
 
     @property
     def answer_tasks(self) -> tuple[str, ...]:

@@ -7,7 +7,13 @@ import pytest
 
 from recsys_tf import CategoricalFeature
 from recsys_tf.config import EvaluationConfig
-from recsys_tf.evaluation import check_same_questions, compare, evaluate, measure
+from recsys_tf.evaluation import (
+    check_same_questions,
+    compare,
+    evaluate,
+    measure,
+    model_ranking,
+)
 from recsys_tf.metrics import FURTHER_METRICS, auc, bootstrap_interval, exposure_gini, mean_of_users
 from recsys_tf.preparation import EventPairs
 
@@ -40,6 +46,16 @@ def test_further_metrics_stand_beside_the_others(measured, plain):
     # A list of one item has no diversity.
     assert np.isnan(found.pop("watch/intra_list_diversity_at_1"))
     assert np.isfinite(list(found.values())).all()
+
+
+def test_diversity_is_not_of_the_items_biases(trained, small_data, add_to_item_biases):
+    data = with_evaluation(small_data, metrics=("intra_list_diversity",))
+    before = model_ranking(trained[0], data)
+    add_to_item_biases(8.0)
+    after = model_ranking(trained[0], data)
+    np.testing.assert_array_equal(after.top_items, before.top_items)
+    name = "intra_list_diversity_at_5"
+    np.testing.assert_allclose(after.by_user[name], before.by_user[name], rtol=1e-6)
 
 
 def test_lists_are_worth_what_their_items_are(measured, small_data):

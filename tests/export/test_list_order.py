@@ -35,6 +35,10 @@ IS_ITEM = np.array([[True, True, True, False]])
 ROWS = np.array([[0, 1, 2, 3]], "int32")
 
 
+def vectors(rows):
+    return tf.gather(VECTORS, rows)
+
+
 def order(feature=None, reranker="mmr", list_order="picked", similarity_feature=None):
     own = schema(LABEL, TAGS, MAKER)
     config = ExportConfig(
@@ -43,7 +47,7 @@ def order(feature=None, reranker="mmr", list_order="picked", similarity_feature=
         similarity_feature=similarity_feature,
         category_feature=feature,
     )
-    return ListOrder(config, own, catalogue_examples(own, ITEMS), tf.Variable(VECTORS))
+    return ListOrder(config, own, catalogue_examples(own, ITEMS), vectors)
 
 
 @pytest.mark.parametrize("reranker", ["mmr", "dpp", "max_sum"])
@@ -73,7 +77,7 @@ def test_items_without_a_kind_are_not_alike():
     own = schema(LABEL)
     items = ITEMS.assign(label=[None, "", "x", "x"])
     config = ExportConfig(reranker="mmr", similarity_feature="label")
-    chosen = ListOrder(config, own, catalogue_examples(own, items), tf.Variable(VECTORS))
+    chosen = ListOrder(config, own, catalogue_examples(own, items), vectors)
     is_item = np.ones_like(IS_ITEM)
     scores = np.array([[0.9, 0.8, 0.79, 0.78]], "float32")
     _, places = chosen(scores, is_item, ROWS, tf.constant(4), tf.constant([0.5]))

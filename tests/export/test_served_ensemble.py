@@ -102,6 +102,28 @@ def test_wishes_see_variety_as_one_model_does(member, raw):
     assert ids(twice.recommend(*given)) == ids(single(member, config).recommend(*given))
 
 
+def test_what_everybody_likes_is_not_alike_for_that(member, raw, add_to_item_biases):
+    def lists(*diversity):
+        config = ExportConfig(reranker="mmr", num_candidates=30, max_k=10)
+        twice = ServedEnsemble({"a": member, "b": member}, config)
+        return [ids(twice.recommend(raw, tf.constant([10]), tf.constant([d]))) for d in diversity]
+
+    plain, varied = lists(0.0, 0.6)
+    assert plain != varied
+    add_to_item_biases(8.0)
+    assert lists(0.6) == [varied]
+
+
+def test_vectors_of_the_items_stand_once_a_model(member, other):
+    def numbers_of_items(served):
+        shapes = [each.shape for each in served.variables]
+        return sum(each.num_elements() for each in shapes if len(member.catalogue) in each)
+
+    of_one = [numbers_of_items(single(each, ExportConfig())) for each in (member, other)]
+    both = ServedEnsemble({"a": member, "b": other}, ExportConfig(reranker="mmr"))
+    assert numbers_of_items(both) == sum(of_one)
+
+
 def test_what_only_one_model_retrieves_is_answered_and_judged_by_all(member, other, raw):
     config = ExportConfig(num_candidates=5, max_k=5, score_weights={"b/watch": 1.0})
     both = ServedEnsemble({"a": member, "b": other}, config)

@@ -74,7 +74,7 @@ def test_row_without_wishes_is_plain_beside_rows_that_have_some(ask, known):
 
 
 def test_diversity_makes_lists_more_diverse(ask, trained, small_data):
-    vectors = candidate_embeddings(trained[0], small_data)
+    vectors = candidate_embeddings(trained[0], small_data)[:, :-1]
     row = {each: at for at, each in enumerate(small_data.catalogue.columns["item_id"])}
     users = small_data.interactions.users["user_id"].tolist()[:20]
 
@@ -88,6 +88,22 @@ def test_diversity_makes_lists_more_diverse(ask, trained, small_data):
     at = [diversity_of_lists(each) for each in (0.0, 0.9, 1.0)]
     assert at[0] < at[1] < at[2]
     assert at[2] > 1.15 * at[0]
+
+
+@pytest.mark.parametrize("reranker", ["dpp", "max_sum", "mmr"])
+def test_what_everybody_likes_is_not_alike_for_that(
+    reranker, make_served, small_data, add_to_item_biases
+):
+    def lists(diversity):
+        served = make_served(ExportConfig(reranker=reranker))
+        users = small_data.interactions.users["user_id"].tolist()[:20]
+        raw = raw_queries(served, small_data.interactions, users)
+        return [ids(served.recommend(raw, tf.constant([10]), tf.constant([d]))) for d in diversity]
+
+    plain, varied = lists([0.0, 0.7])
+    assert plain != varied
+    add_to_item_biases(8.0)
+    assert lists([0.0, 0.7]) == [plain, varied]
 
 
 def test_variety_may_be_that_of_a_feature(make_served, small_data, genres):
