@@ -89,12 +89,16 @@ def take_loss_step(model: Any, data: Any) -> Any:
         # A CPU's fused dense layer and ReLU make 0 of a NaN, and its gradient is NaN still.
         is_sound &= tf.math.is_finite(tf.linalg.global_norm(gradients))
     tf.cond(is_sound, lambda: model.optimizer.apply(gradients, variables), lambda: None)
-    _tell_loss(model, features, tf.where(is_sound, loss, float("nan")))
+    # Of a joined loss nobody knows whose.
+    _tell_step(model, features, loss, dict.fromkeys(model.loss_weights, is_sound))
     return model.compute_metrics(features, labels, outputs, weights)
 
 
 def take_gradient_step(model: Any, data: Any) -> Any:
     """Takes a step by the gradients that the model's weighting makes of the tasks'.
+
+    A task whose gradient is not finite is left out, see `combined_gradients`; the loss is told as
+    NaN then, as of `take_loss_step`.
 
     Args:
         model: A `MultitaskModel` that is compiled with a `GradientWeighting`.
@@ -111,7 +115,7 @@ def take_gradient_step(model: Any, data: Any) -> Any:
         losses = model.task_losses(features, labels, outputs, weights, training=True)
         penalty = sum(model.losses) if model.losses else None
     shared, own = variable_groups(model.core)
-    gradients = combined_gradients(
+    gradients, is_finite = combined_gradients(
         tape,
         losses,
         model.weighting,
@@ -122,11 +126,15 @@ def take_gradient_step(model: Any, data: Any) -> Any:
     model.optimizer.apply(gradients, [*shared, *own])
     label_weights = model.label_weights(features, labels, weights)
     model.task_metrics.update_losses(losses, label_weights)
-    _tell_loss(model, features, model.weighting(losses) + (0.0 if penalty is None else penalty))
+    loss = model.weighting(losses) + (0.0 if penalty is None else penalty)
+    _tell_step(model, features, loss, is_finite)
     return model.compute_metrics(features, labels, outputs, weights)
 
 
-def _tell_loss(model: Any, features: TensorDict, loss: Tensor) -> None:
+def _tell_step(model: Any, features: TensorDict, loss: Tensor, is_finite: TensorDict) -> None:
+    """Adds what the step lowered to the running loss, NaN where a gradient is not finite."""
+    model.task_metrics.first_broken_step.mark_gradients(is_finite)
+    loss = tf.where(tf.reduce_all(list(is_finite.values())), loss, float("nan"))
     num_rows = ops.shape(next(iter(features.values())))[0]
     tracker = next(each for each in model.metrics if each.name == "loss")
     tracker.update_state(loss, sample_weight=num_rows)

@@ -19,7 +19,7 @@ def combined_gradients(
     shared: Sequence[Any],
     own: Sequence[Any] = (),
     penalty: Tensor | None = None,
-) -> list[Any]:
+) -> tuple[list[Any], TensorDict]:
     """Computes every variable's gradient: the tasks' weighed ones where they share it.
 
     What tasks share gets `sum_t a_t g_t` with the weighting's `a`, all else the sum of `w_t g_t`
@@ -41,7 +41,7 @@ def combined_gradients(
     Returns:
         A gradient for each of `shared` and then of `own`; None where nothing reaches a variable,
         `tf.IndexedSlices` where only rows of it are read. In those no index stands twice for a
-        shared variable.
+        shared variable. And by task, bool, whether its gradients are finite, and so in the step.
 
     Raises:
         ValueError: If a task is unknown or missing, or there is no shared variable.
@@ -52,9 +52,11 @@ def combined_gradients(
         >>> with tf.GradientTape(persistent=True) as tape:
         ...     losses = {"click": x[0] - 2 * x[1], "rating": x[0] + x[1] + y}
         >>> weighting = PCGrad({"click": 1.0, "rating": 1.0})
-        >>> gradients = combined_gradients(tape, losses, weighting, [x], [y])
+        >>> gradients, is_finite = combined_gradients(tape, losses, weighting, [x], [y])
         >>> gradients[0].numpy().round(3), float(gradients[1])
         (array([ 2.7, -0.9], dtype=float32), 1.0)
+        >>> {task: bool(each) for task, each in is_finite.items()}
+        {'click': True, 'rating': True}
     """
     if not shared:
         raise ValueError("`shared` must hold at least one variable, received none.")
@@ -75,7 +77,7 @@ def combined_gradients(
         of_penalty = tape.gradient(penalty, [*shared, *own])
         pairs = zip(combined, of_penalty, strict=True)
         combined = [_sum([g for g in pair if g is not None]) for pair in pairs]
-    return combined
+    return combined, dict(zip(weighting.task_names, tf.unstack(is_finite), strict=True))
 
 
 def task_gradients(

@@ -24,11 +24,14 @@ _SEEDS = "seeds.npz"
 
 
 class NonFiniteLossError(RuntimeError):
-    """Training met a loss that is not a number; the text names the task."""
+    """Training met a loss, or its gradient, that is not a number; the text names the task."""
 
 
 class StopAtNonFiniteLoss(keras.callbacks.Callback):
-    """Ends training at the first loss that is not finite, and names the task it came from."""
+    """Ends training at the first loss that is not finite, and names the task it came from.
+
+    A loss whose gradient is not finite is told as NaN, and counts as one.
+    """
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Looks at the losses of the step, or of the steps that one call ran."""
@@ -42,13 +45,22 @@ class StopAtNonFiniteLoss(keras.callbacks.Callback):
         # The sum is broken whenever a task's loss is, so the task says more; and the next step
         # after it every task's may be, so the first says most.
         step, names = batch + 1, [name for name in broken if name != "loss"] or broken
+        is_of_loss = True
         for metric in self.model.metrics:
             earliest = metric.earliest() if isinstance(metric, FirstBrokenStep) else None
             if earliest is not None:
-                step, names = earliest[0], [f"{task}_loss" for task in earliest[1]]
+                step, names, is_of_loss = earliest
+                names = [f"{task}_loss" for task in names]
+        what = " and ".join(names)
+        told = (
+            f"{what} stopped being finite at step {step} of the epoch."
+            if is_of_loss
+            else f"The gradient of {what} was not finite at step {step} of the epoch, though every "
+            "loss was."
+        )
         raise NonFiniteLossError(
-            f"{' and '.join(names)} stopped being finite at step {step} of the epoch. Look for "
-            "labels or numeric features of extreme size, or lower `training.learning_rate`."
+            f"{told} Look for labels or numeric features of extreme size, or lower "
+            "`training.learning_rate`."
         )
 
 

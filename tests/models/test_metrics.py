@@ -66,11 +66,27 @@ def test_first_broken_loss_is_remembered_until_the_reset():
     assert first.earliest() is None
     for values in ((1.0, 1.0, 1.0), (1.0, np.nan, np.inf), (np.nan, 1.0, 1.0)):
         first.update_state(dict(zip(("click", "price", "topic"), values, strict=True)))
-    assert first.earliest() == (2, ["price", "topic"])
+    assert first.earliest() == (2, ["price", "topic"], True)
     assert first.result() == {}
     first.reset_state()
     first.update_state({"click": np.nan, "price": 1.0, "topic": 1.0})
-    assert first.earliest() == (1, ["click"])
+    assert first.earliest() == (1, ["click"], True)
+
+
+def test_first_broken_gradient_is_told_where_no_loss_broke_by_then():
+    first, sound = FirstBrokenStep(["click", "price"]), {"click": 1.0, "price": 2.0}
+    first.update_state(sound)
+    first.mark_gradients({"click": True, "price": True})
+    assert first.earliest() is None
+    first.update_state(sound)
+    first.mark_gradients({"click": True, "price": False})
+    first.update_state({"click": np.nan, "price": 2.0})
+    first.mark_gradients({"click": False, "price": True})
+    assert first.earliest() == (2, ["price"], False)
+    first.reset_state()
+    first.update_state({"click": np.nan, "price": 2.0})
+    first.mark_gradients({"click": False, "price": False})
+    assert first.earliest() == (1, ["click"], True)
 
 
 def test_no_threshold_is_compared_with_every_row():

@@ -55,7 +55,7 @@ def record(net, weighting, penalty=None, **factors):
     with tf.GradientTape(persistent=True) as tape:
         losses = net.losses(**factors)
         penalty = None if penalty is None else penalty()
-    return combined_gradients(tape, losses, weighting, net.shared, net.own, penalty)
+    return combined_gradients(tape, losses, weighting, net.shared, net.own, penalty)[0]
 
 
 def separately(net, task, variables, **factors):
@@ -135,7 +135,7 @@ def test_table_that_one_task_reads_whole_gets_a_dense_gradient():
     with tf.GradientTape(persistent=True) as tape:
         losses = {"click": tf.reduce_sum(tf.gather(table, [1, 1])), "buy": tf.reduce_sum(table)}
     weighting = make_weighting("pcgrad", {"click": 1.0, "buy": 1.0})
-    (found,) = combined_gradients(tape, losses, weighting, [table])
+    (found,), _ = combined_gradients(tape, losses, weighting, [table])
     np.testing.assert_allclose(found, [[1.0, 1.0], [3.0, 3.0], [1.0, 1.0]])
 
 
@@ -146,7 +146,7 @@ def test_tables_of_keras_layers_stay_sparse():
         rows = layer(tf.constant([3, 3, 8]))
         losses = {"click": tf.reduce_sum(rows), "buy": tf.reduce_sum(rows**2)}
     weighting = make_weighting("mgda", {"click": 1.0, "buy": 1.0})
-    (found,) = combined_gradients(tape, losses, weighting, layer.trainable_variables)
+    (found,), _ = combined_gradients(tape, losses, weighting, layer.trainable_variables)
     assert isinstance(found, tf.IndexedSlices)
     assert found.values.shape == (2, 2)
 
@@ -156,7 +156,8 @@ def test_nan_in_one_loss_reaches_no_variable(name):
     net = Net()
     with tf.GradientTape(persistent=True) as tape:
         losses = net.losses(buy=float("nan"))
-    found = combined_gradients(tape, losses, make(name, net), net.shared, net.own)
+    found, is_finite = combined_gradients(tape, losses, make(name, net), net.shared, net.own)
+    assert {t: bool(each) for t, each in is_finite.items()} == {t: t != "buy" for t in TASKS}
     table, kernel, own_table, click, buy, rating = [tf.convert_to_tensor(g) for g in found]
     for each in (table, kernel, click, rating):
         assert np.all(np.isfinite(each))
@@ -171,7 +172,9 @@ def test_own_gradient_that_alone_is_not_finite_is_left_out():
         # The root's slope at 0 is infinite.
         losses = {"click": x[0] + x[1] + tf.sqrt(y[0]), "buy": x[0] - 3 * x[1] + y[1]}
     weighting = make_weighting("pcgrad", {"click": 1.0, "buy": 2.0})
-    found = combined_gradients(tape, losses, weighting, [x], y)
+    found, is_finite = combined_gradients(tape, losses, weighting, [x], y)
+    assert not is_finite["click"]
+    assert is_finite["buy"]
     assert np.all(np.isfinite(found[0]))
     assert [float(each) for each in found[1:]] == [0.0, 2.0]
 
@@ -192,7 +195,7 @@ def test_variable_that_no_task_reaches_gets_none():
     with tf.GradientTape(persistent=True) as tape:
         losses = net.losses()
     weighting = make("nash_mtl", net)
-    found = combined_gradients(tape, losses, weighting, [*net.shared, lonely], [lonely])
+    found, _ = combined_gradients(tape, losses, weighting, [*net.shared, lonely], [lonely])
     assert found[2] is None
     assert found[3] is None
 
@@ -205,7 +208,7 @@ def test_own_table_of_two_tasks_stays_sparse():
             "buy": x + tf.reduce_sum(tf.gather(table, tf.constant([2], tf.int64))),
         }
     weighting = make_weighting("mgda", {"click": 1.0, "buy": 10.0})
-    _, found = combined_gradients(tape, losses, weighting, [x], [table])
+    (_, found), _ = combined_gradients(tape, losses, weighting, [x], [table])
     assert isinstance(found, tf.IndexedSlices)
     dense = tf.convert_to_tensor(found)[:, 0]
     np.testing.assert_allclose(dense, [0, 1, 11, 0, 0, 0, 0, 0, 0])
@@ -250,6 +253,6 @@ def test_batch_without_rows_gives_slices_without_rows():
         rows = tf.gather(table, tf.zeros([0], tf.int32))
         losses = {"click": x * tf.reduce_sum(rows), "buy": x + tf.reduce_sum(rows**2)}
     weighting = make_weighting("mgda", {"click": 1.0, "buy": 1.0})
-    found, _ = combined_gradients(tape, losses, weighting, [table, x])
+    (found, _), _ = combined_gradients(tape, losses, weighting, [table, x])
     assert isinstance(found, tf.IndexedSlices)
     assert found.values.shape == (0, 2)

@@ -138,7 +138,7 @@ def gradients_of(name, options, rng):
             task: ops.mean(ops.square(ops.sum(outputs[task], axis=1) - label))
             for task, label in zip(TASKS, labels, strict=True)
         }
-    combined = combined_gradients(tape, losses, weighting, raw)
+    combined, _ = combined_gradients(tape, losses, weighting, raw)
     by_task = [
         [np.zeros(v.shape) if g is None else np.array(tf.convert_to_tensor(g)) for g, v in pairs]
         for pairs in (

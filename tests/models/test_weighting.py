@@ -175,10 +175,23 @@ def test_weighting_in_use_is_taken_once_more(data, batch, name):
         np.testing.assert_array_equal(left, right)
 
 
-def with_broken_price(batch):
+def with_broken_price(batch, value=float("inf")):
     features, labels, weights = batch
-    price = tf.tensor_scatter_nd_update(labels["price"], [[3]], [float("inf")])
+    price = tf.tensor_scatter_nd_update(labels["price"], [[3]], [value])
     return features, {**labels, "price": price}, weights
+
+
+def with_steep_clicks(model):
+    """Adds 0 to a loss, by what has a slope of infinity times 0 where a price is 77."""
+    plain = model.task_losses
+
+    def steep(features, labels, *args, **kwargs):
+        losses = plain(features, labels, *args, **kwargs)
+        apart = tf.where(tf.reduce_any(labels["price"] == 77.0), 0.0, 1.0)
+        zero = tf.sqrt(apart + 0.0 * losses["click"]) - apart
+        return {**losses, "click": losses["click"] + zero}
+
+    model.task_losses = steep
 
 
 @pytest.mark.parametrize("name", ["fixed", "pcgrad"])
@@ -216,22 +229,34 @@ def test_broken_loss_is_named_and_not_spread(data, batch, name):
     assert_finite(model)
 
 
-def test_step_of_a_finite_loss_without_a_finite_gradient_is_left_out_and_told(data, batch):
-    model = make(data)
-    plain = model.compute_loss
-
-    def steep(*args, **kwargs):
-        loss = plain(*args, **kwargs)
-        return loss + tf.sqrt(0.0 * loss)  # Adds 0, whose slope is infinity times 0.
-
-    model.compute_loss = steep
-    before = [np.array(each) for each in model.trainable_variables]
-    rows = tf.data.Dataset.from_tensors(batch)
-    with pytest.raises(NonFiniteLossError, match="^loss stopped being finite at step 1 of"):
+@pytest.mark.parametrize("name", WEIGHTINGS)
+def test_step_of_a_finite_loss_without_a_finite_gradient_is_left_out_and_told(data, batch, name):
+    model = make(data, name)
+    with_steep_clicks(model)
+    before = [np.array(each) for each in model.core.trainable_variables]
+    rows = tf.data.Dataset.from_tensors(with_broken_price(batch, 77.0))
+    with pytest.raises(NonFiniteLossError, match="^The gradient of .* was not finite at step 1 of"):
         model.fit(rows, callbacks=[StopAtNonFiniteLoss()], verbose=0)
-    for left, right in zip(model.trainable_variables, before, strict=True):
-        np.testing.assert_array_equal(left, right)
+    if name not in GRADIENT_WEIGHTINGS:  # Those step by the other task.
+        for left, right in zip(model.core.trainable_variables, before, strict=True):
+            np.testing.assert_array_equal(left, right)
     assert_finite(model)
+
+
+@pytest.mark.parametrize(
+    ("name", "of"), [("fixed", "click_loss and price_loss"), ("pcgrad", "click_loss")]
+)
+def test_first_broken_gradient_is_told_in_a_call_of_several_steps(batch, name, of):
+    good, steep = map(tf.data.Dataset.from_tensors, (batch, with_broken_price(batch, 77.0)))
+    model = build_ranker(prepared(name))
+    with_steep_clicks(model)
+    text = f"^The gradient of {of} was not finite at step 2 of the epoch, though every loss was"
+    rows = good.concatenate(steep).concatenate(good.repeat(2))
+    config = prepared(name).config.training
+    with pytest.raises(NonFiniteLossError, match=text):
+        fit(model, rows, None, config, verbose=0)
+    assert_finite(model)
+    assert int(model.optimizer.iterations) == (4 if name == "pcgrad" else 3)
 
 
 @pytest.mark.parametrize("name", WEIGHTINGS)
