@@ -230,11 +230,11 @@ def _fusion(
     retrieval = [f"{name}/{checked_retrieval(schema).name}" for name, schema in schemas.items()]
     tasks = [f"{name}/{task}" for name, schema in schemas.items() for task in answer_tasks(schema)]
     if not config.score_weights:
-        # Over ranks a calibration would change nothing, silently.
-        if config.calibration:
+        # The retrieval tasks alone count then, and have no labels to calibrate by.
+        if config.calibration or calibrations:
             raise ValueError(
-                "`ExportConfig.score_weights` must name tasks where `calibration` does, received "
-                "none: an ensemble without weights goes by ranks."
+                "`ExportConfig.score_weights` must name tasks where there are calibrations, "
+                "received none: give the tasks that they are for a weight."
             )
         is_sum = config.score_fusion == "weighted_sum"
         config = config.model_copy(

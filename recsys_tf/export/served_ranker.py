@@ -40,7 +40,7 @@ class ServedRanker(tf.Module):
             `score`, and `calibration` which predictions are calibrated; None answers each task's
             prediction as the model gives it.
         calibrations: By task, what `fit_calibrations` found; needed where the configuration names
-            a calibration.
+            a calibration. Those of other tasks are not read.
 
     Raises:
         ValueError: If the configuration sets what has no meaning for a table, such as a reranker,

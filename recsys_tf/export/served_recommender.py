@@ -66,7 +66,7 @@ class ServedRecommender(tf.Module):
         self._num_retrieved = max(config.num_candidates, config.max_k)
         # Then the answer is the head of the retrieval's own ranking.
         self._is_by_retrieval = config.score_fusion == "weighted_sum" and not (
-            config.score_weights or config.calibration
+            config.score_weights or retrieval.name in self._fusion.calibrations
         )
         self._source = AnswerSource(model, preprocessor, catalogue)
         self._order = ListOrder(config, schema, catalogue, self._source.likeness_vectors)

@@ -9,6 +9,7 @@ from recsys_tf.evaluation import candidate_embeddings, evaluate_tasks, query_emb
 from recsys_tf.export import ServedRecommender, export_saved_model
 from recsys_tf.features import Examples
 from recsys_tf.features.tf_example import read_examples, write_examples
+from recsys_tf.score_fusion import IsotonicCalibration
 
 
 def test_answer_is_ordered_and_leaves_the_history_out(ask, known):
@@ -188,6 +189,15 @@ def test_plain_answers_are_measured_by_retrieval(make_served, evaluated):
     np.testing.assert_array_equal(
         found["watch_answered_ndcg_at_10"], np.where(is_within, found["watch_ndcg_at_10"], 0.0)
     )
+
+
+def test_a_given_calibration_of_retrieval_counts_in_what_is_measured(make_served, evaluated):
+    flat = IsotonicCalibration({"knots": [0.0], "values": [0.5]})
+    served = make_served(ExportConfig(num_candidates=4, max_k=4), {"watch": flat})
+    found = served.evaluate_examples(evaluated[1])["watch_answered_ndcg_at_10"].numpy()
+    assert 0 < (found > 0).sum() < len(found)
+    # Of four equal scores the other three count as better by half.
+    np.testing.assert_allclose(found[found > 0], 1 / np.log2(1 + 2.5), rtol=1e-5)
 
 
 # Ratings alone are cut where they end, and equal scores count by half.

@@ -287,7 +287,7 @@ def test_model_without_retrieval_is_refused(member):
     [
         (ExportConfig(score_weights={"a/clik": 1.0}), "Did you mean 'a/click'"),
         (ExportConfig(score_weights={"click": 1.0}), "must be one of 'a/click'"),
-        (ExportConfig(calibration={"a/click": "platt"}), "an ensemble without weights"),
+        (ExportConfig(calibration={"a/click": "platt"}), "give the tasks .* for a weight"),
         (ExportConfig(goal=AnswerGoal(task="click")), "not learned over an ensemble"),
         (
             ExportConfig(score_weights={"a/click": 1.0}, calibration={"a/click": "platt"}),
@@ -299,3 +299,10 @@ def test_model_without_retrieval_is_refused(member):
 def test_wrong_configuration_is_refused(member, config, text):
     with pytest.raises(ValueError, match=text):
         ServedEnsemble({"a": member, "b": member}, config)
+
+
+@pytest.mark.parametrize("score_fusion", ["weighted_sum", "geometric"])
+def test_calibrations_without_weights_are_refused(member, score_fusion, calibrations):
+    config, given = ExportConfig(score_fusion=score_fusion), {"a/click": calibrations["click"]}
+    with pytest.raises(ValueError, match="score_weights.* must name tasks .* for a weight"):
+        ServedEnsemble({"a": member, "b": member}, config, given)
