@@ -79,6 +79,10 @@ class ServedRanker(tf.Module):
         check_table_export(config, schema)
         given = fitted_calibrations(config, calibrations)
         self._calibrations = {name: given[name] for name in config.calibration}
+        # What chooses the calibrations' curves; None where one curve is that of all rows.
+        self._curve_feature: str | None = None
+        if schema.scenario and any(each.by_scenario for each in self._calibrations.values()):
+            self._curve_feature = schema.scenario.feature
         self._fusion: ScoreFusion | None = None
         if config.score_weights:
             self._fusion = make_score_fusion(
@@ -114,11 +118,20 @@ class ServedRanker(tf.Module):
             calibrated task what the calibration makes of it, unlike `ServedRecommender`, whose
             calibrations act on its scores alone. Where there are `score_weights`, `score` float32
             `[B]` too: the fusion of the calibrated predictions.
+
+        Raises:
+            ValueError: If the scenario is not given, and a calibration is by scenario.
         """
         features = self._preprocessor(raw)
         predictions = predict_all(self.schema.tasks, self._held.model(features, training=False))
-        scenario = self.schema.scenario
-        scenarios = None if scenario is None else features.get(scenario.feature)
+        scenarios: Tensor | None = None
+        if self._curve_feature is not None:
+            if self._curve_feature not in features:
+                raise ValueError(
+                    f"`raw` must hold {self._curve_feature!r}, as a calibration is by scenario; "
+                    'give "" where it is not known.'
+                )
+            scenarios = features[self._curve_feature]
         answer = {
             name: self._calibrations[name](values, scenarios)
             if name in self._calibrations
@@ -136,9 +149,8 @@ class ServedRanker(tf.Module):
     def raw_specs(self) -> dict[str, tf.TensorSpec]:
         """Returns the shapes and dtypes of the raw inputs that are read, by name."""
         read = set(self._held.model.core.input)
-        scenario = self.schema.scenario
-        if scenario is not None and any(each.by_scenario for each in self._calibrations.values()):
-            read.add(scenario.feature)
+        if self._curve_feature is not None:
+            read.add(self._curve_feature)
         return raw_specs(each for each in self.schema.features if each.name in read)
 
     def describe(self, folder: Path) -> None:

@@ -257,6 +257,16 @@ def test_curves_by_scenario_read_a_scenario_that_the_model_does_not(is_by_scenar
         model, data.preprocessor, calibrated, fit_calibrations(model, data, calibrated)
     )
     assert set(served.raw_specs()) == {"city", "picture"} | ({"shop"} if is_by_scenario else set())
+    given = {name: raw(rows(2))[name] for name in ("city", "picture")}
+    if is_by_scenario:
+        text = "`raw` must hold 'shop', as a calibration is by scenario"
+        with pytest.raises(ValueError, match=text):
+            served.rank(given)
+        given["shop"] = tf.constant(["", ""])
+    whole = served.calibrations["click"].apply(
+        ServedRanker(model, data.preprocessor).rank(given)["click"]
+    )
+    assert_close(served.rank(given), {"click": whole})
 
 
 @pytest.mark.parametrize(
