@@ -18,12 +18,11 @@ from recsys_tf.export.calibrating import (
     check_scenario,
     validation_labels,
 )
-from recsys_tf.export.list_order import check_category_feature, check_input_names
+from recsys_tf.export.list_order import ORDER_FIELDS, check_input_names, check_order
 from recsys_tf.export.raw_spec import check_parameter_names
 from recsys_tf.export.validation_rows import validation_rows
 from recsys_tf.naming import look_up
 from recsys_tf.preparation import PreparedData, PreparedTable
-from recsys_tf.reranking import RERANKERS
 from recsys_tf.schema import FeaturesAndTasks, Schema
 from recsys_tf.score_fusion import CALIBRATIONS, SCORE_FUSIONS, make_score_fusion
 from recsys_tf.spec import SpecError, list_faults
@@ -230,12 +229,8 @@ def _calibration_faults(config: ExportConfig, schema: FeaturesAndTasks) -> Itera
 
 
 def _order_faults(config: ExportConfig, schema: Schema) -> Iterator[str]:
-    if config.reranker is not None:
-        yield from _told("reranker", look_up, RERANKERS, config.reranker, "reranker")
-    for field in ("similarity_feature", "category_feature"):
-        name = getattr(config, field)
-        if name is not None:
-            yield from _told(field, check_category_feature, name, schema, field)
+    for field in ORDER_FIELDS:
+        yield from _told(field, check_order, config, schema, [field])
     yield from _told("", check_input_names, config, schema)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -156,6 +156,29 @@ class ListOrder(tf.Module):
                 "`max_per_category` must be None, as the model was exported without categories; "
                 "set `ExportConfig.category_feature`."
             )
+
+
+ORDER_FIELDS = ("reranker", "similarity_feature", "category_feature")
+"""Fields of `ExportConfig` whose names are those of a table or of the schema."""
+
+
+def check_order(config: ExportConfig, schema: Schema, fields: Iterable[str] = ORDER_FIELDS) -> None:
+    """Checks the names that a `ListOrder` goes by, without the catalogue that it needs.
+
+    Args:
+        config: Holds them.
+        schema: Features.
+        fields: Which of `ORDER_FIELDS` are checked.
+
+    Raises:
+        ValueError: If one is not known.
+    """
+    for field in fields:
+        name = getattr(config, field)
+        if name is not None and field == "reranker":
+            look_up(RERANKERS, name, field)
+        elif name is not None:
+            check_category_feature(name, schema, field)
 
 
 def check_category_feature(name: str, schema: Schema, field: str = "category_feature") -> None:

@@ -20,7 +20,7 @@ from recsys_tf.export.ensemble_members import (
     output_name,
     with_equal_rows,
 )
-from recsys_tf.export.list_order import ListOrder, check_input_names
+from recsys_tf.export.list_order import ListOrder, check_input_names, check_order
 from recsys_tf.export.warm_up import write_warm_up
 from recsys_tf.export.writing import no_wishes, recommend_signature, write_saved_model
 from recsys_tf.retrieval.candidate_index import EXCLUDED_SCORE
@@ -81,6 +81,7 @@ class ServedEnsemble(tf.Module):
         }
         for schema in self.schemas.values():
             check_input_names(config, schema)
+        check_order(config, next(iter(self.schemas.values())))
         self._fusion = _fusion(config, self.schemas, calibrations)
         if any(each.by_scenario for each in self._fusion.calibrations.values()):
             check_equal_scenarios(members)

@@ -10,7 +10,7 @@ from recsys_tf.config import ExportConfig
 from recsys_tf.export.answer_candidates import Candidates, ordered_answer
 from recsys_tf.export.answer_score import answer_score, answer_tasks
 from recsys_tf.export.answer_source import AnswerSource, checked_retrieval
-from recsys_tf.export.list_order import ListOrder, check_input_names
+from recsys_tf.export.list_order import ListOrder, check_input_names, check_order
 from recsys_tf.export.place_metrics import ANSWERED, hit_chances, place_among, place_metrics
 from recsys_tf.features import Examples, Preprocessor
 from recsys_tf.features.tf_example import parse_raw
@@ -56,6 +56,7 @@ class ServedRecommender(tf.Module):
         retrieval = checked_retrieval(schema)
         # First, since names may be wrong and the catalogue's vectors take their time.
         check_input_names(config, schema)
+        check_order(config, schema)
         self._fusion = answer_score(
             config, tuple(answer_tasks(schema)), retrieval.name, calibrations
         )

@@ -45,6 +45,14 @@ def make_served(trained, small_data, calibrations):
 
 
 @pytest.fixture(scope="session")
+def member(trained, small_data):
+    """The trained model as one of an ensemble."""
+    from recsys_tf.export import EnsembleMember
+
+    return EnsembleMember(trained[0], small_data.preprocessor, small_data.catalogue)
+
+
+@pytest.fixture(scope="session")
 def served(make_served, config):
     return make_served(config)
 
