@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from recsys_tf.export.writing import (
     recommend_signature,
     traced_signature,
     write_saved_model,
+    write_told,
 )
 from recsys_tf.score_fusion import score_fusion_to_dict
 from recsys_tf.types import Tensor
@@ -66,11 +66,9 @@ def export_saved_model(
 
     def describe(extra: Path) -> None:
         served.schema.to_yaml(extra / "schema.yaml")
-        fusion = json.dumps(score_fusion_to_dict(served.fusion), indent=2)
-        (extra / "score_fusion.json").write_text(fusion + "\n", encoding="utf-8")
+        write_told(extra, {"score_fusion.json": score_fusion_to_dict(served.fusion)})
         if answer_fit is not None and answer_fit.goal is not None:
-            learned = json.dumps(answer_fit.to_dict(), indent=2)
-            (extra / "answer_fit.json").write_text(learned + "\n", encoding="utf-8")
+            write_told(extra, {"answer_fit.json": answer_fit.to_dict()})
         wishes = served.wish_specs()
         inputs = {**served.raw_specs(has_items=False), **wishes}
         write_warm_up(extra, inputs, no_wishes(wishes))

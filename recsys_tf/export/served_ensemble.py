@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,12 @@ from recsys_tf.export.ensemble_members import (
 )
 from recsys_tf.export.list_order import ListOrder, check_input_names, check_order
 from recsys_tf.export.warm_up import write_warm_up
-from recsys_tf.export.writing import no_wishes, recommend_signature, write_saved_model
+from recsys_tf.export.writing import (
+    no_wishes,
+    recommend_signature,
+    write_saved_model,
+    write_told,
+)
 from recsys_tf.retrieval.candidate_index import EXCLUDED_SCORE
 from recsys_tf.schema import Schema
 from recsys_tf.score_fusion import Calibration, ScoreFusion, score_fusion_to_dict
@@ -210,8 +214,7 @@ def export_ensemble(served: ServedEnsemble, folder: str | Path) -> Path:
     def describe(extra: Path) -> None:
         for name, schema in served.schemas.items():
             schema.to_yaml(extra / f"schema_{name}.yaml")
-        fusion = json.dumps(score_fusion_to_dict(served.fusion), indent=2)
-        (extra / "score_fusion.json").write_text(fusion + "\n", encoding="utf-8")
+        write_told(extra, {"score_fusion.json": score_fusion_to_dict(served.fusion)})
         write_warm_up(extra, {**raw, **wishes}, no_wishes(wishes))
 
     return write_saved_model(served, folder, signatures, describe)

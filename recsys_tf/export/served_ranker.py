@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,7 +13,12 @@ from recsys_tf.export.config_faults import check_table_export
 from recsys_tf.export.raw_spec import raw_specs
 from recsys_tf.export.untracked import Untracked
 from recsys_tf.export.warm_up import write_warm_up
-from recsys_tf.export.writing import examples_signature, traced_signature, write_saved_model
+from recsys_tf.export.writing import (
+    examples_signature,
+    traced_signature,
+    write_saved_model,
+    write_told,
+)
 from recsys_tf.features import Preprocessor
 from recsys_tf.features.tf_example import parse_raw
 from recsys_tf.models import Ranker, predict_all
@@ -156,14 +160,11 @@ class ServedRanker(tf.Module):
     def describe(self, folder: Path) -> None:
         """Writes the schema, the calibrations and the fusion into a folder."""
         self.schema.to_yaml(folder / "schema.yaml")
-        told = {}
         if self._calibrations:
             curves = {name: calibration_to_dict(each) for name, each in self._calibrations.items()}
-            told["calibrations.json"] = curves
+            write_told(folder, {"calibrations.json": curves})
         if self._fusion is not None:
-            told["score_fusion.json"] = score_fusion_to_dict(self._fusion)
-        for name, values in told.items():
-            (folder / name).write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+            write_told(folder, {"score_fusion.json": score_fusion_to_dict(self._fusion)})
 
 
 def export_ranker(served: ServedRanker, folder: str | Path) -> Path:

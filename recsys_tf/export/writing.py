@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import os
 import shutil
 import tempfile
@@ -67,6 +68,17 @@ def write_saved_model(
         raise
     write_names_through(folder.parent)
     return folder
+
+
+def write_told(folder: Path, told: Mapping[str, Any]) -> None:
+    """Writes what programs and people may read, a JSON file each.
+
+    Args:
+        folder: Where the files go.
+        told: Plain values by the file's name.
+    """
+    for name, values in told.items():
+        (folder / name).write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
 def traced_signature(
