@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from recsys_tf.baselines import BASELINES, Baseline, RatingBaseline
-from recsys_tf.evaluation.measurements import Metrics, measure, named, task_metrics, task_rows
+from recsys_tf.evaluation.measurements import Metrics, measure, named, row_metrics, task_rows
 from recsys_tf.evaluation.ranking import ranking_problem
 from recsys_tf.metrics import ranking_values, rmse
 from recsys_tf.models import MultitaskModel, Recommender
@@ -60,10 +60,7 @@ def evaluate_tasks(
     Returns:
         Values by `<task>/<metric>`.
     """
-    metrics: Metrics = {}
-    for task, rows in task_rows(model, data, part).items():
-        metrics |= named(task, task_metrics(data.schema.task(task), *rows))
-    return metrics
+    return row_metrics(data.schema, task_rows(model, data, part))
 
 
 def evaluate_baselines(

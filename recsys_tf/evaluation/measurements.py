@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 
@@ -24,10 +24,11 @@ from recsys_tf.metrics import (
     metric_of_users,
 )
 from recsys_tf.metrics.bootstrap_rows import error_of_users
+from recsys_tf.metrics.rows import has_label
 from recsys_tf.models import MultitaskModel, Recommender
 from recsys_tf.naming import look_up
 from recsys_tf.preparation import EventPairs, Part, PreparedData, PreparedTable
-from recsys_tf.schema import TaskSpec
+from recsys_tf.schema import FeaturesAndTasks
 from recsys_tf.types import NUM_RESERVED_INDICES, Array, IntArray
 
 Metrics = dict[str, float]
@@ -71,10 +72,43 @@ def task_rows(
     return found
 
 
-def task_metrics(task: TaskSpec, labels: Array, predictions: Array, weights: Array) -> Metrics:
-    """Computes the metrics of a task's kind, by name."""
-    metrics = TASK_METRICS[task.kind]
-    return {name: metric(labels, predictions, weights) for name, metric in metrics.items()}
+def row_metrics(
+    schema: FeaturesAndTasks,
+    rows: Mapping[str, tuple[Array, Array, Array]],
+    chosen: slice | Array = slice(None),
+    *,
+    further: Iterable[str] = (),
+    users: IntArray | None = None,
+    has_counts: bool = False,
+) -> Metrics:
+    """Computes the metrics of the tasks with a label, of these rows.
+
+    Args:
+        schema: The tasks.
+        rows: Labels, predictions and weights by task, see `task_rows`.
+        chosen: Which of them.
+        further: Keys of `ROW_METRICS`, for the binary tasks.
+        users: Each row's user, whom `further` tells apart; None where that is empty.
+        has_counts: Whether to tell `num_rows`, those that have the label and a weight above 0.
+
+    Returns:
+        Values by `<task>/<metric>`.
+    """
+    metrics: Metrics = {}
+    for name, columns in rows.items():
+        kind = schema.task(name).kind
+        labels, predictions, weights = (column[chosen] for column in columns)
+        values = {
+            each: metric(labels, predictions, weights)
+            for each, metric in TASK_METRICS[kind].items()
+        }
+        if kind == "binary" and users is not None:
+            of_rows = labels, predictions, users[chosen], weights
+            values |= {each: ROW_METRICS[each](*of_rows) for each in further}
+        if has_counts:
+            values["num_rows"] = np.count_nonzero(has_label(labels) & (weights > 0))
+        metrics |= named(name, values)
+    return metrics
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,24 +250,16 @@ class Measurements:
         means = self.ranking.means(is_user)
         return named(self.retrieval_name, {**means, "num_users": is_user.sum()})
 
-    def _of_rows(self, is_row: Array | None = None, *, has_counts: bool = False) -> Metrics:
-        """Returns the metrics of the tasks with a label, of these rows."""
-        chosen = slice(None) if is_row is None else is_row
-        metrics: Metrics = {}
+    def _of_rows(self, chosen: slice | Array = slice(None), *, has_counts: bool = False) -> Metrics:
         further = [each for each in self.data.config.evaluation.metrics if each in ROW_METRICS]
-        for name, columns in self.rows.items():
-            task = self.data.schema.task(name)
-            labels, predictions, weights = (column[chosen] for column in columns)
-            values = task_metrics(task, labels, predictions, weights)
-            if task.kind == "binary" and further:
-                users = self._users[chosen]
-                values |= {
-                    each: ROW_METRICS[each](labels, predictions, users, weights) for each in further
-                }
-            if has_counts:
-                values["num_rows"] = float(np.count_nonzero(weights))
-            metrics |= named(name, values)
-        return metrics
+        return row_metrics(
+            self.data.schema,
+            self.rows,
+            chosen,
+            further=further,
+            users=self._users if further else None,
+            has_counts=has_counts,
+        )
 
 
 def measure(

@@ -10,13 +10,8 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from recsys_tf.evaluation.measurements import (
-    ROW_STATISTICS,
-    Metrics,
-    named,
-    task_metrics,
-    task_rows,
-)
+from recsys_tf.evaluation.measurements import ROW_STATISTICS, Metrics, row_metrics, task_rows
+from recsys_tf.features.frames import FrameColumns
 from recsys_tf.metrics import TASK_METRICS, UndefinedMetricWarning, bootstrap_interval
 from recsys_tf.models import Ranker
 from recsys_tf.preparation import Part, PreparedTable
@@ -40,7 +35,7 @@ class TableMeasurements:
     @cached_property
     def metrics(self) -> Metrics:
         """Values by `<task>/<metric>`, of all rows."""
-        return self._of_rows(slice(None))
+        return row_metrics(self.data.schema, self.rows)
 
     def slices(self) -> dict[str, Metrics]:
         """Tells the metrics by the values of the features of `evaluation.slices`.
@@ -50,19 +45,16 @@ class TableMeasurements:
             slice does not define one. A feature that is missing has the value "".
         """
         found: dict[str, Metrics] = {}
-        columns = self.data.examples(self.part).columns
+        frame = FrameColumns(self.data.table.rows.iloc[getattr(self.data, self.part)], "rows")
         with warnings.catch_warnings():
             # A small slice easily has one class only.
             warnings.simplefilter("ignore", UndefinedMetricWarning)
             for feature in self.data.config.evaluation.slices:
-                codes, values = pd.factorize(columns[feature], sort=True)
+                codes, values = pd.factorize(frame.strings(feature), sort=True)
                 for code, value in enumerate(values):
-                    is_row = codes == code
-                    counts: Metrics = {
-                        f"{task}/num_rows": float(np.count_nonzero(weights[is_row]))
-                        for task, (_, _, weights) in self.rows.items()
-                    }
-                    found[f"{feature}={value}"] = {**self._of_rows(is_row), **counts}
+                    found[f"{feature}={value}"] = row_metrics(
+                        self.data.schema, self.rows, codes == code, has_counts=True
+                    )
         return found
 
     def intervals(self) -> dict[str, tuple[float, float]]:
@@ -84,13 +76,6 @@ class TableMeasurements:
                     interval = bootstrap_interval(statistic, level)
                     found[f"{task}/{metric}"] = interval.low, interval.high
         return found
-
-    def _of_rows(self, chosen: slice | Array) -> Metrics:
-        metrics: Metrics = {}
-        for name, columns in self.rows.items():
-            values = task_metrics(self.data.schema.task(name), *(each[chosen] for each in columns))
-            metrics |= named(name, values)
-        return metrics
 
 
 def measure_table(model: Ranker, data: PreparedTable, part: Part = "test") -> TableMeasurements:

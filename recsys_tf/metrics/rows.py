@@ -45,9 +45,7 @@ def labelled_rows(
             f"`weights` must hold one number a row, {labels.shape[:1]}, received shape "
             f"{weights.shape}."
         )
-    present = ~np.isnan(labels)
-    if present.ndim > 1:
-        present = np.asarray(present.any(axis=tuple(range(1, present.ndim))))
+    present = has_label(labels)
     bad_weights = present & ~(np.isfinite(weights) & (weights >= 0))
     if bad_weights.any():
         raise ValueError(
@@ -63,6 +61,24 @@ def labelled_rows(
             f"{len(predictions)} rows; look for a diverged loss or a missing input."
         )
     return labels, predictions, weights
+
+
+def has_label(labels: Array) -> Array:
+    """Tells the rows that have a label.
+
+    Args:
+        labels: float `[B]` or `[B, C]`, NaN = no label; or int `[B]`, -1 = no class.
+
+    Returns:
+        Bool `[B]`; of labels `[B, C]` the rows where any of the `C` is present.
+
+    Example:
+        >>> has_label(np.array([0.0, np.nan])).tolist(), has_label(np.array([0, -1])).tolist()
+        ([True, False], [True, False])
+    """
+    is_class = np.issubdtype(labels.dtype, np.integer)
+    present = np.asarray(labels >= 0 if is_class else ~np.isnan(labels))
+    return present.any(axis=tuple(range(1, present.ndim)))
 
 
 def weighted_mean(metric: str, values: FloatArray, weights: FloatArray) -> float:

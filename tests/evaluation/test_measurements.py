@@ -106,6 +106,31 @@ def test_slices_share_out_users_and_rows(measured, small_data, feature):
     assert not any(name.startswith("watch/gini") for each in own.values() for name in each)
 
 
+def test_rows_without_a_label_are_not_counted(measured, small_data):
+    labels, predictions, weights = measured.rows["click"]
+    genres, others, _ = measured.rows["genres_from_text"]
+    labels, genres = labels.copy(), genres.copy()
+    labels[:10], genres[:4], genres[4, 0] = np.nan, np.nan, np.nan
+    # A weight of 0 leaves a row out as well.
+    weights = np.where(np.arange(len(weights)) < 12, 0.0, weights)
+    ones = np.ones(len(genres))
+    rows = {
+        "click": (labels, predictions, np.ones(len(labels))),
+        "like": (measured.rows["like"][0], measured.rows["like"][1], weights),
+        "genres_from_text": (genres, others, ones),
+    }
+    slices = replace(
+        measured, rows=rows, data=with_evaluation(small_data, slices=("surface",))
+    ).slices()
+    counts = {task: sum(each[f"{task}/num_rows"] for each in slices.values()) for task in rows}
+    num_rows = len(small_data.rows("test"))
+    assert counts == {
+        "click": num_rows - 10,
+        "like": num_rows - 12,
+        "genres_from_text": num_rows - 4,
+    }
+
+
 def test_slices_by_an_item_tell_of_rows_alone(measured, small_data):
     frames, schema = small_data.interactions, small_data.schema
     colours = [("red", "blue", None)[place % 3] for place in range(len(frames.items))]
