@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
@@ -129,11 +129,10 @@ def baseline_metrics(
     """Trains and measures baselines, one after the other with a line each."""
     from recsys_tf.evaluation import evaluate_baselines
 
-    columns: dict[str, dict[str, float]] = {}
-    for name in names:
-        with stage(f"training and measuring the baseline {name}"):
-            columns |= evaluate_baselines(data, part, [name])
-    return columns
+    def around(name: str) -> AbstractContextManager[object]:
+        return stage(f"training and measuring the baseline {name}")
+
+    return evaluate_baselines(data, part, names, around=around)
 
 
 def _baseline_names(text: str) -> list[str]:

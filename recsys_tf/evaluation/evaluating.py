@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 from scipy import sparse
 
 from recsys_tf.baselines import BASELINES, Baseline, RatingBaseline
 from recsys_tf.evaluation.measurements import Metrics, measure, named, row_metrics, task_rows
-from recsys_tf.evaluation.ranking import ranking_problem
+from recsys_tf.evaluation.ranking import RankingProblem, ranking_problem
 from recsys_tf.metrics import ranking_values, rmse
 from recsys_tf.models import MultitaskModel, Recommender
 from recsys_tf.naming import look_up
@@ -67,6 +68,8 @@ def evaluate_baselines(
     data: PreparedData,
     part: Part = "test",
     names: Iterable[str] | Mapping[str, Baseline] = ("popularity", "bias", "ease"),
+    *,
+    around: Callable[[str], AbstractContextManager[object]] = nullcontext,
 ) -> dict[str, Metrics]:
     """Trains and measures baselines, as strong as what may be known makes them.
 
@@ -79,9 +82,11 @@ def evaluate_baselines(
         part: The part to measure on, held out.
         names: Keys of `BASELINES`, which are measured with their default settings; or baselines
             that were made with others, each by a name of one's own.
+        around: Called with each name; what it returns is entered while that baseline is trained and
+            measured, say to show how long it takes.
 
     Returns:
-        By baseline, values by `<task>/<metric>`: of the retrieval task, and for baselines that
+        By baseline, values by `<task>/<metric>`: of the users' lists, and for baselines that
         predict ratings the RMSE of the first regression task without `from_features`, over the
         rows and with the weights that the model is measured by. Rows of weight 0 are not learned
         from either.
@@ -93,30 +98,37 @@ def evaluate_baselines(
     if not isinstance(names, Mapping):
         names = {name: look_up(BASELINES, name, "baseline")() for name in names}
     pairs, problem = EventPairs(data), ranking_problem(data, part)
-    retrieval = data.schema.retrieval_task
+    lists = data.ranked_as
     ratings = next((each for each in data.schema.ranking_tasks if each.kind == "regression"), None)
     results: dict[str, Metrics] = {}
     for name, baseline in names.items():
         results[name] = {}
-        # A baseline of ratings has an opinion, not an intention: it is measured on ratings.
-        if isinstance(baseline, RatingBaseline):
-            if ratings is not None:
-                results[name] = {
-                    f"{ratings.name}/rmse": _baseline_rmse(baseline, pairs, part, ratings)
-                }
-        elif retrieval is not None:
-            times = _times_for(baseline, pairs, pairs.positives(data.known_rows(part)))
-            baseline.fit(problem.known_positives, times)
-            values = ranking_values(
-                baseline.scores,
-                None,
-                problem.seen if data.config.evaluation.is_seen_excluded else None,
-                problem.relevant,
-                data.config.evaluation.cutoffs,
-                data.config.evaluation.user_batch_size,
-            )
-            results[name] = named(retrieval.name, values.means())
+        with around(name):
+            # A baseline of ratings has an opinion, not an intention: it is measured on ratings.
+            if isinstance(baseline, RatingBaseline):
+                if ratings is not None:
+                    error = _baseline_rmse(baseline, pairs, part, ratings)
+                    results[name] = {f"{ratings.name}/rmse": error}
+            elif lists is not None:
+                results[name] = named(lists, _baseline_lists(baseline, pairs, part, problem))
     return results
+
+
+def _baseline_lists(
+    baseline: Baseline, pairs: EventPairs, part: Part, problem: RankingProblem
+) -> Metrics:
+    data, config = pairs.data, pairs.data.config.evaluation
+    times = _times_for(baseline, pairs, pairs.positives(data.known_rows(part)))
+    baseline.fit(problem.known_positives, times)
+    values = ranking_values(
+        baseline.scores,
+        None,
+        problem.seen if config.is_seen_excluded else None,
+        problem.relevant,
+        config.cutoffs,
+        config.user_batch_size,
+    )
+    return values.means()
 
 
 def _baseline_rmse(

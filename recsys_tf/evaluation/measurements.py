@@ -138,9 +138,8 @@ class Measurements:
     @property
     def retrieval_name(self) -> str:
         """By what `<task>` the users' lists are told."""
-        task = self.data.schema.retrieval_task
-        # Sequences are ranked without such a task, all of whose events are positives.
-        return "retrieval" if task is None else task.name
+        # Sequences of a run without `sequence` are ranked as those of a run with it.
+        return self.data.ranked_as or "retrieval"
 
     def slices(self) -> dict[str, Metrics]:
         """Tells the metrics by the values of the features of `evaluation.slices`.

@@ -75,6 +75,18 @@ class PreparedData:
         """Positions of the training rows in `interactions.events`."""
         return self._rows_before_test if self.is_validation_trained else self.split.train
 
+    @property
+    def ranked_as(self) -> str | None:
+        """The `<task>` by which users' lists are told; None where none are ranked.
+
+        The retrieval task's name. A run with `sequence` ranks without one, as `retrieval`: all
+        events are positives.
+        """
+        task = self.schema.retrieval_task
+        if task is not None:
+            return task.name
+        return None if self.config.sequence is None else "retrieval"
+
     @cached_property
     def catalogue(self) -> Examples:
         """One row an item."""

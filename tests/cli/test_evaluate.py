@@ -119,7 +119,7 @@ def test_sequential_runs_are_tested_beside_each_other(call, save_sequence_run):
     first, second = save_sequence_run("first"), save_sequence_run("second", training={"seed": 7})
     # Another list is measured than would be exported.
     seen = ("--set", "evaluation.is_seen_excluded=false", "--set", "evaluation.metrics=[novelty]")
-    evaluate = ["evaluate", "--run", first, "--baselines", "none", *seen]
+    evaluate = ["evaluate", "--run", first, "--baselines", "popularity", *seen]
     done = call(*evaluate, "--against", second, "--json")
     assert done.exit_code == 0, done.stderr
     told = json.loads(done.stdout)
@@ -127,6 +127,8 @@ def test_sequential_runs_are_tested_beside_each_other(call, save_sequence_run):
     difference = told["model"][name] - told["against"][name]
     assert told["paired"][name]["difference"] == pytest.approx(difference, abs=1e-6)
     assert "retrieval/ndcg_at_10" in told["paired"]
+    assert told["popularity"]["retrieval/ndcg_at_10"] > 0
+    assert "training and measuring the baseline popularity" in done.stderr
     assert "no metric is told of both runs" not in done.stderr
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from recsys_tf import SequenceConfig
 from recsys_tf.baselines import Popularity
 from recsys_tf.evaluation import evaluate, evaluate_baselines, evaluate_tasks, ranking_problem
 from recsys_tf.export.answer_lists import _requests
@@ -42,6 +43,23 @@ def test_baselines_learn_from_the_positives_alone(small_data, weight):
     num_users = positives.groupby("item_id")["user_id"].nunique()
     assert {item: found[item] for item in num_users.index} == num_users.to_dict()
     assert sum(found.values()) == num_users.sum()
+
+
+def test_baselines_of_sequences_are_told_as_their_model_is(small_data):
+    _, *others = small_data.schema.tasks
+    schema = small_data.schema
+    bare = replace(small_data, schema=schema.model_copy(update={"tasks": tuple(others)}))
+    assert evaluate_baselines(bare, "test", ["popularity"]) == {"popularity": {}}
+    config = small_data.config.model_copy(update={"sequence": SequenceConfig()})
+    found = evaluate_baselines(replace(bare, config=config), "test", ["popularity", "bias"])
+    # All events of a sequence are positives.
+    all_of_them = with_watch(small_data, label=None, positive_at_least=None)
+    expected = evaluate_baselines(all_of_them, "test", ["popularity", "bias"])
+    assert found["bias"] == expected["bias"]
+    assert found["popularity"] == {
+        name.replace("watch/", "retrieval/"): value
+        for name, value in expected["popularity"].items()
+    }
 
 
 def test_what_was_shown_and_never_clicked_is_not_popular(small_data):
