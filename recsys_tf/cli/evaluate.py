@@ -12,8 +12,14 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from recsys_tf.cli.console import bar, metrics_table, print_table, say, stage, to_json
-from recsys_tf.cli.failures import ExitCode, Failure, failing_with, reported
-from recsys_tf.cli.kinds import HeldOutPart, RunKind, kind_of, load_run
+from recsys_tf.cli.failures import ExitCode, failing_with, reported
+from recsys_tf.cli.finished_runs import (
+    check_comparable,
+    check_without_users,
+    prepared_run,
+    run_beside,
+)
+from recsys_tf.cli.kinds import HeldOutPart, RunKind, kind_of
 from recsys_tf.cli.options import AsJson, Changes, DataFolder, RunFolderOption, changed_run
 from recsys_tf.cli.run_folder import RunFolder
 from recsys_tf.config import RunConfig
@@ -83,7 +89,7 @@ def evaluate(
     config = _changed(folder.config(data_dir), changes or ())
     if not kind_of(config).has_users:
         names = [] if baselines is None else names
-        _check_without_users(names, against)
+        check_without_users(names, against)
     if against is not None:
         check_comparable(folder, RunFolder(against), data_dir)
     kind = prepared_run(folder, config)
@@ -146,40 +152,6 @@ def _baseline_names(text: str) -> list[str]:
     return names
 
 
-def _check_without_users(names: Sequence[str], against: Path | None) -> None:
-    """Refuses what needs users, of a run whose rows are of nobody."""
-    if names:
-        raise Failure(
-            f"`--baselines` must be none for a table, received {', '.join(names)}: baselines learn "
-            "from users and items.",
-            ExitCode.WRONG_USAGE,
-        )
-    if against is not None:
-        raise Failure(
-            f"`--against` must be left out for a table, received {against}: it compares lists and "
-            "rows of users. Measure each run by itself, with `--set evaluation.confidence=0.95`.",
-            ExitCode.WRONG_USAGE,
-        )
-
-
-def prepared_run(folder: RunFolder, config: RunConfig) -> RunKind:
-    """Reads the data of a finished run.
-
-    Raises:
-        Failure: If the data have changed since the training.
-    """
-    kind = load_run(config)
-    change = folder.data_change(kind.source)
-    if change is not None:
-        raise Failure(
-            f"{change}; held-out rows of these may have been trained on. Name the folder "
-            "of the former data with `--data-dir`, or train a run on these.",
-            ExitCode.DATA_REJECTED,
-        )
-    folder.use_saved_features(kind.data)
-    return kind
-
-
 def measured_run(
     folder: RunFolder, kind: RunKind, part: HeldOutPart
 ) -> Measurements | TableMeasurements:
@@ -187,62 +159,6 @@ def measured_run(
     model = folder.load_model()
     with bar("measuring the model", kind.num_measured(part)) as advance:
         return kind.measure(model, part, advance)
-
-
-def run_beside(
-    first: RunKind, folder: RunFolder, data_dir: Path | None, part: HeldOutPart
-) -> tuple[RunFolder, RunKind]:
-    """Reads the data of another run, which is measured as the first one is.
-
-    Lists of both are of one kind and length. Slices and intervals are told of the first alone, and
-    a sequential recommender judges no rows.
-
-    Raises:
-        Failure: As `prepared_run`.
-        ValueError: If the two are not asked the same; see `check_same_questions`.
-    """
-    from recsys_tf.evaluation import check_same_questions
-    from recsys_tf.metrics import ROW_METRICS
-
-    config, evaluation = folder.config(data_dir), first.data.config.evaluation
-    if not kind_of(config).has_users:
-        _check_without_users([], folder.path)
-    told: dict[str, object] = {"slices": (), "confidence": None}
-    if config.sequence is not None:
-        told["metrics"] = tuple(each for each in evaluation.metrics if each not in ROW_METRICS)
-    evaluation = evaluation.model_copy(update=told)
-    kind = prepared_run(folder, config.model_copy(update={"evaluation": evaluation}))
-    both = cast("PreparedData", first.data), cast("PreparedData", kind.data)
-    check_same_questions(*both, part)
-    return folder, kind
-
-
-def check_comparable(folder: RunFolder, other: RunFolder, data_dir: Path | None) -> None:
-    """Checks that two runs hold out the same rows of the same data.
-
-    Raises:
-        Failure: If they do not, or one of them is no finished run.
-    """
-    configs = [each.config(data_dir).data for each in (folder, other)]
-    fields = ("dataset", "split", "test_share", "validation_share", "seed")
-    different = [f for f in fields if getattr(configs[0], f) != getattr(configs[1], f)]
-    if different:
-        pairs = ", ".join(
-            f"data.{each}: {getattr(configs[0], each)} and {getattr(configs[1], each)}"
-            for each in different
-        )
-        raise Failure(
-            f"`--against` {other.path} must be of the data and split of {folder.path}, received "
-            f"{pairs}; the models were not asked the same.",
-            ExitCode.WRONG_USAGE,
-        )
-    prints = [each.data_fingerprint() for each in (folder, other)]
-    if None not in prints and prints[0] != prints[1]:
-        raise Failure(
-            f"`--against` {other.path} was trained on {prints[1]}, and {folder.path} on "
-            f"{prints[0]}; compare runs of the same data.",
-            ExitCode.DATA_REJECTED,
-        )
 
 
 def _changed(config: RunConfig, changes: Sequence[str]) -> RunConfig:

@@ -8,7 +8,7 @@ import numpy as np
 
 from recsys_tf.evaluation.measurements import Measurements
 from recsys_tf.metrics import PairedTest, paired_bootstrap
-from recsys_tf.preparation import Part, PreparedData
+from recsys_tf.preparation import EventPairs, Part, PreparedData
 from recsys_tf.types import Array
 
 
@@ -67,8 +67,9 @@ def check_same_questions(first: PreparedData, second: PreparedData, part: Part) 
 
     Raises:
         ValueError: If the part holds other rows, or rows of other users and items; if there are
-            other users or items at all; if a task of the same name has other labels, weights or
-            positives; or if one list leaves out what the user has met and the other does not.
+            other users or items at all; if a task of the same name has other numbers for labels,
+            or other weights; if lists of the same name have other positives; or if one list leaves
+            out what the user has met and the other does not.
     """
     rows = [each.rows(part) for each in (first, second)]
     if not np.array_equal(rows[0], rows[1]):
@@ -94,6 +95,14 @@ def check_same_questions(first: PreparedData, second: PreparedData, part: Part) 
                 f"the task {name!r} must have the same {', '.join(fields)} in both models, "
                 f"received {one} and {other}; rename one of the tasks."
             )
+    answers = [_answers(each, part) for each in (first, second)]
+    for name, of_first in answers[0].items():
+        of_second = answers[1].get(name, of_first)
+        if not np.array_equal(of_first, of_second, equal_nan=True):
+            raise ValueError(
+                f"`second` must be measured by the {name} of `first`, received others; compare "
+                "models of the same data and split, or rename the task of one of them."
+            )
     evaluations = [each.config.evaluation for each in (first, second)]
     if evaluations[0].is_seen_excluded is not evaluations[1].is_seen_excluded:
         raise ValueError(
@@ -112,3 +121,16 @@ def _ids(data: PreparedData, part: Part) -> dict[str, Array]:
         f"items of the {part} rows": frames.events[schema.item_id].iloc[rows],
     }
     return {name: column.to_numpy(dtype=object) for name, column in columns.items()}
+
+
+def _answers(data: PreparedData, part: Part) -> dict[str, Array]:
+    """What the rows of a part are measured by: positives of lists, labels and weights of tasks."""
+    pairs, rows, lists = EventPairs(data), data.rows(part), data.ranked_as
+    found: dict[str, Array] = {}
+    if lists is not None:
+        found[f"positives of the lists {lists!r}"] = pairs.positives(rows)
+    for task in data.schema.tasks:
+        if task.kind in ("regression", "binary"):
+            found[f"labels of the task {task.name!r}"] = pairs.column(str(task.label))[rows]
+            found[f"weights of the task {task.name!r}"] = pairs.weights(task)[rows]
+    return found

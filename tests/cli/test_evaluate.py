@@ -6,6 +6,11 @@ import json
 
 import pytest
 
+from recsys_tf.cli.failures import Failure
+from recsys_tf.cli.finished_runs import check_comparable
+from recsys_tf.cli.run_folder import RunFolder
+from recsys_tf.config import RunConfig
+
 SURFACE = {"kind": "categorical", "name": "surface", "side": "context"}
 EVALUATION = {"cutoffs": [5], "metrics": ["gini", "gauc"], "slices": ["surface"], "confidence": 0.9}
 
@@ -85,6 +90,51 @@ def test_runs_of_another_split_or_data_are_refused(call, save_run):
     values = json.loads((third / "data.json").read_text())
     (third / "data.json").write_text(json.dumps({**values, "digest": "0" * 64}))
     refused = call("evaluate", "--run", first, "--against", third)
+    assert refused.exit_code == 4
+    assert "compare runs of the same data" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("split", "fields", "told"),
+    [
+        ("time", {"seed": 7}, None),
+        ("last_out", {"seed": 7, "test_share": 0.3, "validation_share": 0.2}, None),
+        ("random", {"seed": 7}, "data.seed: 42 and 7;"),
+        ("time", {"validation_share": 0.2}, "data.validation_share: 0.1 and 0.2;"),
+    ],
+)
+def test_runs_may_differ_by_what_their_split_does_not_read(split, fields, told, tmp_path):
+    folders = [RunFolder(tmp_path / name) for name in ("first", "second")]
+    for folder, more in zip(folders, ({}, fields), strict=True):
+        folder.path.mkdir()
+        RunConfig.from_dict({"data": {"split": split, **more}}).to_yaml(folder.path / "run.yaml")
+        (folder.path / "model.keras").touch()
+    if told is None:
+        check_comparable(*folders, None)
+        return
+    with pytest.raises(Failure, match=told):
+        check_comparable(*folders, None)
+
+
+def test_runs_over_ones_own_files_may_read_other_columns(
+    call, save_run, save_sliced_run, small_sections, tmp_path
+):
+    call("data", "--dataset", "synthetic", "--out", tmp_path / "frames")
+    (tmp_path / "frames" / "dataset.yaml").unlink()
+    data = {"dataset": "parquet", "folder": str(tmp_path / "frames")}
+    first = save_run("first", data=data)
+    second = save_sliced_run("second", data=data)
+    prints = [RunFolder(each).data_fingerprint() for each in (first, second)]
+    assert prints[0].digest != prints[1].digest
+    evaluate = ["evaluate", "--run", first, "--against", second, "--baselines", "none", "--json"]
+    done = call(*evaluate)
+    assert done.exit_code == 0, done.stderr
+    assert "watch/ndcg_at_10" in json.loads(done.stdout)["paired"]
+    # Of runs that read the same columns the digests tell whether their data were the same.
+    third = save_run("third", data=data)
+    values = json.loads((third / "data.json").read_text())
+    (third / "data.json").write_text(json.dumps({**values, "digest": "0" * 64}))
+    refused = call(*evaluate[:4], third)
     assert refused.exit_code == 4
     assert "compare runs of the same data" in refused.stderr
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from recsys_tf import CategoricalFeature
+from recsys_tf import CategoricalFeature, SequenceConfig
 from recsys_tf.config import EvaluationConfig
 from recsys_tf.evaluation import (
     check_same_questions,
@@ -237,6 +237,57 @@ def test_users_of_other_data_are_not_paired_by_their_places(measured, frame, col
     check_same_questions(data, replace(data), "test")
     with pytest.raises(ValueError, match=f"on the {named} of `first`, received other ids"):
         compare(replace(measured, data=data), replace(measured, data=other))
+
+
+@pytest.mark.parametrize(
+    ("column", "what"),
+    [
+        ("click", "positives of the lists 'watch'"),
+        ("like", "labels of the task 'like'"),
+        ("worth", "weights of the task 'like'"),
+    ],
+)
+def test_models_whose_answers_differ_are_not_compared(small_data, column, what):
+    tasks = tuple(
+        task.model_copy(update={"sample_weight": "worth"}) if task.name == "like" else task
+        for task in small_data.schema.tasks
+    )
+    events = small_data.interactions.events.assign(worth=1.0)
+    rating = events["rating"].astype(float)
+    rating[small_data.rows("test")[:2]] = np.nan  # A label that both lack is the same one.
+
+    def with_events(events):
+        return replace(
+            small_data,
+            schema=small_data.schema.model_copy(update={"tasks": tasks}),
+            interactions=replace(small_data.interactions, events=events),
+        )
+
+    events = events.assign(rating=rating)
+    data = with_events(events)
+    check_same_questions(data, with_events(events.copy()), "test")
+    values = events[column].to_numpy(dtype=float).copy()
+    values[small_data.rows("validation")[0]] = 1 - values[small_data.rows("validation")[0]]
+    check_same_questions(data, with_events(events.assign(**{column: values})), "test")
+    values[small_data.rows("test")[0]] = 1 - values[small_data.rows("test")[0]]
+    with pytest.raises(ValueError, match=f"by the {what} of `first`, received others"):
+        check_same_questions(data, with_events(events.assign(**{column: values})), "test")
+
+
+def test_lists_of_one_name_and_other_positives_are_not_compared(small_data):
+    watch, *others = small_data.schema.tasks
+    named = (watch.model_copy(update={"name": "retrieval"}), *others)
+    first = replace(small_data, schema=small_data.schema.model_copy(update={"tasks": named}))
+    # All events of a sequence are positives, and its lists are told by the same name.
+    second = replace(
+        small_data,
+        config=small_data.config.model_copy(update={"sequence": SequenceConfig()}),
+        schema=small_data.schema.model_copy(update={"tasks": tuple(others)}),
+    )
+    with pytest.raises(ValueError, match="by the positives of the lists 'retrieval' of `first`"):
+        check_same_questions(first, second, "test")
+    # Under a name of their own nothing of the two is held against each other.
+    check_same_questions(small_data, second, "test")
 
 
 def test_lists_without_a_retrieval_task_are_compared(measured):
