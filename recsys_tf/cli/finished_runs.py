@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -62,26 +63,30 @@ def run_beside(
     """Reads the data of another run, which is measured as the first one is.
 
     Lists of both are of one kind and length. Slices and intervals are told of the first alone, and
-    a sequential recommender judges no rows.
+    further metrics of the other where it has such lists or rows.
 
     Raises:
         Failure: As `prepared_run`.
         ValueError: If the two are not asked the same; see `check_same_questions`.
     """
     from recsys_tf.evaluation import check_same_questions
-    from recsys_tf.metrics import ROW_METRICS
+    from recsys_tf.preparation.evaluation_faults import metric_fault
 
     config, evaluation = folder.config(data_dir), first.data.config.evaluation
     if not kind_of(config).has_users:
         check_without_users([], folder.path)
-    told: dict[str, object] = {"slices": (), "confidence": None}
-    if config.sequence is not None:
-        told["metrics"] = tuple(each for each in evaluation.metrics if each not in ROW_METRICS)
-    evaluation = evaluation.model_copy(update=told)
-    kind = prepared_run(folder, config.model_copy(update={"evaluation": evaluation}))
-    both = cast("PreparedData", first.data), cast("PreparedData", kind.data)
-    check_same_questions(*both, part)
-    return folder, kind
+    bare = evaluation.model_copy(update={"metrics": (), "slices": (), "confidence": None})
+    kind = prepared_run(folder, config.model_copy(update={"evaluation": bare}))
+    data = cast("PreparedData", kind.data)
+    check_same_questions(cast("PreparedData", first.data), data, part)
+    has = {"has_rows": config.sequence is None, "has_lists": data.ranked_as is not None}
+    told = tuple(
+        name for name in evaluation.metrics if metric_fault(name, data.schema, **has) is None
+    )
+    evaluation = bare.model_copy(update={"metrics": told})
+    data = replace(data, config=config.model_copy(update={"evaluation": evaluation}))
+    folder.use_saved_features(data)
+    return folder, replace(kind, data=data)
 
 
 def check_comparable(folder: RunFolder, other: RunFolder, data_dir: Path | None) -> None:

@@ -54,8 +54,12 @@ class PreparedData:
 
     def __post_init__(self) -> None:
         """Checks that there is what the configuration asks for."""
-        has_rows = self.config.sequence is None
-        check_evaluation_config(self.config.evaluation, self.schema, has_rows=has_rows)
+        check_evaluation_config(
+            self.config.evaluation,
+            self.schema,
+            has_rows=self.config.sequence is None,
+            has_lists=self.ranked_as is not None,
+        )
         if not self.interactions.is_time_comparable:
             history = self.schema.history
             if history is not None and history.times_name is not None:
@@ -70,11 +74,6 @@ class PreparedData:
                 "timestamps are places in a row, and tell no age",
             )
 
-    @cached_property
-    def train_rows(self) -> IntArray:
-        """Positions of the training rows in `interactions.events`."""
-        return self._rows_before_test if self.is_validation_trained else self.split.train
-
     @property
     def ranked_as(self) -> str | None:
         """The `<task>` by which users' lists are told; None where none are ranked.
@@ -86,6 +85,11 @@ class PreparedData:
         if task is not None:
             return task.name
         return None if self.config.sequence is None else "retrieval"
+
+    @cached_property
+    def train_rows(self) -> IntArray:
+        """Positions of the training rows in `interactions.events`."""
+        return self._rows_before_test if self.is_validation_trained else self.split.train
 
     @cached_property
     def catalogue(self) -> Examples:

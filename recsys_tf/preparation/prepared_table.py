@@ -64,7 +64,7 @@ class PreparedTable:
 
     def __post_init__(self) -> None:
         """Checks that the parts are there and do not leak into each other."""
-        check_evaluation_config(self.config.evaluation, self.schema)
+        check_evaluation_config(self.config.evaluation, self.schema, is_table=True)
         check_no_recency(self.config, "a table, whose rows tell no moment")
         parts = {"train": self.train, "validation": self.validation, "test": self.test}
         for name, rows in parts.items():

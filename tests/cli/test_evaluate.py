@@ -182,6 +182,19 @@ def test_sequential_runs_are_tested_beside_each_other(call, save_sequence_run):
     assert "no metric is told of both runs" not in done.stderr
 
 
+def test_metric_that_only_one_run_can_tell_is_told_of_that_one(call, save_run, small_sections):
+    tasks = small_sections["features_and_tasks"]["tasks"]
+    others = [task for task in tasks if task["kind"] != "binary"]
+    first = save_run("first", evaluation={"metrics": ["gauc", "novelty"]})
+    second = save_run("second", features_and_tasks={"tasks": others})
+    done = call("evaluate", "--run", first, "--against", second, "--baselines", "none", "--json")
+    assert done.exit_code == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert "click/gauc" in told["model"]
+    assert "watch/novelty_at_10" in told["against"]
+    assert not any(name.endswith("gauc") for name in told["against"])
+
+
 def test_runs_without_a_metric_in_common_are_said_to_be_so(call, save_run, save_sequence_run):
     first, second = save_run("first"), save_sequence_run("second")
     evaluate = ["evaluate", "--run", first, "--against", second, "--baselines", "none", "--json"]

@@ -293,7 +293,10 @@ def test_lists_of_one_name_and_other_positives_are_not_compared(small_data):
 def test_lists_without_a_retrieval_task_are_compared(measured):
     schema = measured.data.schema
     tasks = tuple(task for task in schema.tasks if task.kind != "retrieval")
-    data = replace(measured.data, schema=schema.model_copy(update={"tasks": tasks}))
+    config = measured.data.config.model_copy(
+        update={"sequence": SequenceConfig(), "evaluation": EvaluationConfig(cutoffs=(5, 1))}
+    )
+    data = replace(measured.data, config=config, schema=schema.model_copy(update={"tasks": tasks}))
     bare = replace(measured, data=data, rows={})
     assert bare.metrics["retrieval/ndcg_at_5"] == measured.metrics["watch/ndcg_at_5"]
     assert compare(bare, bare)["retrieval/ndcg_at_5"].difference == 0

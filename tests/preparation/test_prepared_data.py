@@ -212,6 +212,23 @@ def test_what_tells_nothing_of_a_sequential_run_is_refused(small_data):
     assert "received 'colour', an item's" in lines[1]
 
 
+def test_metrics_of_what_there_is_not_are_refused(small_data):
+    evaluation = EvaluationConfig(metrics=("gauc", "novelty"))
+    config = small_data.config.model_copy(update={"evaluation": evaluation})
+
+    def with_tasks(*kinds):
+        tasks = tuple(task for task in small_data.schema.tasks if task.kind in kinds)
+        schema = small_data.schema.model_copy(update={"tasks": tasks})
+        return replace(small_data, config=config, schema=schema)
+
+    assert with_tasks("retrieval", "binary").ranked_as == "watch"
+    with pytest.raises(SpecError, match="metrics: 'gauc' tells of binary tasks, and the schema"):
+        with_tasks("retrieval", "regression")
+    text = "must be of judged rows where no lists are ranked, received 'novelty'; leave it out"
+    with pytest.raises(SpecError, match=f"evaluation.metrics: {text}"):
+        with_tasks("binary")
+
+
 def test_columns_are_read_from_the_side_that_they_stand_on(small_data):
     frames, pairs = small_data.interactions, EventPairs(small_data)
     genders = frames.users.set_index("user_id")["gender"]

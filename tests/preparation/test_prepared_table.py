@@ -92,6 +92,14 @@ def test_test_rows_that_were_never_published_are_told():
         prepare_table(run("published"), of_rows(50))
 
 
+@pytest.mark.parametrize("metric", ["gauc", "novelty"])
+def test_further_metric_is_refused(metric):
+    config = RunConfig(evaluation=EvaluationConfig(metrics=(metric,)))
+    text = "evaluation.metrics: has no meaning for a table, received .*; leave it out"
+    with pytest.raises(SpecError, match=text):
+        PreparedTable(config, TABLE, np.array([0]), np.array([1]), np.array([2]))
+
+
 def test_slice_by_what_is_no_category_is_told():
     config = run().model_copy(update={"evaluation": EvaluationConfig(slices=("age",))})
     with pytest.raises(SpecError, match=r"evaluation.slices: must be empty, .* 'age'"):
