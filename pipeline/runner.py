@@ -52,8 +52,8 @@ def run_pipeline(
         took. A model that was not blessed, or that was withdrawn, is a result, not an error.
 
     Raises:
-        SpecError: If the run has a `sequence`, or its `evaluation` names further metrics, slices or
-            intervals, which the pipeline does not tell.
+        SpecError: If the run has a `sequence` or a `table`, or its `evaluation` names further
+            metrics, slices or intervals, which the pipeline does not tell.
         PipelineError: If a component fails: data that are not sound, a training that diverges, a
             full disk. Served versions stay as they were. Or if another run works in `root`.
         ValueError: If the configuration does not fit the data, too many rows of them were rejected

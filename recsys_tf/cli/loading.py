@@ -34,7 +34,8 @@ def load_interactions(run: RunConfig) -> Interactions:
         )
     if run.data.dataset in TABLES and run.data.dataset not in DATASETS:
         raise SpecError(
-            f"data.dataset: {run.data.dataset!r} is a table; give the run a `table`, such as by "
+            f"data.dataset: {run.data.dataset!r} is a table, which `recsys-tf train`, `evaluate`, "
+            "`profile` and `export` take: there give the run a `table`, such as by "
             "`--set table.test_rows=drawn --set data.split=random`."
         )
     look_up(DATASETS, run.data.dataset, "dataset")

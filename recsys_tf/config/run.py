@@ -11,7 +11,7 @@ from recsys_tf.config.model import ModelConfig
 from recsys_tf.config.pipeline import PipelineConfig
 from recsys_tf.config.retrieval import RetrievalConfig
 from recsys_tf.config.sequence import SequenceConfig
-from recsys_tf.config.table import TableConfig
+from recsys_tf.config.table import OWN_FILES, TableConfig
 from recsys_tf.config.training import TrainingConfig
 from recsys_tf.config.unread import sequence_faults, table_faults
 from recsys_tf.schema import Schema
@@ -38,7 +38,8 @@ class RunConfig(Spec):
         training: How the model is fitted.
         evaluation: What is measured.
         export: What the SavedModel answers.
-        pipeline: When the TFX pipeline publishes a model, which refuses a run with `sequence`.
+        pipeline: When the TFX pipeline publishes a model, which refuses a run with `sequence` or
+            `table`.
     """
 
     data: DataConfig = DataConfig()
@@ -78,10 +79,8 @@ class RunConfig(Spec):
         """
         faults = [
             f"evaluation.{name}: has no meaning for the TFX pipeline, which tells its own metrics "
-            f"and slices, received {getattr(self.evaluation, name)!r}; `recsys-tf evaluate` reads "
-            "it. Leave it out."
-            for name in ("metrics", "slices", "confidence")
-            if getattr(self.evaluation, name) != EvaluationConfig.model_fields[name].default
+            f"and slices, received {value!r}; `recsys-tf evaluate` reads it. Leave it out."
+            for name, value in self.evaluation.changed(("metrics", "slices", "confidence")).items()
         ]
         if self.sequence is not None:
             faults.append(
@@ -114,7 +113,17 @@ class RunConfig(Spec):
                 "data.split: must be random with `table`, whose rows tell no user and no moment, "
                 f"received {self.data.split!r}"
             )
-        if table.test_rows == "published" and self.data.changed(["test_share"]):
+        if self.data.dataset in OWN_FILES and table.features_and_tasks is None:
+            faults.append(
+                "table.features_and_tasks: must tell what the columns of one's own files "
+                f"(`data.dataset` {self.data.dataset!r}) mean, received None"
+            )
+        if self.data.dataset in OWN_FILES and table.test_rows == "published":
+            faults.append(
+                "table.test_rows: must be drawn for one's own files, of which no test rows are "
+                "published; received 'published'"
+            )
+        elif table.test_rows == "published" and self.data.changed(["test_share"]):
             faults.append(
                 "data.test_share: has no meaning with published test rows, received "
                 f"{self.data.test_share}; leave it out"

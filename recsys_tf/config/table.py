@@ -7,6 +7,9 @@ from typing import Literal
 from recsys_tf.schema import TableSchema
 from recsys_tf.spec import Spec
 
+OWN_FILES = ("csv", "parquet")
+"""Data sets that are anybody's: of a table, the run tells what their columns mean."""
+
 
 class TableConfig(Spec):
     """Which rows a `Ranker` judges, and what their columns mean.

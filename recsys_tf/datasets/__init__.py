@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from recsys_tf.config import RunConfig
+from recsys_tf.config.table import OWN_FILES
 from recsys_tf.datasets.adult import load_adult
 from recsys_tf.datasets.attainable import attainable
 from recsys_tf.datasets.census_income import load_census_income
@@ -98,8 +99,6 @@ TABLES: dict[str, Callable[..., LabelledTable]] = {
 }
 """Loaders of tables by the name of the data set, for runs with a `table`."""
 
-_OWN_TABLES = ("csv", "parquet")
-
 
 def load_dataset(name: str, folder: str | Path | None = None, **options: Any) -> Interactions:
     """Reads, fetches or generates a data set.
@@ -154,7 +153,7 @@ def load_configured_table(config: RunConfig) -> LabelledTable:
     data = config.data
     schema = None if config.table is None else config.table.features_and_tasks
     load = look_up(TABLES, data.dataset, "dataset")
-    if data.dataset in _OWN_TABLES:
+    if data.dataset in OWN_FILES:
         return load(data.folder, schema)
     table = load(data.folder)
     return table if schema is None else replace(table, schema=schema)

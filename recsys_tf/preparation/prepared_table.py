@@ -22,6 +22,7 @@ from recsys_tf.models.block_options import check_run_blocks
 from recsys_tf.preparation.evaluation_faults import check_evaluation_config
 from recsys_tf.preparation.prepared_data import Part, check_no_recency
 from recsys_tf.schema import TableSchema
+from recsys_tf.spec import SpecError, list_faults
 from recsys_tf.types import Array, IntArray
 
 
@@ -125,10 +126,10 @@ def prepare_table(config: RunConfig, table: LabelledTable | None = None) -> Prep
         The data.
 
     Raises:
-        SpecError: If a block of the model, or an option, is not known, or `evaluation` names what
-            there is not; the text lists every fault.
-        ValueError: If the data set is unknown, a part stays empty, or the published test rows are
-            asked for where there are none.
+        SpecError: If a block of the model, or an option, is not known, `evaluation` names what
+            there is not, or the published test rows are asked for where there are none; the text
+            lists every fault.
+        ValueError: If the data set is unknown, or a part stays empty.
     """
     check_run_blocks(config)
     if table is None:
@@ -142,10 +143,11 @@ def prepare_table(config: RunConfig, table: LabelledTable | None = None) -> Prep
         )
     test = table.published_test_rows
     if test is None:
-        raise ValueError(
-            f"`table.test_rows` must be drawn for {data.dataset}, of which no test rows are "
-            "published; received 'published'."
+        fault = (
+            f"table.test_rows: must be drawn for {data.dataset}, of which no test rows are "
+            "published; received 'published'"
         )
+        raise SpecError(list_faults("RunConfig", [fault]))
     rest = np.setdiff1d(np.arange(len(table)), test)
     order = np.random.default_rng(data.seed).permutation(rest)
     validation, train = np.split(order, [round(len(rest) * data.validation_share)])

@@ -88,7 +88,7 @@ def test_published_test_rows_are_held_out_and_the_rest_is_drawn():
 
 
 def test_test_rows_that_were_never_published_are_told():
-    with pytest.raises(ValueError, match=r"`table.test_rows` must be drawn .* 'published'"):
+    with pytest.raises(SpecError, match=r"table.test_rows: must be drawn .* 'published'"):
         prepare_table(run("published"), of_rows(50))
 
 
