@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from recsys_tf.config import RunConfig
-from recsys_tf.datasets import LabelledTable, load_configured_table, split_table
+from recsys_tf.datasets import LabelledTable, load_configured_table
 from recsys_tf.features import (
     Examples,
     FeatureState,
@@ -134,24 +134,45 @@ def prepare_table(config: RunConfig, table: LabelledTable | None = None) -> Prep
     check_run_blocks(config)
     if table is None:
         table = load_configured_table(config)
-    data = config.data
+    return PreparedTable(config, table, *_drawn_parts(table, config))
+
+
+def _drawn_parts(table: LabelledTable, config: RunConfig) -> tuple[IntArray, IntArray, IntArray]:
+    """Draws training, validation and test rows, the last but where they are published."""
+    data, num_rows = config.data, len(table)
+    generator = np.random.default_rng(data.seed)
     if config.table is None or config.table.test_rows == "drawn":
+        read = ["test_share", "validation_share"]
+        order = generator.permutation(num_rows)
+        test, rest = np.split(order, [round(num_rows * data.test_share)])
+        test = np.sort(test)
         # Of all rows, where a run tells the share of those that the test leaves.
-        share = data.validation_share * (1 - data.test_share)
-        return PreparedTable(
-            config, table, *split_table(len(table), data.test_share, share, data.seed)
+        num_validation = round(num_rows * (data.validation_share * (1 - data.test_share)))
+    else:
+        read = ["validation_share"]
+        test = _published_rows(table, data.dataset)
+        rest = generator.permutation(np.setdiff1d(np.arange(num_rows), test))
+        num_validation = round(len(rest) * data.validation_share)
+    validation, train = np.split(rest, [num_validation])
+    counts = {"training": len(train), "validation": len(validation), "test": len(test)}
+    if not all(counts.values()):
+        shares = " and ".join(f"`data.{name}` {getattr(data, name):g}" for name in read)
+        found = ", ".join(f"{count:,} {name}" for name, count in counts.items())
+        raise ValueError(
+            f"each part of a table must hold a row, received {found} rows by {shares} of "
+            f"{num_rows:,} rows in all; give more rows, or other shares."
         )
-    test = table.published_test_rows
-    if test is None:
+    return np.sort(train), np.sort(validation), test
+
+
+def _published_rows(table: LabelledTable, dataset: str) -> IntArray:
+    if table.published_test_rows is None:
         fault = (
-            f"table.test_rows: must be drawn for {data.dataset}, of which no test rows are "
-            "published; received 'published'"
+            f"table.test_rows: must be drawn for {dataset}, of which no test rows are published; "
+            "received 'published'"
         )
         raise SpecError(list_faults("RunConfig", [fault]))
-    rest = np.setdiff1d(np.arange(len(table)), test)
-    order = np.random.default_rng(data.seed).permutation(rest)
-    validation, train = np.split(order, [round(len(rest) * data.validation_share)])
-    return PreparedTable(config, table, np.sort(train), np.sort(validation), test)
+    return table.published_test_rows
 
 
 def _check_positions(name: str, rows: Array, num_rows: int) -> None:

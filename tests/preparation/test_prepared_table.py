@@ -4,7 +4,7 @@ import pytest
 
 from recsys_tf import DataConfig, NumericFeature, RunConfig, TableSchema, TaskSpec, TrainingConfig
 from recsys_tf.config import EvaluationConfig, TableConfig
-from recsys_tf.datasets import LabelledTable
+from recsys_tf.datasets import LabelledTable, split_table
 from recsys_tf.preparation import PreparedTable, prepare_table
 from recsys_tf.spec import SpecError
 
@@ -90,6 +90,36 @@ def test_published_test_rows_are_held_out_and_the_rest_is_drawn():
 def test_test_rows_that_were_never_published_are_told():
     with pytest.raises(SpecError, match=r"table.test_rows: must be drawn .* 'published'"):
         prepare_table(run("published"), of_rows(50))
+
+
+def test_rows_are_drawn_as_ever():
+    """The draw of a run that is trained already must hold out the same rows again."""
+    data = prepare_table(run(test_share=0.25, validation_share=0.3), of_rows(50))
+    for name, rows in zip(
+        ("train", "validation", "test"), split_table(50, 0.25, 0.3 * 0.75, 42), strict=True
+    ):
+        np.testing.assert_array_equal(getattr(data, name), rows)
+
+
+@pytest.mark.parametrize(
+    ("config", "table", "text"),
+    [
+        (
+            run(),
+            of_rows(3),
+            "received 2 training, 0 validation, 1 test rows by `data.test_share` 0.2 and "
+            "`data.validation_share` 0.1 of 3 rows in all; give more rows, or other shares",
+        ),
+        (
+            run("published"),
+            of_rows(5, published=np.arange(2, 5)),
+            "received 2 training, 0 validation, 3 test rows by `data.validation_share` 0.1 of 5",
+        ),
+    ],
+)
+def test_shares_that_leave_a_part_empty_are_told_as_they_were_given(config, table, text):
+    with pytest.raises(ValueError, match=text):
+        prepare_table(config, table)
 
 
 @pytest.mark.parametrize("metric", ["gauc", "novelty"])
