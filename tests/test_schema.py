@@ -205,11 +205,31 @@ def test_fault_is_named(fields, fault):
 def test_label_that_is_a_feature_needs_a_head_that_does_not_read_it(kind, label):
     task = {"name": "t", "kind": kind, "label": label}
     features = [COST, HOUR]
-    with pytest.raises(SpecError, match="has 1 fault:\n  tasks.0.label: .* answer leaks"):
-        TableSchema.from_dict({"features": features, "tasks": [task]})
-    others = [each["name"] for each in features if each["name"] != label]
-    TableSchema.from_dict({"features": features, "tasks": [{**task, "from_features": others}]})
+    with pytest.raises(SpecError, match="has 1 fault:\n  tasks.1.label: .* name `from_features`"):
+        make(features, [WATCH, task])
     make(features, [WATCH, {**task, "from_features": ["user_id"]}])
+
+
+@pytest.mark.parametrize(
+    ("task", "fault"),
+    [
+        ({"kind": "multiclass", "label": "hour"}, "kind: a ranker of a table has no auxiliary"),
+        (
+            {"kind": "multiclass", "label": "hour", "from_features": ["price"]},
+            "from_features: a ranker of a table has no auxiliary tasks; leave the task out",
+        ),
+        (
+            {"kind": "binary", "label": "like", "from_features": ["price"]},
+            "from_features: a ranker of a table has no auxiliary tasks; leave the task out",
+        ),
+        # Nothing is advised that is refused next.
+        ({"kind": "binary", "label": "price"}, "label: .* answer leaks; leave the feature out"),
+    ],
+)
+def test_table_has_no_heads_over_chosen_features(task, fault):
+    tasks = [{"name": "t", **task}]
+    with pytest.raises(SpecError, match=f"has 1 fault:\n  tasks.0.{fault}"):
+        TableSchema.from_dict({"features": [COST, HOUR], "tasks": tasks})
 
 
 def test_unknown_feature_is_answered_with_the_nearest():

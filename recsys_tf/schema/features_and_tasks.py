@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import model_validator
 
@@ -22,6 +22,9 @@ class ScenarioSpec(Spec):
 
 class FeaturesAndTasks(Spec):
     """Features, tasks and scenario, whatever the rows are; the base of every schema."""
+
+    # Whether a model of such rows has heads that see chosen features alone.
+    has_auxiliary_tasks: ClassVar[bool] = True
 
     features: tuple[FeatureSpec, ...]
     tasks: tuple[TaskSpec, ...]
@@ -109,7 +112,7 @@ class FeaturesAndTasks(Spec):
             yield f"tasks: the name {name!r} is given twice"
         by_name = {each.name: each for each in self.features}
         for index, task in enumerate(self.tasks):
-            for fault in task_faults(task, by_name):
+            for fault in task_faults(task, by_name, has_auxiliary=self.has_auxiliary_tasks):
                 yield f"tasks.{index}.{fault}"
         yield from chain_faults(self.tasks)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import ClassVar
 
 from recsys_tf.schema.features_and_tasks import FeaturesAndTasks
 
@@ -24,6 +25,8 @@ class TableSchema(FeaturesAndTasks):
         >>> [task.name for task in schema.ranking_tasks]
         ['buys']
     """
+
+    has_auxiliary_tasks: ClassVar[bool] = False
 
     def _faults(self) -> Iterable[str]:
         if not self.features:

@@ -51,8 +51,16 @@ class TaskSpec(Spec):
     from_features: tuple[str, ...] | None = None
 
 
-def task_faults(task: TaskSpec, by_name: Mapping[str, Any]) -> Iterable[str]:
-    """Yields what is wrong with a task among features; each text begins with the field."""
+def task_faults(
+    task: TaskSpec, by_name: Mapping[str, Any], *, has_auxiliary: bool = True
+) -> Iterable[str]:
+    """Yields what is wrong with a task among features; each text begins with the field.
+
+    Args:
+        task: The task.
+        by_name: The features.
+        has_auxiliary: Whether there may be auxiliary tasks, `from_features`; a ranker has none.
+    """
     if task.kind != "retrieval" and task.label is None:
         yield f"label: a task of kind {task.kind!r} needs the name of a column"
     if task.kind == "retrieval" and (task.label is None) != (task.positive_at_least is None):
@@ -78,7 +86,12 @@ def task_faults(task: TaskSpec, by_name: Mapping[str, Any]) -> Iterable[str]:
                 f"{field}: must name a column of numbers, {name!r} is a feature of kind "
                 f"{by_name[name].kind!r}"
             )
-    yield from _leak_faults(task, by_name)
+    is_of_many = task.kind in ("multiclass", "multilabel")
+    if not has_auxiliary and (is_of_many or task.from_features is not None):
+        field = "kind" if task.from_features is None else "from_features"
+        yield f"{field}: a ranker of a table has no auxiliary tasks; leave the task out"
+    else:
+        yield from _leak_faults(task, by_name, has_auxiliary)
     for name in task.from_features or ():
         if name not in by_name:
             yield "from_features: " + unknown_name_message("feature", name, by_name)
@@ -90,17 +103,17 @@ def task_faults(task: TaskSpec, by_name: Mapping[str, Any]) -> Iterable[str]:
         yield "from_features: must name at least one feature"
 
 
-def _leak_faults(task: TaskSpec, by_name: Mapping[str, Any]) -> Iterable[str]:
+def _leak_faults(task: TaskSpec, by_name: Mapping[str, Any], has_auxiliary: bool) -> Iterable[str]:
     """Yields a fault where a head over all features would read its own label."""
     is_read = task.kind != "retrieval" and task.from_features is None
     if not is_read or task.label not in by_name:
         return
-    way_out = "name `from_features` without it"
+    ways_out = ["name `from_features` without it"] if has_auxiliary else []
     if task.kind not in ("multiclass", "multilabel"):
-        way_out += ", or leave the feature out: a label of numbers needs none"
+        ways_out.append("leave the feature out: a label of numbers needs none")
     yield (
         f"label: {task.label!r} is one of the features, which the task's head reads, so that the "
-        f"answer leaks; {way_out}"
+        f"answer leaks; {', or '.join(ways_out)}"
     )
 
 
