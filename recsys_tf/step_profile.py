@@ -84,15 +84,20 @@ def profile_step(
         The medians.
 
     Raises:
-        ValueError: If the model is not compiled, or a number is too small.
+        ValueError: If the model is not compiled, there are no two batches, or a number is too
+            small.
     """
     if not getattr(model, "compiled", False):
         raise ValueError("`model` must be compiled: a training step has an optimiser. Compile it.")
     if num_rounds < 1:
         raise ValueError(f"`num_rounds` must be 1 or more, received {num_rounds}.")
-    batch = next(iter(dataset), None)
-    if batch is None:
-        raise ValueError("`dataset` must hold a batch, received an empty one.")
+    # The first sets the input up; the others are timed, after the step.
+    batches = list(dataset.take(2))
+    if len(batches) < 2:
+        raise ValueError(
+            f"`dataset` must hold two batches or more, received {len(batches)}; make them smaller."
+        )
+    batch = batches[0]
     with _as_before(model, batch):
         steps = [*map(_beginning, [model] * 3, range(3)), _whole(model)]
         seconds = _seconds_in_turn([partial(each, batch) for each in steps], num_rounds)
@@ -176,6 +181,4 @@ def _milliseconds_a_batch(dataset: tf.data.Dataset, num_batches: int) -> float:
     next(batches)  # Sets the pipeline up.
     start = time.perf_counter()
     count = sum(1 for _ in batches)
-    if not count:
-        raise ValueError("`dataset` must hold two batches or more, received one.")
     return 1e3 * (time.perf_counter() - start) / count

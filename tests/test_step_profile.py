@@ -96,11 +96,17 @@ def test_a_trace_is_written(model, tmp_path):
 
 @pytest.mark.parametrize(
     ("num_batches", "num_rounds", "match"),
-    [(0, 1, "must hold a batch"), (1, 1, "two batches or more"), (2, 0, "1 or more, received 0")],
+    [
+        (0, 1, "must hold two batches or more, received 0; make them smaller"),
+        (1, 1, "must hold two batches or more, received 1; make them smaller"),
+        (2, 0, "1 or more, received 0"),
+    ],
 )
 def test_too_little_is_refused(model, num_batches, num_rounds, match):
+    begun = CLOCK.now
     with pytest.raises(ValueError, match=match):
         profile_step(model, _batches(2).take(num_batches), num_rounds=num_rounds)
+    assert begun == CLOCK.now  # Before anything is timed.
 
 
 def test_a_model_without_an_optimiser_is_refused():

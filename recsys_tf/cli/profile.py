@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from recsys_tf.cli.console import OUT, plain_table, print_table, stage, to_json
-from recsys_tf.cli.failures import reported
+from recsys_tf.cli.failures import ExitCode, Failure, reported
 from recsys_tf.cli.kinds import load_run
 from recsys_tf.cli.options import (
     AsJson,
@@ -57,6 +57,12 @@ def profile(
         model = kind.build()
         batches = kind.train_batches(model)
         num_steps = int(batches.cardinality())
+        if num_steps < 2:
+            raise Failure(
+                f"a profile needs two batches of training rows, received {num_steps}; lower "
+                f"`training.batch_size`, {run.training.batch_size:,}.",
+                ExitCode.WRONG_USAGE,
+            )
         compile_model(model, run.training, num_steps)
     with stage("timing the step"):
         found = profile_step(model, batches, num_rounds=rounds, trace_folder=trace)

@@ -18,6 +18,13 @@ def test_the_parts_make_the_whole(call, small_synthetic, small_run):
     assert found["whole_ms"] > 0
 
 
+def test_one_batch_is_refused_with_the_way_out(call, small_synthetic, small_run):
+    asked = call("profile", "--config", small_run, "--set", "training.batch_size=5000")
+    assert asked.exit_code == 2
+    assert "needs two batches of training rows, received 1; lower `training.batch" in asked.stderr
+    assert "timing the step" not in asked.stderr
+
+
 @pytest.mark.parametrize(
     ("input_ms", "expected"),
     [
