@@ -88,14 +88,19 @@ class RunFolder:
             )
         begun = self.unfinished / CONFIG
         # Before the first checkpoint nothing is lost, say of a run whose configuration had faults.
-        if self.has_checkpoint and begun.is_file() and RunConfig.from_yaml(begun) != run:
+        is_begun = self.has_checkpoint and begun.is_file()
+        if is_begun and RunConfig.from_yaml(begun) != run:
             raise Failure(
                 f"`--out` {self.path} holds an unfinished run of another configuration; name "
                 "another folder, or give `--overwrite` to drop it.",
                 ExitCode.WRONG_USAGE,
             )
         self.unfinished.mkdir(exist_ok=True)
-        run.to_yaml(begun)
+        if not is_begun:
+            # In one step, so that a kill leaves no half of it beside a checkpoint.
+            writing = begun.with_suffix(".writing")
+            run.to_yaml(writing)
+            os.replace(writing, begun)
         return self.has_checkpoint
 
     def claim_data(self, source: Interactions | LabelledTable) -> None:

@@ -91,6 +91,23 @@ def test_checkpoint_is_taken_up_by_the_same_configuration_only(folder):
     assert folder.claim(other, is_overwriting=True) is False
 
 
+def test_configuration_beside_a_checkpoint_is_not_written_again(folder, monkeypatch):
+    folder.claim(RunConfig(), is_overwriting=False)
+
+    def killed(self, path):
+        Path(path).write_text("")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(RunConfig, "to_yaml", killed)
+        # Whole or not at all where it is written.
+        with pytest.raises(KeyboardInterrupt):
+            folder.claim(RunConfig(), is_overwriting=False)
+        assert RunConfig.from_yaml(folder.unfinished / "run.yaml") == RunConfig()
+        (folder.checkpoints / "epoch-000001").mkdir(parents=True)
+        assert folder.claim(RunConfig(), is_overwriting=False) is True
+
+
 def test_run_that_was_to_replace_a_finished_one_goes_on(folder):
     save(folder, "old")
     assert folder.claim(RunConfig(), is_overwriting=True) is False
