@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -47,13 +47,8 @@ def check_export_config(
     """
     faults = list(_fusion_faults(config, schema))
     if not faults:
-        # With known names: are the weights and options what the fusion takes?
-        tasks = tuple(answer_tasks(schema))
-        weights = config.score_weights or dict.fromkeys(tasks[:1], 1.0)
-        if weights:
-            options: dict[str, Any] = config.fusion_options
-            make = make_score_fusion
-            faults += _told("", make, config.score_fusion, weights, tasks, None, **options)
+        first = dict.fromkeys(list(answer_tasks(schema))[:1], 1.0)
+        faults += _made_fusion_faults(config, schema, config.score_weights or first)
     faults += _goal_faults(config, schema)
     faults += _calibration_faults(config, schema)
     faults += _order_faults(config, schema)
@@ -97,10 +92,8 @@ def check_table_export(config: ExportConfig, schema: FeaturesAndTasks) -> None:
             f"{config.score_fusion!r}, which ranks the candidates of a request; take one of "
             f"{', '.join(usable)}."
         )
-    if config.score_weights and not faults:
-        tasks, options = tuple(answer_tasks(schema)), dict[str, Any](config.fusion_options)
-        make = make_score_fusion
-        faults += _told("", make, config.score_fusion, config.score_weights, tasks, None, **options)
+    if not faults:
+        faults += _made_fusion_faults(config, schema, config.score_weights)
     is_fused = config.score_fusion != "weighted_sum" or config.fusion_options
     if is_fused and not config.score_weights:
         faults.append(
@@ -200,6 +193,16 @@ def _fusion_faults(config: ExportConfig, schema: FeaturesAndTasks) -> Iterator[s
     yield from _told("score_fusion", look_up, SCORE_FUSIONS, config.score_fusion, "score_fusion")
     for option, fault in fusion_option_faults(config).items():
         yield f"export.fusion_options.{option}: {fault}"
+
+
+def _made_fusion_faults(
+    config: ExportConfig, schema: FeaturesAndTasks, weights: Mapping[str, float]
+) -> list[str]:
+    """Says, of known names, whether the weights and options are what the fusion takes."""
+    if not weights:
+        return []
+    tasks, options = tuple(answer_tasks(schema)), dict[str, Any](config.fusion_options)
+    return _told("", make_score_fusion, config.score_fusion, weights, tasks, None, **options)
 
 
 def _goal_faults(config: ExportConfig, schema: Schema) -> Iterator[str]:
