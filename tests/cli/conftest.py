@@ -106,3 +106,33 @@ def save_run(small_synthetic, tmp_path):
         return folder.path
 
     return made
+
+
+@pytest.fixture
+def interrupted_once(monkeypatch):
+    """Makes Ctrl-C arrive when the second epoch begins, once."""
+    from recsys_tf.cli.training_watch import TrainingWatch
+
+    begin, epochs = TrainingWatch.on_epoch_begin, []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        epochs.append(epoch)
+        if epochs == [0, 1]:
+            raise KeyboardInterrupt
+        begin(self, epoch, logs)
+
+    monkeypatch.setattr(TrainingWatch, "on_epoch_begin", on_epoch_begin)
+    return epochs
+
+
+@pytest.fixture
+def weights():
+    """Reads the trained numbers of a finished run's model."""
+
+    def read(folder):
+        from recsys_tf.cli.run_folder import RunFolder
+
+        model = RunFolder(folder).load_model()
+        return [each.numpy() for each in model.trainable_variables]
+
+    return read

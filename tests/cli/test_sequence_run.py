@@ -41,29 +41,10 @@ def sequence_run(tmp_path):
     return path
 
 
-@pytest.fixture
-def interrupted_once(monkeypatch):
-    """Makes Ctrl-C arrive when the second epoch begins, once."""
-    from recsys_tf.cli.training_watch import TrainingWatch
-
-    begin, epochs = TrainingWatch.on_epoch_begin, []
-
-    def on_epoch_begin(self, epoch, logs=None):
-        epochs.append(epoch)
-        if epochs == [0, 1]:
-            raise KeyboardInterrupt
-        begin(self, epoch, logs)
-
-    monkeypatch.setattr(TrainingWatch, "on_epoch_begin", on_epoch_begin)
-    return epochs
-
-
-def weights(folder):
-    return [each.numpy() for each in RunFolder(folder).load_model().trainable_variables]
-
-
 @pytest.mark.slow
-def test_data_become_answers(call, small_synthetic, sequence_run, interrupted_once, tmp_path):
+def test_data_become_answers(
+    call, small_synthetic, sequence_run, interrupted_once, weights, tmp_path
+):
     run, models = tmp_path / "run", tmp_path / "models"
     train = ["train", "--config", sequence_run, "--out", run]
 

@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 
 from recsys_tf.cli.kinds import TableRows
-from recsys_tf.cli.run_folder import RunFolder
 from recsys_tf.config import RunConfig
 
 TABLE_RUN = {
@@ -64,24 +63,9 @@ def table_run(folder, tmp_path):
     return path
 
 
-def weights(folder):
-    return [each.numpy() for each in RunFolder(folder).load_model().trainable_variables]
-
-
-def test_table_becomes_metrics(call, table_run, folder, tmp_path, monkeypatch):
+def test_table_becomes_metrics(call, table_run, folder, interrupted_once, weights, tmp_path):
     import tensorflow as tf
 
-    from recsys_tf.cli.training_watch import TrainingWatch
-
-    begin, epochs = TrainingWatch.on_epoch_begin, []
-
-    def on_epoch_begin(self, epoch, logs=None):
-        epochs.append(epoch)
-        if epochs == [0, 1]:
-            raise KeyboardInterrupt
-        begin(self, epoch, logs)
-
-    monkeypatch.setattr(TrainingWatch, "on_epoch_begin", on_epoch_begin)
     run = tmp_path / "run"
     train = ["train", "--config", table_run, "--out", run]
     stopped = call(*train)
@@ -90,7 +74,7 @@ def test_table_becomes_metrics(call, table_run, folder, tmp_path, monkeypatch):
     trained = call(*train)
     assert trained.exit_code == 0, trained.stderr
     assert "going on from the last checkpoint" in trained.stderr
-    assert epochs == [0, 1, 1, 2]
+    assert interrupted_once == [0, 1, 1, 2]
     history = json.loads((run / "history.json").read_text())
     assert [len(history[name]) for name in ("loss", "val_loss", "val_click_auc")] == [3, 3, 3]
 

@@ -10,23 +10,6 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def interrupted_once(monkeypatch):
-    """Makes Ctrl-C arrive when the second epoch begins, once."""
-    from recsys_tf.cli.training_watch import TrainingWatch
-
-    begin, epochs = TrainingWatch.on_epoch_begin, []
-
-    def on_epoch_begin(self, epoch, logs=None):
-        epochs.append(epoch)
-        if epochs == [0, 1]:
-            raise KeyboardInterrupt
-        begin(self, epoch, logs)
-
-    monkeypatch.setattr(TrainingWatch, "on_epoch_begin", on_epoch_begin)
-    return epochs
-
-
-@pytest.fixture
 def suspicious(monkeypatch):
     """Makes the self-checks find something."""
     from recsys_tf.self_checks import Finding, callback
