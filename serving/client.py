@@ -74,7 +74,7 @@ class RecommenderClient:
             input's name says so (``user_id``, ``user``, ...). A signature without any input for
             it is sent none: it knows users by their histories.
         history_input: the input that takes the history. Found by itself where one string input
-            is a list.
+            is a list, or the others' names begin with its own (``history``, ``history_actions``).
 
     Example:
         with RecommenderClient("127.0.0.1:8500") as client:

@@ -166,6 +166,8 @@ def find_history_input(inputs: Mapping[str, TensorSpec], told: str | None) -> st
     """
     lists = [name for name, spec in inputs.items() if spec.dtype == "string" and _rank(spec) == 2]
     named = [name for name in lists if "history" in name.lower()] or lists
+    # What is told of a history's events bears its name: `history` beside `history_actions`.
+    named = [name for name in named if all(each.startswith(name) for each in named)] or named
     return _the_one(told, named, "history_input", "the history")
 
 

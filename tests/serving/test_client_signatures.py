@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from serving import RecommenderClient, ServingError, tensors, wire
-from serving.signatures import TensorSpec, column
+from serving.signatures import TensorSpec, column, find_history_input
 
 
 class FakeServer:
@@ -193,3 +193,26 @@ def test_lists_that_do_not_fit_are_refused(rows, text):
 def test_lists_of_a_fixed_length_are_not_filled_up():
     with pytest.raises(ServingError, match="input `x` wants float"):
         column("x", [[1.0], [1.0, 2.0]], TensorSpec("float", (-1, 2)), 2)
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (["history", "history_actions", "tags"], "history"),
+        (["actions", "history"], "history"),  # Of a sequential recommender.
+        (["met_kinds", "met"], "met"),
+        (["tags"], "tags"),
+    ],
+)
+def test_history_is_found_beside_what_is_told_of_its_events(names, found):
+    specs = {name: TensorSpec("string", (-1, -1)) for name in names}
+    specs |= {"history_times": TensorSpec("int64", (-1, -1)), "user": TensorSpec("string", (-1,))}
+    assert find_history_input(specs, None) == found
+
+
+@pytest.mark.parametrize("names", [["tags", "genres"], ["my_history", "history"], []])
+def test_history_that_cannot_be_told_is_to_be_named(names):
+    specs = {name: TensorSpec("string", (-1, -1)) for name in names}
+    with pytest.raises(ServingError, match="cannot tell which input takes the history"):
+        find_history_input(specs, None)
+    assert find_history_input(specs, "tags") == "tags"
