@@ -106,7 +106,7 @@ def row_metrics(
             of_rows = labels, predictions, users[chosen], weights
             values |= {each: ROW_METRICS[each](*of_rows) for each in further}
         if has_counts:
-            values["num_rows"] = np.count_nonzero(has_label(labels) & (weights > 0))
+            values["num_rows"] = float(np.count_nonzero(has_label(labels) & (weights > 0)))
         metrics |= named(name, values)
     return metrics
 

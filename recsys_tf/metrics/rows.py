@@ -78,7 +78,7 @@ def has_label(labels: Array) -> Array:
     """
     is_class = np.issubdtype(labels.dtype, np.integer)
     present = np.asarray(labels >= 0 if is_class else ~np.isnan(labels))
-    return present.any(axis=tuple(range(1, present.ndim)))
+    return np.asarray(present.any(axis=tuple(range(1, present.ndim))))
 
 
 def weighted_mean(metric: str, values: FloatArray, weights: FloatArray) -> float:

@@ -140,12 +140,13 @@ def prepare_table(config: RunConfig, table: LabelledTable | None = None) -> Prep
 def _drawn_parts(table: LabelledTable, config: RunConfig) -> tuple[IntArray, IntArray, IntArray]:
     """Draws training, validation and test rows, the last but where they are published."""
     data, num_rows = config.data, len(table)
+    test: IntArray
     generator = np.random.default_rng(data.seed)
     if config.table is None or config.table.test_rows == "drawn":
         read = ["test_share", "validation_share"]
         order = generator.permutation(num_rows)
-        test, rest = np.split(order, [round(num_rows * data.test_share)])
-        test = np.sort(test)
+        drawn, rest = np.split(order, [round(num_rows * data.test_share)])
+        test = np.sort(drawn)
         # Of all rows, where a run tells the share of those that the test leaves.
         num_validation = round(num_rows * (data.validation_share * (1 - data.test_share)))
     else:
